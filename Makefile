@@ -1,0 +1,72 @@
+PYTHON ?= python3
+LAB_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+WHAT_IS_INSTALLED := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test lint bench browser clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+: .*##|^[a-z]+:  ##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/'
+
+lab: $(VENV)/lab.stamp  ## install brickbook and open the first notebook
+	$(BIN)/jupyter lab $(LAB_ROOT) $(LAB_FLAGS) notebooks/01_first_model.ipynb
+
+test: $(VENV)/test.stamp browser  ## run every test: import order, Python, browser, notebooks
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest
+ifneq ($(NOTEBOOKS),)
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+endif
+
+lint: $(VENV)/test.stamp  ## check style, types and the import order
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/bench.stamp  ## measure against mmcv, write bench.json
+	$(BIN)/python tests/benchmarks/run.py
+
+clean:  ## remove the environment, caches and what tests leave behind
+	rm -rf $(VENV) .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
+	rm -rf tests/artifacts bench.json
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# An install step runs again only when what it installs has changed.
+$(VENV)/lab.stamp: $(WHAT_IS_INSTALLED) | $(BIN)/python
+	$(PIP) -e '.[lab]'
+	touch $@
+
+$(VENV)/test.stamp: $(WHAT_IS_INSTALLED) | $(BIN)/python
+	$(PIP) -e '.[lab,test]'
+	touch $@ $(VENV)/lab.stamp
+
+# mmcv asks for the OpenCV that opens windows; a machine without a screen may lack what that needs.
+$(VENV)/bench.stamp: $(WHAT_IS_INSTALLED) | $(BIN)/python
+	$(PIP) -e '.[lab,bench]'
+	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	    $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
+	    $(PIP) --no-deps --force-reinstall opencv-python-headless; }
+	$(BIN)/python -W ignore -c 'import mmcv.cnn, mmengine.model'
+	touch $@
+
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable \
+	    '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' \
+	    /Applications/Chromium.app/Contents/MacOS/Chromium; do \
+	    if command -v "$$name" >/dev/null 2>&1; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    if apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then exit 0; fi; \
+	fi; \
+	echo "No Chromium found: install chromium or google-chrome to run the browser tests."
