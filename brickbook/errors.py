@@ -1,0 +1,102 @@
+"""The errors of brickbook: where in the config, what is wrong, and the nearest known word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "BadArgumentError",
+    "BadValueError",
+    "CheckError",
+    "CheckpointMissingError",
+    "ConfigError",
+    "MissingKeyError",
+    "NameTakenError",
+    "NoSuchModuleError",
+    "UnknownNameError",
+    "UnmatchedRuleError",
+    "UnmatchedRuleWarning",
+    "nearest",
+]
+
+LISTED = 12
+
+
+class ConfigError(Exception):
+    """A config that cannot be used.
+
+    ``path`` is the offending key (``init_cfg[1].override.name``), ``problem`` the fact and
+    ``hint`` the nearest known word, if any.
+    """
+
+    def __init__(self, path: str, problem: str, hint: str = "") -> None:
+        super().__init__(path, problem, hint)
+        self.path, self.problem, self.hint = path, problem, hint
+
+    def under(self, path: str) -> None:
+        """Say that this error's path starts at ``path``: what was ``std`` is ``cfg.std`` now."""
+        self.path = f"{path}.{self.path}"
+        self.args = (self.path, self.problem, self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem} {self.hint}".rstrip()
+
+
+class UnknownNameError(ConfigError, KeyError):
+    """A ``type`` that no registry lists."""
+
+
+class MissingKeyError(ConfigError, KeyError):
+    """A key that a config must have and has not."""
+
+
+class NameTakenError(ConfigError, KeyError):
+    """A name that two different objects want in one registry."""
+
+
+class BadArgumentError(ConfigError, TypeError):
+    """A key that is not accepted, one that is missing in a call, or a value of a wrong type."""
+
+
+class BadValueError(ConfigError, ValueError):
+    """A value of the right type that cannot be used."""
+
+
+class CheckError(ConfigError, AssertionError):
+    """A condition on an argument that mmcv states with ``assert``."""
+
+
+class NoSuchModuleError(ConfigError, RuntimeError):
+    """A module name that is not in the model."""
+
+
+class UnmatchedRuleError(ConfigError, ValueError):
+    """A rule that matches nothing in the model, where ``strict=True`` asked for an error."""
+
+
+class CheckpointMissingError(ConfigError, FileNotFoundError):
+    """A checkpoint that is not where its name says."""
+
+
+class UnmatchedRuleWarning(UserWarning):
+    """A rule of an ``init_cfg`` that matches nothing in the model."""
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Hint at the closest known word, else list what is known.
+
+    >>> nearest("relu", ["ReLU", "GELU"])
+    "Did you mean 'ReLU'?"
+    >>> nearest("Foo", ["BN", "GN"])
+    'Known: BN, GN.'
+    """
+    names = {name.casefold(): name for name in known}
+    close = get_close_matches(str(word).casefold(), names, n=1)
+    if close:
+        return f"Did you mean {names[close[0]]!r}?"
+    if not names:
+        return ""
+    shown = sorted(names.values())
+    more = f", and {len(shown) - LISTED} more" if len(shown) > LISTED else ""
+    return f"Known: {', '.join(shown[:LISTED])}{more}."

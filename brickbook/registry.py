@@ -1,0 +1,277 @@
+"""Registries of classes by name, and the one reader of a config's ``type``."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from brickbook.arguments import call
+from brickbook.errors import (
+    BadArgumentError,
+    CheckError,
+    MissingKeyError,
+    NameTakenError,
+    UnknownNameError,
+    nearest,
+)
+
+__all__ = ["Config", "Registry", "build_from_cfg", "find", "split_type"]
+
+Config = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class Registry:
+    """Classes and functions by name; ``build`` makes an object from a config dict.
+
+    ``scope`` names a child under its ``parent``, so that ``"scope.Name"`` is found from any
+    registry of the tree; a name without a scope is looked up in this registry alone. Nothing is
+    inferred from the calling frame, so a registry can be made anywhere, a notebook cell included.
+
+    Registering a class again under the same module and qualified name (a cell that is run twice)
+    replaces it; another class under a taken name is a ``KeyError`` unless ``force=True``.
+
+    >>> cats = Registry("cat")
+    >>> @cats.register_module()
+    ... class Siamese:
+    ...     def __init__(self, age=1):
+    ...         self.age = age
+    >>> cats.build(dict(type="Siamese", age=3)).age
+    3
+    """
+
+    def __init__(
+        self,
+        name: str,
+        build_func: Callable[..., Any] | None = None,
+        parent: Registry | None = None,
+        scope: str | None = None,
+    ) -> None:
+        if parent is not None and not isinstance(parent, Registry):
+            raise CheckError("parent", f"expected a Registry, got {parent!r}.")
+        if scope is not None and not isinstance(scope, str):
+            raise CheckError("scope", f"expected a str, got {scope!r}.")
+        self._name = name
+        self._scope = scope
+        self._module_dict: dict[str, Any] = {}
+        self._children: dict[str, Registry] = {}
+        self.parent = parent
+        if parent is not None:
+            parent._add_children(self)
+        inherited = parent.build_func if parent is not None else build_from_cfg
+        self.build_func: Callable[..., Any] = build_func or inherited
+
+    def __len__(self) -> int:
+        return len(self._module_dict)
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key) is not None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self._name}, items={self._module_dict})"
+
+    @property
+    def name(self) -> str:
+        """What the entries are, as error messages say it (``"norm layer"``)."""
+        return self._name
+
+    @property
+    def scope(self) -> str | None:
+        """The name of this registry under its parent."""
+        return self._scope
+
+    @property
+    def module_dict(self) -> dict[str, Any]:
+        """The registered objects by name, in the order of registration."""
+        return self._module_dict
+
+    @property
+    def children(self) -> dict[str, Registry]:
+        """The child registries by scope."""
+        return self._children
+
+    @staticmethod
+    def split_scope_key(key: str) -> tuple[str | None, str]:
+        """Split a key at its first dot.
+
+        >>> Registry.split_scope_key("mmdet.ResNet"), Registry.split_scope_key("ResNet")
+        (('mmdet', 'ResNet'), (None, 'ResNet'))
+        """
+        scope, dot, rest = key.partition(".")
+        return (scope, rest) if dot else (None, key)
+
+    def get(self, key: str) -> Any | None:
+        """Return what is registered as ``key`` (``"Name"`` or ``"scope.Name"``), else None."""
+        if not isinstance(key, str):
+            raise BadArgumentError("key", f"expected a str, got {key!r}.")
+        scope, rest = self.split_scope_key(key)
+        if scope is None or scope == self._scope:
+            return self._module_dict.get(rest)
+        if scope in self._children:
+            return self._children[scope].get(rest)
+        return self.parent.root().get(key) if self.parent is not None else None
+
+    def root(self) -> Registry:
+        """Return the registry at the top of this one's tree."""
+        return self if self.parent is None else self.parent.root()
+
+    def build(self, *args: Any, **kwargs: Any) -> Any:
+        """Build an object from a config: ``build_func(..., registry=self)``."""
+        return self.build_func(*args, **kwargs, registry=self)
+
+    def _add_children(self, registry: Registry) -> None:
+        if registry.scope is None:
+            return  # reachable by its own name only
+        if registry.scope in self._children:
+            raise CheckError("scope", f"{registry.scope} is already a scope of the {self.name}.")
+        self._children[registry.scope] = registry
+
+    def _register_module(
+        self, module: Any, module_name: str | Sequence[str] | None = None, force: bool = False
+    ) -> None:
+        if not callable(module) or inspect.ismethod(module):
+            raise BadArgumentError("module", f"expected a class or a function, got {module!r}.")
+        names = [module_name] if isinstance(module_name, str) else list(module_name or ())
+        if not names and not hasattr(module, "__name__"):
+            raise BadArgumentError("name", f"{module!r} has no name of its own: pass name=.")
+        for name in names or [module.__name__]:
+            taken = self._module_dict.get(name)
+            if taken is not None and not force and identity(taken) != identity(module):
+                raise NameTakenError(
+                    "name",
+                    f"{name} is already registered in {self.name}, as {place(taken)}; "
+                    f"the new one is {place(module)}. Pass force=True to replace it.",
+                )
+            self._module_dict[name] = module
+
+    def deprecated_register_module(self, cls: Any = None, force: bool = False) -> Any:
+        """Register in the form of mmcv before 1.0; warns."""
+        warnings.warn(
+            "register_module(cls) and @register_module without brackets are old forms; "
+            "write @register_module() or register_module(module=cls).",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        if cls is None:
+            return lambda module: self.deprecated_register_module(module, force)
+        self._register_module(cls, force=force)
+        return cls
+
+    @overload
+    def register_module(
+        self, name: str | Sequence[str] | None = ..., force: bool = ..., module: None = ...
+    ) -> Callable[[T], T]: ...
+    @overload
+    def register_module(
+        self, name: str | Sequence[str] | None = ..., force: bool = ..., *, module: T
+    ) -> T: ...
+    def register_module(
+        self,
+        name: str | Sequence[str] | None = None,
+        force: bool = False,
+        module: Any = None,
+    ) -> Any:
+        """Register a class or function, as a decorator or (with ``module=``) as a call.
+
+        ``name`` is the key or a list of keys, by default the object's ``__name__``. Raises
+        KeyError if a key is taken by something else and ``force`` is False, TypeError if an
+        argument has a wrong type.
+        """
+        if not isinstance(force, bool):
+            raise BadArgumentError("force", f"force must be a boolean, but got {type(force)}.")
+        if inspect.isclass(name) or inspect.isfunction(name):
+            return self.deprecated_register_module(name, force=force)
+        words = [name] if isinstance(name, str) else name
+        if words is not None and not (
+            isinstance(words, Sequence) and all(isinstance(word, str) for word in words)
+        ):
+            raise BadArgumentError(
+                "name",
+                "name must be None, an instance of str, or a sequence of str, "
+                f"but got {type(name)}.",
+            )
+        if module is not None:
+            self._register_module(module, words, force)
+            return module
+
+        def register(module: T) -> T:
+            self._register_module(module, words, force)
+            return module
+
+        return register
+
+
+def identity(item: Any) -> tuple[str, str] | int:
+    """What makes two objects the same entry: module and qualified name, where they have one."""
+    name = getattr(item, "__qualname__", None)
+    return (item.__module__, name) if name is not None else id(item)
+
+
+def place(item: Any) -> str:
+    """Say where an object was defined, with file and line where they are known."""
+    name = f"{getattr(item, '__module__', '?')}.{getattr(item, '__qualname__', repr(item))}"
+    try:
+        file = inspect.getsourcefile(item)
+        line = inspect.getsourcelines(item)[1]
+    except (TypeError, OSError):
+        return name
+    return f"{name} ({file}:{line})"
+
+
+def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:
+    """Return a config's ``type`` and a copy of its other keys.
+
+    Raises TypeError if ``cfg`` is no dict, KeyError if it has no ``type``.
+    """
+    if not isinstance(cfg, Mapping):
+        raise BadArgumentError(path, f"cfg must be a dict, but got {type(cfg)}.")
+    if "type" not in cfg:
+        raise MissingKeyError(path, f'the cfg dict must contain the key "type", but got {cfg!r}.')
+    return cfg["type"], {key: value for key, value in cfg.items() if key != "type"}
+
+
+def find(kind: object, registry: Registry, path: str = "cfg") -> Callable[..., Any]:
+    """Return the class or function that ``type`` means: a registered name or the object itself."""
+    if isinstance(kind, str):
+        make = registry.get(kind)
+        if make is None:
+            raise UnknownNameError(
+                f"{path}.type",
+                f"{kind} is not in the {registry.name} registry.",
+                nearest(kind, registry.module_dict),
+            )
+        return make
+    if callable(kind):
+        return kind
+    raise BadArgumentError(
+        f"{path}.type", f"type must be a str or valid type, but got {type(kind)}."
+    )
+
+
+def build_from_cfg(
+    cfg: Config,
+    registry: Registry,
+    default_args: Config | None = None,
+    *,
+    path: str = "cfg",
+) -> Any:
+    """Build an object from ``dict(type=..., **arguments)``; neither dict is changed.
+
+    ``type`` is a name in ``registry``, a class, or any callable. ``default_args`` are used where
+    ``cfg`` has no such key. Raises KeyError for a missing or unknown ``type``, TypeError for
+    arguments the class does not take or that are missing.
+    """
+    if not isinstance(registry, Registry):
+        raise BadArgumentError(
+            "registry", f"registry must be a Registry object, but got {type(registry)}."
+        )
+    if not isinstance(cfg, Mapping):
+        raise BadArgumentError(path, f"cfg should be a dict, but got {type(cfg)}.")
+    if not (default_args is None or isinstance(default_args, Mapping)):
+        raise BadArgumentError(
+            "default_args", f"default_args must be a dict or None, but got {type(default_args)}."
+        )
+    kind, kwargs = split_type({**(default_args or {}), **cfg}, path)
+    return call(find(kind, registry, path), (), kwargs, path)
