@@ -1,0 +1,46 @@
+"""Layers by name, one registry and one builder a kind, and bundles of them."""
+
+from __future__ import annotations
+
+from brickbook.bricks.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
+from brickbook.bricks.catalogue import ROWS as _ROWS  # noqa: F401 - fills MODELS
+from brickbook.bricks.conv import build_conv_layer
+from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval_for_single_model,
+)
+from brickbook.bricks.norm import ChannelLayerNorm, build_norm_layer, infer_abbr, is_norm
+from brickbook.bricks.padding import build_padding_layer
+from brickbook.bricks.registry import (
+    ACTIVATION_LAYERS,
+    CONV_LAYERS,
+    NORM_LAYERS,
+    PADDING_LAYERS,
+    PLUGIN_LAYERS,
+    UPSAMPLE_LAYERS,
+)
+from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
+
+__all__ = [
+    "ACTIVATION_LAYERS",
+    "CONV_LAYERS",
+    "NORM_LAYERS",
+    "PADDING_LAYERS",
+    "PLUGIN_LAYERS",
+    "UPSAMPLE_LAYERS",
+    "ChannelLayerNorm",
+    "Clamp",
+    "ConvModule",
+    "HSigmoid",
+    "HSwish",
+    "PixelShufflePack",
+    "Swish",
+    "build_activation_layer",
+    "build_conv_layer",
+    "build_norm_layer",
+    "build_padding_layer",
+    "build_upsample_layer",
+    "infer_abbr",
+    "is_norm",
+    "turn_on_efficient_conv_bn_eval_for_single_model",
+]

@@ -1,0 +1,28 @@
+"""What `MODELS` knows by itself: plain torch layers and the bundles of this package."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from brickbook.blueprint import MODELS
+from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.registry import register_rows
+
+__all__ = ["ROWS"]
+
+ROWS: dict[str, type[nn.Module]] = {
+    "ConvModule": ConvModule,
+    "Linear": nn.Linear,
+    "Flatten": nn.Flatten,
+    "Dropout": nn.Dropout,
+    "MaxPool1d": nn.MaxPool1d,
+    "MaxPool2d": nn.MaxPool2d,
+    "MaxPool3d": nn.MaxPool3d,
+    "AvgPool2d": nn.AvgPool2d,
+    "AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d,
+    "AdaptiveMaxPool2d": nn.AdaptiveMaxPool2d,
+    "Identity": nn.Identity,
+    "Embedding": nn.Embedding,
+}
+
+register_rows(MODELS, ROWS)

@@ -1,0 +1,37 @@
+"""Convolutions by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from brickbook.bricks.registry import CONV_LAYERS, build_family, register_rows
+from brickbook.registry import Config
+
+__all__ = ["build_conv_layer"]
+
+CONV2D: Config = {"type": "Conv2d"}
+
+register_rows(CONV_LAYERS, {
+    "Conv1d": nn.Conv1d,
+    "Conv2d": nn.Conv2d,
+    "Conv3d": nn.Conv3d,
+    "Conv": nn.Conv2d,
+    "deconv": nn.ConvTranspose2d,
+    "ConvTranspose2d": nn.ConvTranspose2d,
+    "deconv3d": nn.ConvTranspose3d,
+    "ConvTranspose3d": nn.ConvTranspose3d,
+})  # fmt: skip
+
+
+def build_conv_layer(cfg: Config | None, *args: Any, **kwargs: Any) -> Any:
+    """Build a convolution: the config's keys join the arguments of the call.
+
+    ``None`` means Conv2d. Raises TypeError if ``cfg`` is no dict or the layer does not take an
+    argument, KeyError if ``type`` is missing or unknown.
+
+    >>> build_conv_layer(dict(type="Conv3d"), in_channels=3, out_channels=8, kernel_size=3)
+    Conv3d(3, 8, kernel_size=(3, 3, 3), stride=(1, 1, 1))
+    """
+    return build_family(CONV2D if cfg is None else cfg, CONV_LAYERS, args, kwargs, "conv_cfg")

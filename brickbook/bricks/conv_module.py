@@ -1,0 +1,258 @@
+"""ConvModule: convolution, normalisation and activation in one module."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from brickbook.bricks.activation import build_inplace
+from brickbook.bricks.conv import CONV2D
+from brickbook.bricks.conv_start import conv_rule
+from brickbook.bricks.efficient_conv_bn_eval import conv_bn, foldable
+from brickbook.bricks.norm import abbreviate, channels_first, infer_abbr, make_norm
+from brickbook.bricks.padding import padding_class, padding_for, pads_itself
+from brickbook.bricks.registry import (
+    CONV_LAYERS,
+    NORM_LAYERS,
+    PLUGIN_LAYERS,
+    build_layer,
+    find_layer,
+)
+from brickbook.errors import BadValueError, CheckError
+from brickbook.init.functions import constant_init, kaiming_init, normal_init
+from brickbook.registry import Config, split_type
+
+__all__ = ["ConvModule"]
+
+Size = int | tuple[int, ...]
+RELU: Config = {"type": "ReLU"}
+STEPS = ("conv", "norm", "act")
+ORDERS = tuple(permutations(STEPS))
+COPIED = (
+    "in_channels", "out_channels", "kernel_size", "stride", "dilation", "transposed",
+    "output_padding", "groups",
+)  # fmt: skip
+SUBTRACTING = (_BatchNorm, _InstanceNorm)
+
+
+@PLUGIN_LAYERS.register_module()
+class ConvModule(nn.Module):
+    """A convolution, a normalisation and an activation, the last two if their config is given.
+
+    (N, in_channels, ...) becomes (N, out_channels, ...). The parts are the attributes ``conv``,
+    ``activate`` and, under its abbreviation (``bn``, ``gn``, …) and as ``norm``, the normalisation;
+    state-dict keys are those of mmcv.
+
+    ``order`` is the order of the three steps. ``bias="auto"`` is a bias where no norm follows the
+    convolution. ``padding_mode`` is ``"zeros"``, ``"circular"`` or a registered padding layer,
+    which then stands before the convolution as ``padding_layer``, with the class for its number of
+    axes. ``inplace`` is the default for an activation that takes it. LN normalises over the
+    channels. ``efficient_conv_bn_eval`` computes a batch norm in evaluation together with the
+    convolution before it.
+
+    The convolution starts with Kaiming's law (fan_out) and the gain of the activation, a norm with
+    weight 1 and bias 0; see `init_weights`.
+
+    Raises AssertionError for a config that is no dict and for a bad ``order``, KeyError for an
+    unknown type or padding mode, TypeError for an argument that a layer does not take.
+
+    >>> ConvModule(3, 8, 2, norm_cfg=dict(type="BN"))(torch.ones(1, 3, 16, 16)).shape
+    torch.Size([1, 8, 15, 15])
+    """
+
+    _abbr_ = "conv_block"
+    in_channels: int
+    out_channels: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool | Literal["auto"] = "auto",
+        conv_cfg: Config | None = None,
+        norm_cfg: Config | None = None,
+        act_cfg: Config | None = RELU,
+        inplace: bool = True,
+        with_spectral_norm: bool = False,
+        padding_mode: str = "zeros",
+        order: tuple[str, str, str] = STEPS,
+        efficient_conv_bn_eval: bool = False,
+    ) -> None:
+        super().__init__()
+        check(conv_cfg, norm_cfg, act_cfg, order, bias)
+        self.conv_cfg = duplicate(conv_cfg)
+        self.norm_cfg = duplicate(norm_cfg)
+        self.act_cfg = duplicate(act_cfg)
+        self.inplace = inplace
+        self.order = order
+        self.padding = padding
+        self.with_norm = norm_cfg is not None
+        self.with_activation = act_cfg is not None
+        self.with_spectral_norm = with_spectral_norm
+        self.efficient_conv_bn_eval = efficient_conv_bn_eval
+
+        norm_follows = self.with_norm and order.index("norm") > order.index("conv")
+        # a norm that follows subtracts its own mean, and a bias of the convolution with it
+        self.with_bias = not norm_follows if bias == "auto" else bool(bias)
+        self._add_conv(
+            (in_channels, out_channels, kernel_size),
+            {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+            padding_mode,
+        )
+        self.norm_name = None
+        if norm_cfg is not None:
+            self._add_norm(norm_cfg, self.out_channels if norm_follows else self.in_channels)
+        if norm_follows and self.with_bias and isinstance(self.norm, SUBTRACTING):
+            warnings.warn("Unnecessary conv bias before batch/instance norm", stacklevel=2)
+        if act_cfg is not None:
+            self.activate = build_inplace(act_cfg, inplace)
+        self.init_weights()
+
+    def _add_conv(self, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str) -> None:
+        """Build the convolution and, where the mode asks for one, the padding before it."""
+        kind, own = split_type(CONV2D if self.conv_cfg is None else self.conv_cfg, "conv_cfg")
+        make = find_layer(kind, CONV_LAYERS, "conv_cfg")
+        self.with_explicit_padding = mode != "zeros"
+        if mode == "circular" and pads_itself(make):
+            self.with_explicit_padding = False
+            kwargs["padding_mode"] = mode
+        if self.with_explicit_padding:
+            padding_class(mode, 2)  # an unknown mode is an error before anything is built
+            kwargs["padding"] = 0
+        conv = build_layer(make, args, {**kwargs, "bias": self.with_bias}, own, "conv_cfg")
+        if self.with_explicit_padding:
+            self.padding_layer = padding_for(conv, self.padding, mode)
+        self.conv = nn.utils.spectral_norm(conv) if self.with_spectral_norm else conv
+        self._copy_from_conv()
+
+    def _copy_from_conv(self) -> None:
+        for name in COPIED:
+            setattr(self, name, getattr(self.conv, name))
+
+    def _add_norm(self, cfg: Config, channels: int) -> None:
+        kind, own = split_type(cfg, "norm_cfg")
+        make = channels_first(find_layer(kind, NORM_LAYERS, "norm_cfg"))
+        norm = make_norm(make, own, channels)
+        self.norm_name = abbreviate(make, norm)
+        self.add_module(self.norm_name, norm)
+
+    @property
+    def norm(self) -> Any:
+        """The normalisation, None without one."""
+        return getattr(self, self.norm_name) if self.norm_name else None
+
+    def _after_conv(self) -> str:
+        """Return the step whose input the convolution makes, "" if it is the last."""
+        for step in self.order[self.order.index("conv") + 1 :]:
+            if (step == "norm" and self.with_norm) or (step == "act" and self.with_activation):
+                return step
+        return ""
+
+    def _conv_rule(self) -> dict[str, Any]:
+        activation = self.activate if self.with_activation else None
+        return conv_rule(self.conv, activation, self._after_conv() == "norm")
+
+    def init_weights(self) -> None:
+        """Start the convolution and the norm.
+
+        The convolution: N(0, gain² / fan_out), bias 0. The gain is that of the activation wherever
+        the order puts it, since in a chain of such modules it stands between two convolutions; see
+        `brickbook.bricks.conv_start.conv_rule`. A convolution with an ``init_weights`` of its own
+        is left as it is. The norm: weight 1, bias 0.
+        """
+        if not hasattr(self.conv, "init_weights"):
+            rule = self._conv_rule()
+            fill = kaiming_init if rule.pop("type") == "Kaiming" else normal_init
+            fill(self.conv, **rule)
+            if self.with_spectral_norm:
+                # the hook computes `weight` from `weight_orig` at every forward
+                with torch.no_grad():
+                    self.conv.weight_orig.copy_(self.conv.weight)
+        if self.with_norm:
+            constant_init(self.norm, 1, bias=0)
+
+    def default_init_cfg(self) -> list[dict[str, Any]]:
+        """Return the ``init_cfg`` that says what `init_weights` does."""
+        rules = []
+        if not hasattr(self.conv, "init_weights"):
+            rules.append({**self._conv_rule(), "override": {"name": "conv"}})
+        if self.norm_name:
+            rules.append({"type": "Constant", "val": 1, "override": {"name": self.norm_name}})
+        return rules
+
+    def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor:
+        """Return the output; ``activate`` and ``norm`` can leave out a step that is there."""
+        with_norm = self.with_norm and not is_off(norm)
+        with_act = self.with_activation and not is_off(activate)
+        folds = self.efficient_conv_bn_eval and with_norm and self._after_conv() == "norm"
+        folds = folds and foldable(self.conv, self.norm)
+        for step in self.order:
+            if step == "conv":
+                if self.with_explicit_padding:
+                    x = self.padding_layer(x)
+                x = conv_bn(self.conv, self.norm, x) if folds else self.conv(x)
+            elif step == "norm":
+                if with_norm and not folds:
+                    x = self.norm(x)
+            elif with_act:
+                x = self.activate(x)
+        return x
+
+    def turn_on_efficient_conv_bn_eval(self, flag: bool = True) -> None:
+        """Compute a batch norm in evaluation together with the convolution before it, or not."""
+        self.efficient_conv_bn_eval = flag
+
+    @staticmethod
+    def create_from_conv_bn(
+        conv: nn.Module, bn: nn.Module, efficient_conv_bn_eval: bool = True
+    ) -> ConvModule:
+        """Bundle two layers that exist already, without an activation; nothing is started."""
+        self = ConvModule.__new__(ConvModule)
+        nn.Module.__init__(self)
+        self.conv_cfg = self.norm_cfg = self.act_cfg = None
+        self.inplace = self.with_spectral_norm = self.with_explicit_padding = False
+        self.order = STEPS
+        self.with_norm, self.with_activation = True, False
+        self.with_bias = conv.bias is not None
+        self.padding = conv.padding
+        self.efficient_conv_bn_eval = efficient_conv_bn_eval
+        self.conv = conv
+        self._copy_from_conv()
+        self.norm_name = infer_abbr(type(bn))
+        self.add_module(self.norm_name, bn)
+        return self
+
+
+def check(conv_cfg: object, norm_cfg: object, act_cfg: object, order: object, bias: object) -> None:
+    """Raise for the arguments that no layer would refuse."""
+    for key, cfg in (("conv_cfg", conv_cfg), ("norm_cfg", norm_cfg), ("act_cfg", act_cfg)):
+        if not (cfg is None or isinstance(cfg, Mapping)):
+            raise CheckError(key, f"expected a dict or None, got {cfg!r}.")
+    if not isinstance(order, tuple) or order not in ORDERS:
+        raise CheckError(
+            "order", f"expected a tuple of 'conv', 'norm' and 'act', each once, got {order!r}."
+        )
+    if isinstance(bias, str) and bias != "auto":
+        raise BadValueError("bias", f"expected True, False or 'auto', got {bias!r}.")
+
+
+def duplicate(cfg: Config | None) -> dict[str, Any] | None:
+    """Return a copy: the default of ``act_cfg`` is one object for all modules."""
+    return None if cfg is None else dict(cfg)
+
+
+def is_off(flag: object) -> bool:
+    """False for a tracer's stand-in too, whose truth cannot be asked."""
+    return isinstance(flag, (bool, int, type(None))) and not flag

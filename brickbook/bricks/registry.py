@@ -1,0 +1,115 @@
+"""The registries of the layers that a config can name, and the lookup that the builders share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from brickbook.blueprint import MODELS
+from brickbook.errors import BadArgumentError, UnknownNameError
+from brickbook.registry import Config, Registry, build_from_cfg, call, find, split_type
+
+__all__ = [
+    "ACTIVATION_LAYERS",
+    "CONV_LAYERS",
+    "NORM_LAYERS",
+    "PADDING_LAYERS",
+    "PLUGIN_LAYERS",
+    "UPSAMPLE_LAYERS",
+    "build_layer",
+    "find_layer",
+    "register_rows",
+    "unwrap",
+]
+
+
+def family(name: str, scope: str) -> Registry:
+    """Make a registry below MODELS, so that ``"scope.Name"`` is found from MODELS too."""
+    return Registry(name, build_func=build_from_cfg, parent=MODELS, scope=scope)
+
+
+CONV_LAYERS = family("conv layer", "conv")
+NORM_LAYERS = family("norm layer", "norm")
+ACTIVATION_LAYERS = family("activation layer", "activation")
+PADDING_LAYERS = family("padding layer", "padding")
+UPSAMPLE_LAYERS = family("upsample layer", "upsample")
+PLUGIN_LAYERS = family("plugin layer", "plugin")
+
+BUILDERS: tuple[tuple[Registry, str], ...] = (
+    (CONV_LAYERS, "a conv layer: use build_conv_layer"),
+    (NORM_LAYERS, "a norm layer: use build_norm_layer"),
+    (ACTIVATION_LAYERS, "an activation layer: use build_activation_layer"),
+    (PADDING_LAYERS, "a padding layer: use build_padding_layer"),
+    (UPSAMPLE_LAYERS, "an upsample layer: use build_upsample_layer"),
+    (PLUGIN_LAYERS, "a plugin layer: use PLUGIN_LAYERS.build"),
+)
+
+
+def register_rows(registry: Registry, rows: Mapping[str, Callable[..., Any]]) -> None:
+    """Register a table of names."""
+    for name, make in rows.items():
+        registry.register_module(name=name, module=make)
+
+
+def unwrap(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the class or function under any ``functools.partial``."""
+    while isinstance(make, partial):
+        make = make.func
+    return make
+
+
+def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any]:
+    """Return what ``type`` means in one family of layers.
+
+    A class, a function or a partial stands for itself. Raises KeyError for a name the family does
+    not have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
+    """
+    if isinstance(kind, str) and kind not in registry.module_dict:
+        scope, name = Registry.split_scope_key(kind)
+        for other, hint in BUILDERS:
+            mine = other is registry or scope not in (None, other.scope)
+            if not mine and name in other.module_dict:
+                raise UnknownNameError(
+                    f"{path}.type",
+                    f"{kind} is not in the {registry.name} registry.",
+                    f"{name} is {hint}.",
+                )
+    return find(kind, registry, path)
+
+
+def build_layer(
+    make: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Config,
+    own: Config,
+    path: str,
+) -> Any:
+    """Call ``make(*args, **kwargs, **own)``, where ``own`` are the keys of the config at ``path``.
+
+    Raises TypeError for an argument the layer does not take, for a missing one, and for one that is
+    both in the call and in the config. An error in an argument of the call has the bare name of
+    the argument as its path, one in the config has ``path.key``.
+    """
+    for key in own:
+        if key in kwargs:
+            raise BadArgumentError(
+                f"{path}.{key}",
+                f"{unwrap(make).__name__} gets multiple values for it: "
+                f"{own[key]!r} here, {kwargs[key]!r} in the call.",
+            )
+    try:
+        return call(make, args, {**kwargs, **own}, path)
+    except BadArgumentError as error:
+        key = error.path.removeprefix(f"{path}.")
+        if key == error.path or key in own:
+            raise
+        raise BadArgumentError(key, error.problem, error.hint) from None
+
+
+def build_family(
+    cfg: object, registry: Registry, args: Sequence[Any], kwargs: Config, path: str
+) -> Any:
+    """Build a layer of one family from its config and the arguments of the call."""
+    kind, own = split_type(cfg, path)
+    return build_layer(find_layer(kind, registry, path), args, kwargs, own, path)

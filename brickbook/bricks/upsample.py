@@ -1,0 +1,97 @@
+"""Upsampling layers by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from brickbook.bricks.registry import (
+    UPSAMPLE_LAYERS,
+    build_layer,
+    find_layer,
+    register_rows,
+)
+from brickbook.errors import BadValueError
+from brickbook.init.functions import xavier_init
+from brickbook.registry import Config, split_type
+
+__all__ = ["PixelShufflePack", "build_upsample_layer"]
+
+
+class PixelShufflePack(nn.Module):
+    """A convolution to ``out_channels * scale_factor**2`` channels, then a pixel shuffle.
+
+    (N, in_channels, H, W) becomes (N, out_channels, H * scale_factor, W * scale_factor) for an odd
+    ``upsample_kernel``. The weight starts with Xavier's uniform law, the bias with 0. Source: Shi
+    et al. 2016 (ESPCN), eq. 3 and 4.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, scale_factor: int, upsample_kernel: int
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.scale_factor = scale_factor
+        self.upsample_kernel = upsample_kernel
+        self.upsample_conv = nn.Conv2d(
+            in_channels,
+            out_channels * scale_factor * scale_factor,
+            upsample_kernel,
+            padding=(upsample_kernel - 1) // 2,
+        )
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Start the convolution."""
+        xavier_init(self.upsample_conv, distribution="uniform")
+
+    def default_init_cfg(self) -> list[dict[str, Any]]:
+        """Return the ``init_cfg`` that says what `init_weights` does."""
+        return [
+            {"type": "Xavier", "distribution": "uniform", "override": {"name": "upsample_conv"}}
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the enlarged tensor."""
+        return F.pixel_shuffle(self.upsample_conv(x), self.scale_factor)
+
+
+# A partial, so that the mode is not lost where the row is called without build_upsample_layer.
+BILINEAR = partial(nn.Upsample, mode="bilinear")
+
+register_rows(UPSAMPLE_LAYERS, {
+    "nearest": nn.Upsample,
+    "bilinear": BILINEAR,
+    "deconv": nn.ConvTranspose2d,
+    "deconv3d": nn.ConvTranspose3d,
+    "pixel_shuffle": PixelShufflePack,
+})  # fmt: skip
+
+
+def build_upsample_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
+    """Build an upsampling layer: the config's keys join the arguments of the call.
+
+    A name under which nn.Upsample is registered is also its ``mode``; ``type=nn.Upsample`` leaves
+    the mode to the config. Raises TypeError if ``cfg`` is no dict or for a bad argument,
+    KeyError if ``type`` is missing or unknown, ValueError for a mode that differs from the name.
+
+    >>> build_upsample_layer(dict(type="bilinear", scale_factor=2))
+    Upsample(scale_factor=2.0, mode='bilinear')
+    """
+    kind, own = split_type(cfg, "upsample_cfg")
+    make = find_layer(kind, UPSAMPLE_LAYERS, "upsample_cfg")
+    if isinstance(kind, str) and make in (nn.Upsample, BILINEAR):
+        name = kind.rpartition(".")[2]
+        mode = own.setdefault("mode", name)
+        if mode != name:
+            raise BadValueError(
+                "upsample_cfg.mode",
+                f"the type {name} fixes the mode, got {mode!r}.",
+                "Leave mode out, or use type=nn.Upsample.",
+            )
+        make = nn.Upsample
+    return build_layer(make, args, kwargs, own, "upsample_cfg")
