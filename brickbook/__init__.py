@@ -1,3 +1,135 @@
-"""Build PyTorch models from config dicts, see how they start, and look at their numbers."""
+"""Build PyTorch models from config dicts, see how they start, and look at their numbers.
+
+The public names of ``mmcv.cnn`` and of ``mmcv.runner``'s modules and checkpoint functions are
+here under their own names. `plan` says what an ``init_cfg`` will do, `initialize` does it,
+`snapshot` and `compare` look at a model's numbers. Pictures are in ``brickbook.views``, the
+notebook panels in ``brickbook.lab``; neither is loaded by this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg
+from brickbook.bricks import (
+    ACTIVATION_LAYERS,
+    CONV_LAYERS,
+    NORM_LAYERS,
+    PADDING_LAYERS,
+    PLUGIN_LAYERS,
+    UPSAMPLE_LAYERS,
+    ConvModule,
+    HSigmoid,
+    HSwish,
+    Swish,
+    build_activation_layer,
+    build_conv_layer,
+    build_norm_layer,
+    build_padding_layer,
+    build_upsample_layer,
+    is_norm,
+)
+from brickbook.checkpoint import (
+    _load_checkpoint,
+    _load_checkpoint_with_prefix,
+    load_checkpoint,
+    load_state_dict,
+)
+from brickbook.errors import ConfigError, UnmatchedRuleWarning
+from brickbook.init import (
+    INITIALIZERS,
+    BaseInit,
+    Caffe2XavierInit,
+    ConstantInit,
+    InitPlan,
+    InitReport,
+    KaimingInit,
+    NormalInit,
+    PretrainedInit,
+    TruncNormalInit,
+    UniformInit,
+    XavierInit,
+    bias_init_with_prob,
+    caffe2_xavier_init,
+    constant_init,
+    initialize,
+    kaiming_init,
+    normal_init,
+    plan,
+    trunc_normal_init,
+    uniform_init,
+    xavier_init,
+)
+from brickbook.measure import Comparison, Snapshot, compare, snapshot
+from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
+from brickbook.registry import Registry, build_from_cfg
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ACTIVATION_LAYERS",
+    "CONV_LAYERS",
+    "INITIALIZERS",
+    "MODELS",
+    "NORM_LAYERS",
+    "PADDING_LAYERS",
+    "PLUGIN_LAYERS",
+    "UPSAMPLE_LAYERS",
+    "BaseInit",
+    "BaseModule",
+    "Blueprint",
+    "Caffe2XavierInit",
+    "Comparison",
+    "ConfigError",
+    "ConstantInit",
+    "ConvModule",
+    "HSigmoid",
+    "HSwish",
+    "InitPlan",
+    "InitReport",
+    "KaimingInit",
+    "ModuleDict",
+    "ModuleList",
+    "NormalInit",
+    "PretrainedInit",
+    "Registry",
+    "Sequential",
+    "Snapshot",
+    "Swish",
+    "TruncNormalInit",
+    "UniformInit",
+    "UnmatchedRuleWarning",
+    "XavierInit",
+    "_load_checkpoint",
+    "_load_checkpoint_with_prefix",
+    "bias_init_with_prob",
+    "build_activation_layer",
+    "build_conv_layer",
+    "build_from_cfg",
+    "build_model_from_cfg",
+    "build_norm_layer",
+    "build_padding_layer",
+    "build_upsample_layer",
+    "caffe2_xavier_init",
+    "compare",
+    "constant_init",
+    "initialize",
+    "is_norm",
+    "kaiming_init",
+    "load_checkpoint",
+    "load_ipython_extension",
+    "load_state_dict",
+    "normal_init",
+    "plan",
+    "snapshot",
+    "trunc_normal_init",
+    "uniform_init",
+    "xavier_init",
+]
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Add the ``%brickbook`` magic to a notebook: ``%load_ext brickbook`` calls this."""
+    from brickbook.magic import load  # IPython and what the panels need arrive here
+
+    load(ipython)

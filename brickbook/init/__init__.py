@@ -1,0 +1,52 @@
+"""How parameters start: laws, rules, plan, apply."""
+
+from brickbook.init.apply import InitReport, initialize
+from brickbook.init.functions import (
+    bias_init_with_prob,
+    caffe2_xavier_init,
+    constant_init,
+    kaiming_init,
+    normal_init,
+    trunc_normal_init,
+    uniform_init,
+    xavier_init,
+)
+from brickbook.init.initializers import (
+    INITIALIZERS,
+    BaseInit,
+    Caffe2XavierInit,
+    ConstantInit,
+    KaimingInit,
+    NormalInit,
+    PretrainedInit,
+    TruncNormalInit,
+    UniformInit,
+    XavierInit,
+)
+from brickbook.init.plan import plan
+from brickbook.init.rows import InitPlan
+
+__all__ = [
+    "INITIALIZERS",
+    "BaseInit",
+    "Caffe2XavierInit",
+    "ConstantInit",
+    "InitPlan",
+    "InitReport",
+    "KaimingInit",
+    "NormalInit",
+    "PretrainedInit",
+    "TruncNormalInit",
+    "UniformInit",
+    "XavierInit",
+    "bias_init_with_prob",
+    "caffe2_xavier_init",
+    "constant_init",
+    "initialize",
+    "kaiming_init",
+    "normal_init",
+    "plan",
+    "trunc_normal_init",
+    "uniform_init",
+    "xavier_init",
+]

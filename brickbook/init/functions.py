@@ -1,0 +1,113 @@
+"""mmcv's functions: each starts the ``weight`` and ``bias`` of one module, in place."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.init.laws import (
+    Caffe2Xavier,
+    Constant,
+    Distribution,
+    Kaiming,
+    Normal,
+    Recipe,
+    TruncNormal,
+    Uniform,
+    Xavier,
+)
+
+__all__ = [
+    "bias_init_with_prob", "caffe2_xavier_init", "constant_init", "kaiming_init", "normal_init",
+    "trunc_normal_init", "uniform_init", "xavier_init",
+]  # fmt: skip
+
+
+def start(module: nn.Module, recipe: Recipe, bias: float) -> None:
+    """Fill ``module.weight`` by a law and ``module.bias`` with a number, where they are tensors."""
+    weight = getattr(module, "weight", None)
+    if isinstance(weight, Tensor):
+        if weight.dim() < recipe.least_dims:
+            raise BadValueError(
+                "weight",
+                f"{type(recipe).__name__} needs {recipe.least_dims} or more dimensions, "
+                f"{type(module).__name__}.weight has shape {tuple(weight.shape)}.",
+            )
+        recipe.at(tuple(weight.shape)).fill(weight)
+    offset = getattr(module, "bias", None)
+    if isinstance(offset, Tensor):
+        with torch.no_grad():
+            offset.fill_(bias)
+
+
+def constant_init(module: nn.Module, val: float, bias: float = 0) -> None:
+    """Set every weight to ``val``."""
+    start(module, Constant(val), bias)
+
+
+def xavier_init(
+    module: nn.Module, gain: float = 1, bias: float = 0, distribution: Distribution = "normal"
+) -> None:
+    """Draw the weight from Glorot & Bengio's law (2010, eq. 12 and 16).
+
+    Raises AssertionError for an unknown distribution, ValueError for a 1-D weight.
+    """
+    start(module, Xavier(distribution, gain), bias)
+
+
+def normal_init(module: nn.Module, mean: float = 0, std: float = 1, bias: float = 0) -> None:
+    """Draw the weight from N(mean, std²)."""
+    start(module, Normal(mean, std), bias)
+
+
+def trunc_normal_init(
+    module: nn.Module, mean: float = 0, std: float = 1, a: float = -2, b: float = 2, bias: float = 0
+) -> None:
+    """Draw the weight from N(mean, std²) cut at the absolute numbers ``a`` and ``b``.
+
+    The numbers differ from mmcv's for the same seed; see `TruncNormal`.
+    """
+    start(module, TruncNormal(mean, std, a, b), bias)
+
+
+def uniform_init(module: nn.Module, a: float = 0, b: float = 1, bias: float = 0) -> None:
+    """Draw the weight from U(a, b)."""
+    start(module, Uniform(a, b), bias)
+
+
+def kaiming_init(
+    module: nn.Module,
+    a: float = 0,
+    mode: str = "fan_out",
+    nonlinearity: str = "relu",
+    bias: float = 0,
+    distribution: Distribution = "normal",
+) -> None:
+    """Draw the weight from He et al.'s law (2015, eq. 10 and 14).
+
+    Raises AssertionError for an unknown distribution or mode, ValueError for a 1-D weight.
+    """
+    start(module, Kaiming(distribution, a, mode, nonlinearity), bias)
+
+
+def caffe2_xavier_init(module: nn.Module, bias: float = 0) -> None:
+    """Draw the weight from Caffe2's XavierFill: U(-√(3/fan_in), √(3/fan_in))."""
+    start(module, Caffe2Xavier(), bias)
+
+
+def bias_init_with_prob(prior_prob: float) -> float:
+    """Return the bias whose sigmoid is ``prior_prob``: ``-ln((1 - p) / p)``.
+
+    Raises ValueError unless 0 < p < 1. Source: Lin et al. 2017 (Focal Loss), §4.1.
+
+    >>> bias_init_with_prob(0.01)
+    -4.59511985013459
+    """
+    if isinstance(prior_prob, str) or not isinstance(prior_prob, (int, float)):
+        raise BadArgumentError("prior_prob", f"expected a float, got {prior_prob!r}.")
+    if not 0 < prior_prob < 1:
+        raise BadValueError("prior_prob", f"expected 0 < p < 1, got {prior_prob!r}.")
+    return float(-math.log((1 - prior_prob) / prior_prob))

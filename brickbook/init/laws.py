@@ -1,0 +1,358 @@
+"""Laws: how the numbers of one tensor are drawn, and what theory says about them.
+
+A concrete law (`Constant`, `Normal`, `Uniform`, `TruncNormal`) has all its numbers; `Xavier` and
+`Kaiming` get theirs from a weight's shape: ``Kaiming().at((64, 3, 7, 7))`` is a `Normal`.
+All laws stand in this one file, however long, so that they can be read side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from brickbook.errors import BadValueError, CheckError, ConfigError
+from brickbook.init.gains import named_gain
+
+__all__ = [
+    "Caffe2Xavier", "Constant", "Distribution", "Kaiming", "Law", "Normal", "Recipe",
+    "TruncNormal", "Uniform", "Xavier", "fans", "mass",
+]  # fmt: skip
+
+Distribution = Literal["normal", "uniform"]
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """What a rule of a config holds: gives the law for a tensor of a known shape."""
+
+    @property
+    def least_dims(self) -> int:
+        """The fewest dimensions a tensor must have."""
+        ...
+
+    def at(self, shape: tuple[int, ...]) -> Law:
+        """Return the law with its numbers filled in."""
+        ...
+
+
+@dataclass(frozen=True)
+class Law:
+    """A distribution of independent elements; all numbers are known."""
+
+    if TYPE_CHECKING:  # at run time a property here would be taken for a field's default below
+
+        @property
+        def mean(self) -> float: ...  # noqa: D102
+
+        @property
+        def std(self) -> float: ...  # noqa: D102
+
+    def __str__(self) -> str:
+        numbers = (getattr(self, field.name) for field in fields(self))
+        return f"{type(self).__name__}({', '.join(f'{number:.4g}' for number in numbers)})"
+
+    @property
+    def least_dims(self) -> int:
+        """Any tensor will do."""
+        return 0
+
+    def at(self, shape: tuple[int, ...]) -> Law:
+        """Return this law: it does not depend on the shape."""
+        return self
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The least and the greatest value that can be drawn."""
+        raise NotImplementedError
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """Density at ``x``, in float64; a point mass (std 0) has none."""
+        raise NotImplementedError
+
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Overwrite ``tensor`` in place with draws from ``generator`` (default: torch's own)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Law):
+    """Every element is ``value``."""
+
+    value: float
+
+    @property
+    def mean(self) -> float:
+        """The value."""
+        return self.value
+
+    @property
+    def std(self) -> float:
+        """0: a point mass."""
+        return 0.0
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The value alone."""
+        return self.value, self.value
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """Infinite at the value, 0 elsewhere."""
+        return torch.where(x.double() == self.value, math.inf, 0.0)
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Write the value everywhere; nothing is drawn."""
+        tensor.fill_(self.value)
+
+
+@dataclass(frozen=True)
+class Normal(Law):
+    """N(mean, std²)."""
+
+    mean: float  # pyright: ignore[reportIncompatibleMethodOverride] - a field, see Law
+    std: float  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """All real numbers (the mean alone if std is 0)."""
+        return (self.mean, self.mean) if self.std == 0 else (-math.inf, math.inf)
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """``exp(-((x - mean) / std)² / 2) / (std √(2π))``."""
+        z = (x.double() - self.mean) / self.std
+        return torch.exp(-z * z / 2) / (self.std * math.sqrt(2 * math.pi))
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Draw every element."""
+        tensor.normal_(self.mean, self.std, generator=generator)
+
+
+@dataclass(frozen=True)
+class Uniform(Law):
+    """U[low, high)."""
+
+    low: float
+    high: float
+
+    @property
+    def mean(self) -> float:
+        """``(low + high) / 2``."""
+        return (self.low + self.high) / 2
+
+    @property
+    def std(self) -> float:
+        """``(high - low) / √12``."""
+        return (self.high - self.low) / math.sqrt(12)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The two bounds."""
+        return self.low, self.high
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """``1 / (high - low)`` between the bounds."""
+        x = x.double()
+        inside = (x >= self.low) & (x <= self.high)
+        return inside.double() / (self.high - self.low)
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Draw every element."""
+        tensor.uniform_(self.low, self.high, generator=generator)
+
+
+@dataclass(frozen=True)
+class TruncNormal(Law):
+    """N(loc, scale²) given that the value lies in [low, high]; all four are absolute numbers.
+
+    ``mean`` and ``std`` are those of the truncated law: with α = (low - loc)/scale, β =
+    (high - loc)/scale, Z = Φ(β) - Φ(α): mean = loc + scale·(φ(α) - φ(β))/Z and variance =
+    scale²·(1 + (αφ(α) - βφ(β))/Z - ((φ(α) - φ(β))/Z)²). Source: Johnson, Kotz & Balakrishnan,
+    Continuous Univariate Distributions 1 (1994), §13.10.1.
+    """
+
+    loc: float
+    scale: float
+    low: float
+    high: float
+
+    @property
+    def cuts(self) -> tuple[float, float]:
+        """α and β: the bounds in units of scale."""
+        return (self.low - self.loc) / self.scale, (self.high - self.loc) / self.scale
+
+    @property
+    def mean(self) -> float:
+        """The mean after truncation."""
+        alpha, beta = self.cuts
+        return self.loc + self.scale * (density(alpha) - density(beta)) / mass(alpha, beta)
+
+    @property
+    def std(self) -> float:
+        """The standard deviation after truncation."""
+        alpha, beta = self.cuts
+        z = mass(alpha, beta)
+        shift = (density(alpha) - density(beta)) / z
+        edges = (edge(alpha) - edge(beta)) / z
+        return self.scale * math.sqrt(max(0.0, 1 + edges - shift * shift))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The two cut points."""
+        return self.low, self.high
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """The normal density over its mass between the cut points, 0 outside."""
+        x = x.double()
+        inside = (x >= self.low) & (x <= self.high)
+        return torch.where(inside, Normal(self.loc, self.scale).pdf(x) / mass(*self.cuts), 0.0)
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Draw every element: by rejection, or by the inverse CDF in float64 for far tails.
+
+        Not mmcv's numbers for a given seed: its inverse CDF in float32 puts a few elements of
+        every 10⁸ on the cut points, however far away those are.
+        """
+        alpha, beta = self.cuts
+        if mass(alpha, beta) < 0.2:
+            flat = self.loc + self.scale * far_tail(tensor, alpha, beta, generator)
+            tensor.copy_(flat.clamp_(self.low, self.high))
+            return
+        tensor.normal_(self.loc, self.scale, generator=generator)
+        outside = (tensor < self.low) | (tensor > self.high)
+        while count := int(outside.sum()):
+            again = tensor.new_empty(count).normal_(self.loc, self.scale, generator=generator)
+            tensor[outside] = again
+            outside = (tensor < self.low) | (tensor > self.high)
+
+
+def density(z: float) -> float:
+    """φ(z), the standard normal density; 0 at ±inf."""
+    return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+
+
+def edge(z: float) -> float:
+    """``z φ(z)``, 0 at ±inf."""
+    return 0.0 if math.isinf(z) else z * density(z)
+
+
+def mass(alpha: float, beta: float) -> float:
+    """Φ(β) - Φ(α), taken in the tail where it loses no digits."""
+    if alpha > 0:
+        alpha, beta = -beta, -alpha
+    return (math.erfc(-beta / math.sqrt(2)) - math.erfc(-alpha / math.sqrt(2))) / 2
+
+
+def far_tail(like: Tensor, alpha: float, beta: float, generator: torch.Generator | None) -> Tensor:
+    """Standard normal draws between two cuts, by the inverse CDF in float64."""
+    flip = alpha > 0
+    if flip:
+        alpha, beta = -beta, -alpha
+    lower, upper = math.erfc(-alpha / math.sqrt(2)) / 2, math.erfc(-beta / math.sqrt(2)) / 2
+    u = torch.empty_like(like, dtype=torch.float64).uniform_(generator=generator)
+    z = torch.special.ndtri(u.mul_(upper - lower).add_(lower)).clamp_(alpha, beta)
+    return -z if flip else z
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a weight of shape (out, in, *kernel), as torch counts them.
+
+    >>> fans((64, 3, 7, 7)), fans((10, 512))
+    ((147, 3136), (512, 10))
+    """
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A zero-mean law whose std comes from the fans of the weight."""
+
+    distribution: Distribution = "normal"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown distribution, as mmcv does, but with words."""
+        check_choice("distribution", self.distribution, ("normal", "uniform"))
+
+    @property
+    def least_dims(self) -> int:
+        """Fans need an output and an input dimension."""
+        return 2
+
+    def scale(self, fan_in: int, fan_out: int) -> float:
+        """Return the std for these fans."""
+        raise NotImplementedError
+
+    def at(self, shape: tuple[int, ...]) -> Law:
+        """Return N(0, std²), or the uniform law with the same std, for a weight of this shape."""
+        fan_in, fan_out = fans(shape)
+        if 0 in (fan_in, fan_out):  # an empty weight has nothing to draw
+            return Constant(0.0)
+        std = self.scale(fan_in, fan_out)
+        if self.distribution == "normal":
+            return Normal(0.0, std)
+        bound = math.sqrt(3.0) * std
+        return Uniform(-bound, bound)
+
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Overwrite ``tensor`` in place with the law for its shape."""
+        self.at(tuple(tensor.shape)).fill(tensor, generator)
+
+
+@dataclass(frozen=True)
+class Xavier(Scaled):
+    """Std ``gain · √(2 / (fan_in + fan_out))``: keeps the variance of signals and gradients.
+
+    For tanh-like activations. Source: Glorot & Bengio 2010, eq. 12 and 16,
+    https://proceedings.mlr.press/v9/glorot10a.html.
+    """
+
+    gain: float = 1.0
+
+    def scale(self, fan_in: int, fan_out: int) -> float:
+        """Return ``gain · √(2 / (fan_in + fan_out))``."""
+        return self.gain * math.sqrt(2.0 / float(fan_in + fan_out))
+
+
+@dataclass(frozen=True)
+class Kaiming(Scaled):
+    """Std ``gain / √fan``: keeps the variance through rectifiers.
+
+    ``mode='fan_in'`` keeps the forward signals, ``'fan_out'`` the gradients; ``a`` is the negative
+    slope of ``nonlinearity='leaky_relu'``. Source: He et al. 2015, eq. 10, 14 and 15,
+    https://arxiv.org/abs/1502.01852.
+    """
+
+    a: float = 0.0
+    mode: str = "fan_out"
+    nonlinearity: str = "relu"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown distribution, mode or nonlinearity."""
+        super().__post_init__()
+        check_choice("mode", self.mode, ("fan_in", "fan_out"), BadValueError)
+        named_gain(self.nonlinearity, self.a)
+
+    def scale(self, fan_in: int, fan_out: int) -> float:
+        """Return ``gain / √fan``."""
+        gain = named_gain(self.nonlinearity, self.a)
+        return gain / math.sqrt(fan_in if self.mode == "fan_in" else fan_out)
+
+
+def Caffe2Xavier() -> Kaiming:  # noqa: N802 - named as the law in configs
+    """Return Caffe2's XavierFill: U(-√(3/fan_in), √(3/fan_in)), a Kaiming law with gain 1."""
+    return Kaiming(a=1.0, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform")
+
+
+def check_choice(
+    key: str, value: object, choices: tuple[str, ...], error: type[ConfigError] = CheckError
+) -> None:
+    """Raise ``error`` (an AssertionError, as in mmcv) if ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise error(key, f"expected {' or '.join(map(repr, choices))}, got {value!r}.")

@@ -1,0 +1,116 @@
+"""Rules: what the entries of an ``init_cfg`` say, read and checked before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
+from brickbook.registry import build_from_cfg
+
+__all__ = ["Entry", "Override", "Rule", "read_rules"]
+
+Initializer = BaseInit | PretrainedInit | Callable[[nn.Module], Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An initialiser and the key of the config that it was read from."""
+
+    path: str
+    kind: str
+    init: Initializer
+
+    @property
+    def planned(self) -> bool:
+        """Whether what it does can be known before: a law, not somebody's own callable."""
+        return isinstance(self.init, BaseInit) and type(self.init).__call__ is BaseInit.__call__
+
+
+@dataclass(frozen=True)
+class Override:
+    """A rule for every layer of one part of the model."""
+
+    rule: Rule
+    name: str
+    ignored_layer: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an ``init_cfg``: a rule by layer, and its overrides by name."""
+
+    rule: Rule
+    overrides: tuple[Override, ...] = ()
+
+
+def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[Entry, ...]:
+    """Read an ``init_cfg``: a dict, or a list of them; it is not changed.
+
+    Raises TypeError for anything else, KeyError for a missing or unknown ``type``, ValueError for
+    an override without ``name`` or with arguments but no ``type``, TypeError or ValueError for
+    an initialiser's arguments; all are ConfigErrors that say the key.
+    """
+    if isinstance(init_cfg, Mapping):
+        return (read_entry(init_cfg, path),)
+    if not isinstance(init_cfg, list):
+        raise BadArgumentError(
+            path, f"init_cfg must be a dict or a list of dict, but got {type(init_cfg)}."
+        )
+    return tuple(read_entry(cfg, f"{path}[{at}]") for at, cfg in enumerate(init_cfg))
+
+
+def read_entry(cfg: object, path: str) -> Entry:
+    """Read one dict of an ``init_cfg``."""
+    if not isinstance(cfg, Mapping):
+        raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
+    own = {key: value for key, value in cfg.items() if key != "override"}
+    rule = read_rule(own, path)
+    override = cfg.get("override")
+    if override is None:
+        return Entry(rule)
+    if isinstance(override, Mapping):
+        return Entry(rule, (read_override(override, own, f"{path}.override"),))
+    if not isinstance(override, list):
+        raise BadArgumentError(
+            f"{path}.override",
+            f"override must be a dict or a list of dict, but got {type(override)}.",
+        )
+    each = (read_override(part, own, f"{path}.override[{at}]") for at, part in enumerate(override))
+    return Entry(rule, tuple(each))
+
+
+def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
+    """Build the initialiser of one config."""
+    init = build_from_cfg(cfg, INITIALIZERS, path=path)
+    if not callable(init):
+        raise BadArgumentError(
+            f"{path}.type", f"{type(init).__name__} is no initialiser: it cannot be called."
+        )
+    kind = cfg["type"]
+    return Rule(path, kind if isinstance(kind, str) else kind.__name__, init)
+
+
+def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
+    """Read one override; with a name alone it means the outer entry's initialiser."""
+    if not isinstance(cfg, Mapping):
+        raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
+    own = {key: value for key, value in cfg.items() if key != "name"}
+    if "name" not in cfg:
+        raise BadValueError(
+            path, "an override needs the key 'name', an attribute of the model.", "Add name='...'."
+        )
+    name = cfg["name"]
+    if not isinstance(name, str):
+        raise BadArgumentError(f"{path}.name", f"expected a str, got {name!r}.")
+    if own and "type" not in own:
+        raise BadValueError(
+            path,
+            f"an override with arguments of its own ({', '.join(own)}) needs a 'type'.",
+            f"Add type={outer['type']!r}." if isinstance(outer["type"], str) else "",
+        )
+    return Override(read_rule(own or outer, path), name, ignored_layer="layer" in own)

@@ -1,0 +1,49 @@
+"""Which of a rule's layers match nothing, and what may have been meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from brickbook.errors import nearest
+from brickbook.init.initializers import BaseInit
+from brickbook.init.matching import known_classes
+from brickbook.init.rows import Unmatched
+from brickbook.init.rules import Rule
+
+__all__ = ["without_effect"]
+
+
+def without_effect(
+    rule: Rule,
+    init: BaseInit,
+    parts: list[nn.Module],
+    met: list[tuple[str, nn.Module]],
+    claimed: int,
+) -> Iterator[Unmatched]:
+    """Say which of a rule's layers match nothing, or match what has nothing to fill."""
+    path = f"{rule.path}.layer"
+    names = ", ".join(x if isinstance(x, str) else x.__name__ for x in init.layers)
+    if met and not claimed:
+        yield Unmatched(path, f"{names} has no 'weight' or 'bias' parameter of its own.")
+    elif not met:
+        yield Unmatched(path, f"{names} matches nothing.", nearest(names, known_classes(parts)))
+    else:
+        present = known_classes(parts)
+        for word in init.layers:
+            if isinstance(word, str) and word not in present and not is_a_class(word):
+                yield Unmatched(path, f"{word} matches nothing.", nearest(word, present))
+
+
+def is_a_class(word: str) -> bool:
+    """Whether any loaded module class has this name: then it may well be meant for other models."""
+    stack: list[type] = [nn.Module]
+    seen: set[type] = set()
+    while stack:
+        kind = stack.pop()
+        if kind.__name__ == word:
+            return True
+        seen.add(kind)
+        stack.extend(sub for sub in kind.__subclasses__() if sub not in seen)
+    return False

@@ -1,0 +1,30 @@
+"""Old import paths: what ``mmcv.cnn.utils`` offered; nothing lives here."""
+
+from brickbook.init import (
+    INITIALIZERS,
+    BaseInit,
+    Caffe2XavierInit,
+    ConstantInit,
+    KaimingInit,
+    NormalInit,
+    PretrainedInit,
+    TruncNormalInit,
+    UniformInit,
+    XavierInit,
+    bias_init_with_prob,
+    caffe2_xavier_init,
+    constant_init,
+    initialize,
+    kaiming_init,
+    normal_init,
+    trunc_normal_init,
+    uniform_init,
+    xavier_init,
+)
+
+__all__ = [
+    "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "KaimingInit", "NormalInit",
+    "PretrainedInit", "TruncNormalInit", "UniformInit", "XavierInit", "bias_init_with_prob",
+    "caffe2_xavier_init", "constant_init", "initialize", "kaiming_init", "normal_init",
+    "trunc_normal_init", "uniform_init", "xavier_init",
+]  # fmt: skip

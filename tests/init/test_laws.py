@@ -1,0 +1,209 @@
+"""Every law against its theory: moments, support, density, Kolmogorov-Smirnov."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+from brickbook.errors import BadValueError, CheckError
+from brickbook.init.gains import gain_of, named_gain
+from brickbook.init.laws import (
+    Caffe2Xavier,
+    Constant,
+    Kaiming,
+    Normal,
+    TruncNormal,
+    Uniform,
+    Xavier,
+    fans,
+)
+
+N = 200_000
+
+
+def truncated(loc, scale, low, high):
+    return stats.truncnorm((low - loc) / scale, (high - loc) / scale, loc, scale)
+
+
+LAWS = {
+    "normal": (Normal(0.5, 0.02), stats.norm(0.5, 0.02)),
+    "uniform": (Uniform(-1.0, 3.0), stats.uniform(-1, 4)),
+    "truncated": (TruncNormal(0.0, 0.02, -0.04, 0.04), truncated(0, 0.02, -0.04, 0.04)),
+    "lopsided": (TruncNormal(0.0, 1.0, -0.5, 2.0), truncated(0, 1, -0.5, 2)),
+    "wide cut": (TruncNormal(0.0, 0.02, -2.0, 2.0), truncated(0, 0.02, -2, 2)),
+    "right tail": (TruncNormal(0.0, 1.0, 4.0, 5.0), truncated(0, 1, 4, 5)),
+    "left tail": (TruncNormal(0.0, 1.0, -9.0, -8.0), truncated(0, 1, -9, -8)),
+    "narrow": (TruncNormal(100.0, 1e-5, 99.0, 101.0), truncated(100, 1e-5, 99, 101)),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_draws_what_its_theory_says(name):
+    law, theory = LAWS[name]
+    assert law.mean == pytest.approx(theory.mean(), abs=1e-9, rel=1e-6)
+    assert law.std == pytest.approx(theory.std(), rel=1e-5)
+    sample = torch.empty(N, dtype=torch.float64)
+    law.fill(sample, torch.Generator().manual_seed(1))
+    low, high = law.support
+    assert low <= sample.min() and sample.max() <= high
+    assert sample.mean().item() == pytest.approx(law.mean, abs=5 * law.std / math.sqrt(N))
+    assert sample.std().item() == pytest.approx(law.std, rel=0.01)
+    assert stats.kstest(sample.numpy(), theory.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("name", [name for name in LAWS if name != "narrow"])
+def test_a_density_is_that_of_the_theory_and_integrates_to_one(name):
+    law, theory = LAWS[name]
+    low, high = law.support
+    low, high = max(low, law.mean - 12 * law.std), min(high, law.mean + 12 * law.std)
+    x = torch.linspace(low, high, 20001, dtype=torch.float64)
+    pdf = law.pdf(x)
+    assert pdf.dtype == torch.float64
+    torch.testing.assert_close(pdf, torch.tensor(theory.pdf(x.numpy())), rtol=1e-6, atol=1e-9)
+    assert torch.trapezoid(pdf, x).item() == pytest.approx(1, abs=1e-3)
+    assert law.pdf(torch.tensor([law.mean - 100 * law.std - 1])).item() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_a_small_std_has_no_elements_on_far_cut_points(dtype):
+    sample = torch.empty(2_000_000, dtype=dtype)
+    TruncNormal(0.0, 0.02, -2.0, 2.0).fill(sample, torch.Generator().manual_seed(1))
+    assert sample.abs().max() < 0.2  # mmcv's inverse CDF gives -2.0, a hundred std away
+
+
+def test_constant():
+    law = Constant(3.0)
+    tensor = torch.empty(4)
+    law.fill(tensor)
+    assert tensor.tolist() == [3.0] * 4
+    assert (law.mean, law.std, law.support) == (3.0, 0.0, (3.0, 3.0))
+    assert law.pdf(torch.tensor([3.0, 2.0])).tolist() == [math.inf, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("law", "text"),
+    [
+        (Constant(1), "Constant(1)"),
+        (Normal(0.0, 2 / 34), "Normal(0, 0.05882)"),
+        (Uniform(-0.5, 0.5), "Uniform(-0.5, 0.5)"),
+        (TruncNormal(0, 0.02, -2, 2), "TruncNormal(0, 0.02, -2, 2)"),
+    ],
+)
+def test_a_law_as_words(law, text):
+    assert str(law) == text
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape", "law"),
+    [
+        (Xavier(), (8, 4), Normal(0.0, math.sqrt(2 / 12))),
+        (Xavier("uniform", 2.0), (8, 4), Uniform(-math.sqrt(2), math.sqrt(2))),
+        (Kaiming(), (64, 3, 7, 7), Normal(0.0, math.sqrt(2 / (64 * 49)))),
+        (Kaiming(mode="fan_in"), (64, 3, 7, 7), Normal(0.0, math.sqrt(2 / (3 * 49)))),
+        (Kaiming(a=1.0, nonlinearity="leaky_relu"), (8, 4), Normal(0.0, math.sqrt(1 / 8))),
+        (Caffe2Xavier(), (8, 4), Uniform(-math.sqrt(3 / 4), math.sqrt(3 / 4))),
+        (Kaiming(), (0, 4), Constant(0.0)),
+    ],
+)
+def test_a_shape_fills_in_the_numbers(recipe, shape, law):
+    found = recipe.at(shape)
+    assert type(found) is type(law)
+    assert vars(found) == pytest.approx(vars(law))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (5, 3, 2), (5, 3, 2, 4), (5, 3, 2, 4, 1)])
+def test_fans_are_torchs(shape):
+    found = nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
+    assert fans(shape) == found
+
+
+TORCH = {
+    "xavier normal": (Xavier(), lambda w: nn.init.xavier_normal_(w)),
+    "xavier uniform": (Xavier("uniform", 3.0), lambda w: nn.init.xavier_uniform_(w, 3.0)),
+    "kaiming normal": (
+        Kaiming("normal", 0.1, "fan_out", "leaky_relu"),
+        lambda w: nn.init.kaiming_normal_(w, 0.1, "fan_out", "leaky_relu"),
+    ),
+    "kaiming uniform": (
+        Kaiming("uniform", 0, "fan_in", "relu"),
+        lambda w: nn.init.kaiming_uniform_(w, 0, "fan_in", "relu"),
+    ),
+    "normal": (Normal(1.0, 2.0), lambda w: nn.init.normal_(w, 1.0, 2.0)),
+    "uniform": (Uniform(1.0, 2.0), lambda w: nn.init.uniform_(w, 1.0, 2.0)),
+}
+
+
+@pytest.mark.parametrize("name", TORCH)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_the_same_seed_gives_torchs_numbers(name, dtype):
+    recipe, reference = TORCH[name]
+    ours, theirs = (torch.empty(40, 30, 3, 3, dtype=dtype) for _ in range(2))
+    torch.manual_seed(7)
+    recipe.at(tuple(ours.shape)).fill(ours)
+    torch.manual_seed(7)
+    reference(theirs)
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: Xavier("student-t"),
+            CheckError,
+            "distribution: expected 'normal' or 'uniform', got 'student-t'.",
+        ),
+        (
+            lambda: Kaiming(mode="fan"),
+            BadValueError,
+            "mode: expected 'fan_in' or 'fan_out', got 'fan'.",
+        ),
+        (
+            lambda: Kaiming(nonlinearity="rellu"),
+            BadValueError,
+            "nonlinearity: unknown nonlinearity 'rellu'. Did you mean 'relu'?",
+        ),
+    ],
+)
+def test_unknown_words(make, error, message):
+    with pytest.raises(error) as caught:
+        make()
+    assert str(caught.value) == message
+
+
+class Odd(nn.Module):
+    def forward(self, x):
+        raise RuntimeError("not elementwise")
+
+
+@pytest.mark.parametrize(
+    ("activation", "gain"),
+    [
+        (None, 1.0),
+        (nn.Identity(), 1.0),
+        (nn.ReLU(), math.sqrt(2)),
+        (nn.ReLU(inplace=True), math.sqrt(2)),
+        (nn.LeakyReLU(0.2), math.sqrt(2 / 1.04)),
+        (nn.PReLU(), math.sqrt(2 / (1 + 0.0625))),
+        (nn.Tanh(), 5 / 3),
+        (nn.Sigmoid(), 1.0),
+        (nn.SELU(), 0.75),
+        (Odd(), math.sqrt(2)),
+    ],
+)
+def test_gain_of_an_activation(activation, gain):
+    assert gain_of(activation) == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.SiLU(), nn.ELU(), nn.Hardswish()])
+def test_a_measured_gain_keeps_the_second_moment(activation):
+    z = torch.randn(2_000_000, generator=torch.Generator().manual_seed(1))
+    kept = (activation(z) * gain_of(activation)).square().mean().item()
+    assert kept == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "selu"])
+def test_named_gains_are_torchs(name):
+    assert named_gain(name) == nn.init.calculate_gain(name)
