@@ -1,0 +1,1 @@
+"""Panels for a notebook: controls and painting, no decisions."""

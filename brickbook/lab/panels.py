@@ -1,0 +1,122 @@
+"""What every panel of the lab shares: messages, one lock, callbacks that survive, one per model."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Callable, Hashable
+from functools import wraps
+from typing import Any, Literal, Protocol
+from weakref import WeakValueDictionary
+
+import ipywidgets as w
+
+__all__ = ["MODEL_LOCK", "Notice", "Panel", "close_tree", "guarded", "take_place"]
+
+# Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
+# one: whatever reads or changes a model, or the state of a panel, holds this lock.
+MODEL_LOCK = threading.RLock()
+
+MARKS = {"error": "⚠", "info": ""}
+COLOURS = {
+    "error": "var(--jp-error-color1, #c62828)",
+    "info": "var(--jp-border-color1, #888)",
+}
+
+
+class Notice(w.HTML):
+    """A message that wraps, nothing while it is empty; an error is read out as it appears.
+
+    The one place of the lab that writes HTML: every text is escaped here.
+    """
+
+    def __init__(self, text: str = "", kind: Literal["error", "info"] = "error") -> None:
+        super().__init__(layout=w.Layout(width="auto", margin="0 0 0 2px"))
+        self.text = ""
+        self.say(text, kind)
+
+    def say(self, text: str, kind: Literal["error", "info"] = "error") -> None:
+        """Show ``text``, or nothing."""
+        self.text = text
+        role = "alert" if kind == "error" else "status"
+        style = (
+            f"border-left: 3px solid {COLOURS[kind]}; padding: 1px 0 1px 8px; margin: 2px 0; "
+            "line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere"
+        )
+        words = html.escape(f"{MARKS[kind]} {text}".strip())
+        self.value = f'<div role="{role}" style="{style}">{words}</div>' if text else ""
+        self.layout.display = None if text else "none"
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.say("")
+
+
+class Guarded(Protocol):
+    """What `guarded` needs: a place for a message and one for the exception."""
+
+    notice: Notice
+    last_error: Exception | None
+
+
+def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a method a safe widget callback: it holds the lock, and an exception is shown.
+
+    A notebook drops what a callback raises. Here the panel says it, keeps it in ``last_error``
+    with its traceback, and lives on.
+    """
+
+    @wraps(method)
+    def run(self: Guarded, *args: Any) -> Any:
+        with MODEL_LOCK:
+            try:
+                return method(self, *args)
+            except Exception as error:
+                self.last_error = error
+                self.notice.say(f"{type(error).__name__}: {error}")
+                return None
+
+    return run
+
+
+class Panel(w.VBox):
+    """A box with a place for messages; closing it closes all that is in it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.notice = Notice()
+        self.last_error: Exception | None = None
+        super().__init__(**kwargs)
+
+    def close(self) -> None:
+        """Close the panel and everything in it."""
+        if getattr(self, "comm", None) is not None:
+            close_tree(self)
+
+
+def close_tree(widget: w.Widget) -> None:
+    """Close a widget with its children, layouts and styles, so that the page forgets them.
+
+    ``close`` of a box leaves all of them open.
+    """
+    children = getattr(widget, "children", ())
+    parts = [getattr(widget, name, None) for name in ("layout", "style")]
+    w.Widget.close(widget)
+    for part in (*children, *parts):
+        if isinstance(part, w.Widget):
+            close_tree(part)
+
+
+LIVE: WeakValueDictionary[Hashable, w.Widget] = WeakValueDictionary()
+
+
+def take_place(key: Hashable, panel: w.Widget) -> None:
+    """Close the panel that was shown for ``key`` and put this one in its place.
+
+    ``key`` is ("builder", name) or ("model", id of the model); a panel must hold its model, so
+    that the id stays its own.
+    """
+    with MODEL_LOCK:
+        old = LIVE.get(key)
+        LIVE[key] = panel
+    if old is not None and old is not panel:
+        old.close()

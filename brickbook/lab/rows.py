@@ -1,0 +1,202 @@
+"""One field of a form: its control, what its default is, and the message under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import ipywidgets as w
+from ipywidgets.widgets.widget_bool import CheckboxStyle
+from ipywidgets.widgets.widget_description import DescriptionStyle
+from ipywidgets.widgets.widget_string import LabelStyle, TextStyle
+
+from brickbook.errors import ConfigError
+from brickbook.lab.fields import Field, parse, same
+from brickbook.lab.literals import spell
+from brickbook.lab.panels import Notice, close_tree, guarded
+
+__all__ = ["FieldRow", "Look", "PlainRow", "make_menu"]
+
+SHOWN = 40
+
+
+PARTS: Mapping[str, Callable[[str], Any]] = {
+    "row": lambda _: w.Layout(width="auto", flex="0 0 auto"),
+    "line": lambda _: w.Layout(flex_flow="row wrap", align_items="center", width="auto"),
+    "control": lambda label: w.Layout(width=f"calc({label} + 22em)", max_width="100%"),
+    "mark": lambda _: w.Layout(flex="0 1 auto", min_width="4em"),
+    "mark style": lambda _: LabelStyle(),
+    "text style": lambda label: TextStyle(description_width=label),
+    "check style": lambda label: CheckboxStyle(description_width=label),
+    "plain style": lambda label: DescriptionStyle(description_width=label),
+}
+
+
+class Look(dict[str, Any]):
+    """The layouts and styles that the rows of one form share: models to send once, not per row."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        # ch is the width of a 0: wide enough for a name of as many letters.
+        self.label = f"{max(map(len, names), default=0) + 1}ch"
+
+    def __missing__(self, part: str) -> Any:
+        self[part] = made = PARTS[part](self.label)
+        return made
+
+
+class FieldRow(w.VBox):
+    """A row's state: ``value``, ``missing`` (nothing to say yet), and its messages.
+
+    ``problem`` is about what was typed and goes when that is mended; ``complaint`` is the owner's.
+    """
+
+    def __init__(
+        self, field: Field, control: w.Widget, look: Look, changed: Callable[[], None]
+    ) -> None:
+        self.field, self.control, self.changed = field, control, changed
+        self.value: Any = field.default
+        self.missing = False
+        self.problem = self.complaint = ""
+        self.last_error: Exception | None = None
+        self.mark = w.Label(layout=look["mark"], style=look["mark style"])
+        super().__init__([w.HBox([control, self.mark], layout=look["line"])], layout=look["row"])
+
+    @cached_property
+    def notice(self) -> Notice:
+        """The place of the message, made for the first one."""
+        notice = Notice()
+        line, *rest = self.children
+        self.children = (line, notice, *rest)
+        return notice
+
+    @property
+    def given(self) -> bool:
+        """True if the value belongs into a config: it is required, or not the default."""
+        if self.missing:
+            return False
+        return self.field.required or not same(self.value, self.field.default)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The message shown, by key path."""
+        text = self.problem or self.complaint
+        return {self.field.name: text} if text else {}
+
+    def show(self) -> None:
+        """Bring mark, message and tooltip up to date."""
+        field = self.field
+        if field.required:
+            self.mark.value = "required"
+        elif self.given:
+            self.mark.value = f"default: {shorten(spell(field.default))}"
+        else:
+            self.mark.value = "default"
+        text = self.problem or self.complaint
+        if text or "notice" in vars(self):
+            self.notice.say(text)
+        # The tooltip is what a screen reader reads with the control.
+        self.control.tooltip = text or field.doc or None  # pyright: ignore[reportAttributeAccessIssue]
+
+    def complain(self, rest: str, message: str) -> None:
+        """Show the owner's message; ``rest`` is the path below this field."""
+        self.complaint = f"{rest}: {message}" if rest else message
+        self.show()
+
+    def forgive(self) -> None:
+        """Take the owner's message away."""
+        self.complaint = ""
+        self.show()
+
+    def close(self) -> None:
+        """Close the row and everything in it."""
+        if getattr(self, "comm", None) is not None:
+            close_tree(self)
+
+
+class PlainRow(FieldRow):
+    """A number, a check box, a menu or a text."""
+
+    def __init__(
+        self,
+        field: Field,
+        values: Mapping[str, Any],
+        look: Look,
+        changed: Callable[[], None],
+    ) -> None:
+        given = field.name in values
+        value = values[field.name] if given else start_value(field)
+        control = make_control(field, value, look)
+        super().__init__(field, control, look, changed)
+        self.value = value
+        if field.required and not given and isinstance(control, w.Text):
+            self.missing, self.problem = True, "needs a value."
+        self.show()
+        control.observe(self.take, "value")
+
+    @guarded
+    def take(self, _change: object) -> None:
+        """Read the control; a wrong text keeps the last good value."""
+        self.complaint = ""
+        try:
+            self.value = self.read()
+        except ConfigError as error:
+            self.problem = f"{error.problem} {error.hint}".strip()
+        else:
+            self.problem, self.missing = "", False
+        self.show()
+        self.changed()
+
+    def read(self) -> Any:
+        """Return the control's value; an emptied text field is its default again."""
+        shown = self.control.value  # pyright: ignore[reportAttributeAccessIssue]
+        if not isinstance(self.control, (w.Text, w.Dropdown)):
+            return shown
+        if not shown.strip() and not self.field.required:
+            return self.field.default
+        return parse(self.field, shown)
+
+
+def start_value(field: Field) -> Any:
+    """Return what a field starts at: its default, or something a control can show."""
+    if not field.required:
+        return field.default
+    if field.kind == "choice":
+        return field.choices[0]
+    return {"int": 1, "float": 0.0, "bool": False}.get(field.kind)
+
+
+def make_control(field: Field, value: Any, look: Look) -> w.Widget:
+    """Make the control that can show ``value``: a text field where the field's own cannot."""
+    common: dict[str, Any] = {"description": field.name, "layout": look["control"]}
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if field.kind == "bool" and isinstance(value, bool):
+        return w.Checkbox(value=value, style=look["check style"], **common)
+    if field.kind == "int" and number and isinstance(value, int):
+        return w.IntText(value=value, style=look["plain style"], **common)
+    if field.kind == "float" and number:
+        return w.FloatText(value=float(value), style=look["plain style"], **common)
+    if field.kind == "choice":
+        words = [spell(choice) for choice in field.choices]
+        return make_menu(field, words, spell(value), look)
+    missing = field.required and value is None
+    shown = "" if missing else spell(value)
+    return w.Text(value=shown, continuous_update=False, style=look["text style"], **common)
+
+
+def make_menu(field: Field, words: Iterable[str], chosen: str, look: Look) -> w.Dropdown:
+    """Make a menu of words that has the chosen one, known or not."""
+    options = list(dict.fromkeys([*words, chosen]))
+    return w.Dropdown(
+        options=options,
+        value=chosen,
+        description=field.name,
+        style=look["plain style"],
+        layout=look["control"],
+    )
+
+
+def shorten(text: str) -> str:
+    """Cut a long text."""
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
