@@ -13,19 +13,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from brickbook.bricks.activation import build_inplace
-from brickbook.bricks.conv import CONV2D
 from brickbook.bricks.conv_start import conv_rule
-from brickbook.bricks.efficient_conv_bn_eval import conv_bn, foldable
+from brickbook.bricks.efficient_conv_bn_eval import fold, foldable
 from brickbook.bricks.norm import abbreviate, channels_first, infer_abbr, make_norm
-from brickbook.bricks.padding import padding_class, padding_for, pads_itself
-from brickbook.bricks.registry import (
-    CONV_LAYERS,
-    NORM_LAYERS,
-    PLUGIN_LAYERS,
-    build_layer,
-    find_layer,
-)
+from brickbook.bricks.padded_conv import padded_conv
+from brickbook.bricks.registry import NORM_LAYERS, PLUGIN_LAYERS, find_layer
 from brickbook.errors import BadValueError, CheckError
+from brickbook.init.collect import planned
 from brickbook.init.functions import constant_init, kaiming_init, normal_init
 from brickbook.registry import Config, split_type
 
@@ -39,6 +33,7 @@ COPIED = (
     "in_channels", "out_channels", "kernel_size", "stride", "dilation", "transposed",
     "output_padding", "groups",
 )  # fmt: skip
+FLAGS = ("inplace", "with_activation", "with_spectral_norm", "with_explicit_padding")
 SUBTRACTING = (_BatchNorm, _InstanceNorm)
 
 
@@ -70,6 +65,8 @@ class ConvModule(nn.Module):
     _abbr_ = "conv_block"
     in_channels: int
     out_channels: int
+    norm_name: str | None
+    order: tuple[str, ...]
 
     def __init__(
         self,
@@ -92,25 +89,34 @@ class ConvModule(nn.Module):
     ) -> None:
         super().__init__()
         check(conv_cfg, norm_cfg, act_cfg, order, bias)
-        self.conv_cfg = duplicate(conv_cfg)
-        self.norm_cfg = duplicate(norm_cfg)
-        self.act_cfg = duplicate(act_cfg)
-        self.inplace = inplace
-        self.order = order
-        self.padding = padding
-        self.with_norm = norm_cfg is not None
-        self.with_activation = act_cfg is not None
-        self.with_spectral_norm = with_spectral_norm
-        self.efficient_conv_bn_eval = efficient_conv_bn_eval
-
-        norm_follows = self.with_norm and order.index("norm") > order.index("conv")
-        # a norm that follows subtracts its own mean, and a bias of the convolution with it
-        self.with_bias = not norm_follows if bias == "auto" else bool(bias)
-        self._add_conv(
+        norm_follows = norm_cfg is not None and order.index("norm") > order.index("conv")
+        # past Module.__setattr__: for plain values it only costs time, a tenth of the whole
+        vars(self).update(
+            conv_cfg=duplicate(conv_cfg),
+            norm_cfg=duplicate(norm_cfg),
+            act_cfg=duplicate(act_cfg),
+            inplace=inplace,
+            order=order,
+            padding=padding,
+            with_norm=norm_cfg is not None,
+            with_activation=act_cfg is not None,
+            with_spectral_norm=with_spectral_norm,
+            efficient_conv_bn_eval=efficient_conv_bn_eval,
+            # a norm that follows subtracts its own mean, and a bias of the convolution with it
+            with_bias=not norm_follows if bias == "auto" else bool(bias),
+        )
+        conv, pad = padded_conv(
+            conv_cfg,
             (in_channels, out_channels, kernel_size),
-            {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups},
+            {"stride": stride, "dilation": dilation, "groups": groups, "bias": self.with_bias},
+            padding,
             padding_mode,
         )
+        self.with_explicit_padding = pad is not None
+        if pad is not None:
+            self.padding_layer = pad
+        self.conv = nn.utils.spectral_norm(conv) if with_spectral_norm else conv
+        self._copy_from_conv()
         self.norm_name = None
         if norm_cfg is not None:
             self._add_norm(norm_cfg, self.out_channels if norm_follows else self.in_channels)
@@ -120,26 +126,9 @@ class ConvModule(nn.Module):
             self.activate = build_inplace(act_cfg, inplace)
         self.init_weights()
 
-    def _add_conv(self, args: tuple[Any, ...], kwargs: dict[str, Any], mode: str) -> None:
-        """Build the convolution and, where the mode asks for one, the padding before it."""
-        kind, own = split_type(CONV2D if self.conv_cfg is None else self.conv_cfg, "conv_cfg")
-        make = find_layer(kind, CONV_LAYERS, "conv_cfg")
-        self.with_explicit_padding = mode != "zeros"
-        if mode == "circular" and pads_itself(make):
-            self.with_explicit_padding = False
-            kwargs["padding_mode"] = mode
-        if self.with_explicit_padding:
-            padding_class(mode, 2)  # an unknown mode is an error before anything is built
-            kwargs["padding"] = 0
-        conv = build_layer(make, args, {**kwargs, "bias": self.with_bias}, own, "conv_cfg")
-        if self.with_explicit_padding:
-            self.padding_layer = padding_for(conv, self.padding, mode)
-        self.conv = nn.utils.spectral_norm(conv) if self.with_spectral_norm else conv
-        self._copy_from_conv()
-
     def _copy_from_conv(self) -> None:
-        for name in COPIED:
-            setattr(self, name, getattr(self.conv, name))
+        conv = self.conv
+        vars(self).update({name: getattr(conv, name) for name in COPIED})
 
     def _add_norm(self, cfg: Config, channels: int) -> None:
         kind, own = split_type(cfg, "norm_cfg")
@@ -164,6 +153,7 @@ class ConvModule(nn.Module):
         activation = self.activate if self.with_activation else None
         return conv_rule(self.conv, activation, self._after_conv() == "norm")
 
+    @planned
     def init_weights(self) -> None:
         """Start the convolution and the norm.
 
@@ -202,7 +192,7 @@ class ConvModule(nn.Module):
             if step == "conv":
                 if self.with_explicit_padding:
                     x = self.padding_layer(x)
-                x = conv_bn(self.conv, self.norm, x) if folds else self.conv(x)
+                x = fold(self.conv, self.norm, x) if folds else self.conv(x)
             elif step == "norm":
                 if with_norm and not folds:
                     x = self.norm(x)
@@ -221,13 +211,15 @@ class ConvModule(nn.Module):
         """Bundle two layers that exist already, without an activation; nothing is started."""
         self = ConvModule.__new__(ConvModule)
         nn.Module.__init__(self)
-        self.conv_cfg = self.norm_cfg = self.act_cfg = None
-        self.inplace = self.with_spectral_norm = self.with_explicit_padding = False
-        self.order = STEPS
-        self.with_norm, self.with_activation = True, False
-        self.with_bias = conv.bias is not None
-        self.padding = conv.padding
-        self.efficient_conv_bn_eval = efficient_conv_bn_eval
+        vars(self).update(
+            dict.fromkeys(("conv_cfg", "norm_cfg", "act_cfg")),
+            **dict.fromkeys(FLAGS, False),
+            order=STEPS,
+            with_norm=True,
+            with_bias=conv.bias is not None,
+            padding=conv.padding,
+            efficient_conv_bn_eval=efficient_conv_bn_eval,
+        )
         self.conv = conv
         self._copy_from_conv()
         self.norm_name = infer_abbr(type(bn))

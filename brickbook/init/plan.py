@@ -166,7 +166,7 @@ class Draft:
                 )
 
     def claim(self, rule: Rule, init: BaseInit, name: str, part: nn.Module, level: Level) -> int:
-        """Claim a layer's weight and bias; return how many parameters that are."""
+        """Claim a layer's weight and bias; return how many of the two it has."""
         wishes = (("weight", init.recipe()), ("bias", None))
         count = 0
         for key, recipe in wishes:
@@ -174,6 +174,7 @@ class Draft:
             if tensor is None:
                 continue
             full = f"{name}.{key}" if name else key
+            count += 1
             if is_lazy(tensor):
                 self.left[id(tensor)] = "it has no shape yet: run one batch through the lazy module"
                 continue
@@ -192,7 +193,6 @@ class Draft:
                 continue
             law = recipe.at(tuple(tensor.shape)) if recipe else bias_law(init)
             self.claims.setdefault(id(tensor), []).append(Claim(level, self.tick(), rule, law))
-            count += 1
         return count
 
     def finish(self) -> InitPlan:

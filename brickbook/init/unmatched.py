@@ -28,12 +28,21 @@ def without_effect(
     if met and not claimed:
         yield Unmatched(path, f"{names} has no 'weight' or 'bias' parameter of its own.")
     elif not met:
-        yield Unmatched(path, f"{names} matches nothing.", nearest(names, known_classes(parts)))
+        yield Unmatched(path, f"{names} matches nothing.", nearest(names, fillable(parts)))
     else:
         present = known_classes(parts)
         for word in init.layers:
             if isinstance(word, str) and word not in present and not is_a_class(word):
-                yield Unmatched(path, f"{word} matches nothing.", nearest(word, present))
+                yield Unmatched(path, f"{word} matches nothing.", nearest(word, fillable(parts)))
+
+
+def fillable(parts: list[nn.Module]) -> set[str]:
+    """Return the class names that a rule could mean: of modules with a weight or a bias."""
+    return known_classes(
+        part
+        for part in parts
+        if part._parameters.get("weight") is not None or part._parameters.get("bias") is not None
+    )
 
 
 def is_a_class(word: str) -> bool:

@@ -1,0 +1,227 @@
+"""The plan: who wins, who loses, and what a tree of modules says of its own start."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from brickbook import BaseModule, ConvModule, ModuleList, Sequential, UnmatchedRuleWarning, plan
+
+
+def constant(val, **more):
+    return {"type": "Constant", "val": val, **more}
+
+
+class Leaf(BaseModule):
+    def __init__(self, init_cfg=None):
+        super().__init__(init_cfg)
+        self.fc = nn.Linear(2, 2)
+
+
+class Own(BaseModule):
+    """A class with an init_weights of its own, as mmcv's users write them."""
+
+    def __init__(self, init_cfg=None):
+        super().__init__(init_cfg)
+        self.fc = nn.Linear(2, 2)
+        self.other = nn.Conv2d(2, 2, 1)
+
+    def init_weights(self):
+        super().init_weights()
+        nn.init.constant_(self.fc.weight, 70)
+
+
+class Foreign(nn.Module):
+    """Somebody else's module that starts itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+        self.calls = 0
+
+    def init_weights(self):
+        self.calls += 1
+        nn.init.constant_(self.fc.weight, 80)
+
+
+class Needy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def init_weights(self, pretrained):
+        raise AssertionError("must not be called")
+
+
+L = dict(layer="Linear")
+
+# case: (tree, parameter, value, source, losers)
+PRIORITY = {
+    "outer alone": (
+        lambda: Sequential(Leaf(), init_cfg=constant(1, **L)),
+        "0.fc.weight", 1, "init_cfg", (),
+    ),
+    "inner over outer": (
+        lambda: Sequential(Leaf(constant(2, **L)), init_cfg=constant(1, **L)),
+        "0.fc.weight", 2, "0.init_cfg", ("init_cfg",),
+    ),
+    "inner over outer through plain containers": (
+        lambda: Sequential(
+            nn.Sequential(nn.ModuleList([Leaf(constant(2, **L))])), init_cfg=constant(1, **L)),
+        "0.0.0.fc.weight", 2, "0.0.0.init_cfg", ("init_cfg",),
+    ),
+    "the innermost of three": (
+        lambda: Sequential(
+            Sequential(Leaf(constant(3, **L)), init_cfg=constant(2, **L)),
+            init_cfg=constant(1, **L)),
+        "0.0.fc.weight", 3, "0.0.init_cfg", ("init_cfg", "0.init_cfg"),
+    ),
+    "an inner one without layer does nothing": (
+        lambda: Sequential(Leaf(constant(2)), init_cfg=constant(1, **L)),
+        "0.fc.weight", 1, "init_cfg", (),
+    ),
+    "a later entry over an earlier one": (
+        lambda: Sequential(Leaf(), init_cfg=[constant(1, **L), constant(2, **L)]),
+        "0.fc.weight", 2, "init_cfg[1]", ("init_cfg[0]",),
+    ),
+    "override over inner": (
+        lambda: Sequential(
+            Leaf(constant(2, **L)), init_cfg=constant(1, override=dict(name="0.fc"))),
+        "0.fc.weight", 1, "init_cfg.override", ("0.init_cfg",),
+    ),
+    "override over a later entry": (
+        lambda: Sequential(
+            Leaf(), init_cfg=[constant(1, override=dict(name="0")), constant(2, **L)]),
+        "0.fc.weight", 1, "init_cfg[0].override", ("init_cfg[1]",),
+    ),
+    "inner override over outer override": (
+        lambda: Sequential(
+            Leaf(constant(2, override=dict(name="fc"))),
+            init_cfg=constant(1, override=dict(name="0"))),
+        "0.fc.weight", 2, "0.init_cfg.override", ("init_cfg.override",),
+    ),
+    "outer over a class's default": (
+        lambda: Sequential(ConvModule(2, 2, 1), init_cfg=constant(1, layer="Conv2d")),
+        "0.conv.weight", 1, "init_cfg", ("0.default[0].override",),
+    ),
+    "own code after the rules": (
+        lambda: Sequential(Own(), init_cfg=constant(1, layer=["Linear", "Conv2d"])),
+        "0.fc.weight", 70, "init_cfg", (),
+    ),
+    "own code keeps what it does not touch": (
+        lambda: Sequential(Own(), init_cfg=constant(1, layer=["Linear", "Conv2d"])),
+        "0.other.weight", 1, "init_cfg", (),
+    ),
+    "own code starts its own init_cfg": (
+        lambda: Sequential(Own(constant(5, layer="Conv2d")),
+                           init_cfg=constant(1, layer=["Linear", "Conv2d"])),
+        "0.other.weight", 5, "0.init_cfg", ("init_cfg",),
+    ),
+    "foreign code": (
+        lambda: Sequential(Foreign(), init_cfg=constant(1, **L)),
+        "0.fc.weight", 80, "init_cfg", (),
+    ),
+    "foreign code that needs arguments is not called": (
+        lambda: Sequential(Needy(), init_cfg=constant(1, **L)),
+        "0.fc.weight", 1, "init_cfg", (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PRIORITY)
+@pytest.mark.filterwarnings("ignore::brickbook.UnmatchedRuleWarning")
+def test_priority(case):
+    make, name, value, source, losers = PRIORITY[case]
+    model = make()
+    row = plan(model)[name]
+    assert (row.source, row.losers) == (source, losers)
+    model.init_weights()
+    assert model.get_parameter(name).unique().tolist() == [value]
+
+
+def test_a_plan_writes_nothing():
+    model = Sequential(Leaf(constant(2, **L)), Own())
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    plan(model)
+    plan(model, constant(3, **L))
+    assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+    assert not model.is_init
+
+
+def test_rows():
+    model = Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), Own())
+    model[0].bias.requires_grad_(False)
+    todo = plan(model, {"type": "Kaiming", "layer": "Conv2d"})
+    assert list(todo) == [name for name, _ in model.named_parameters()]
+    row = todo["0.weight"]
+    assert (row.module, row.shape, row.dtype, row.kind) == (
+        "Conv2d", (8, 3, 3, 3), "float32", "parameter",
+    )  # fmt: skip
+    assert (row.law.mean, row.law.std) == (0, pytest.approx(math.sqrt(2 / 72)))
+    assert (row.rule, row.source, row.frozen, row.reason) == ("Kaiming", "init_cfg", False, "")
+    assert todo["0.bias"].frozen and str(todo["0.bias"].law) == "Constant(0)"
+    assert todo["1.weight"].law is None
+    assert todo["1.weight"].reason == "no rule speaks of BatchNorm2d"
+    assert plan(model)["2.fc.weight"].then == ("2.init_weights",)
+
+
+def test_repr_and_json():
+    model = Sequential(nn.Conv2d(3, 8, 3), Own())
+    todo = plan(model, [{"type": "Kaiming", "layer": "Conv2d"}, {"type": "Normal"}])
+    assert repr(todo) == "InitPlan: 4 of 6 parameters by a law, 1 rule(s) without effect"
+    row = json.loads(json.dumps(todo.to_dict()))["rows"][0]
+    assert row["law"] == {"type": "Normal", "mean": 0.0, "std": pytest.approx(1 / 6)}
+    assert row["source"] == "init_cfg[0]"
+
+
+def test_a_plan_for_another_model_is_refused():
+    from brickbook.init.apply import carry_out
+
+    todo = plan(nn.Linear(3, 3), constant(1, **L))
+    with pytest.raises(ValueError, match=r"^weight: the plan was made for another model\.$"):
+        carry_out(todo, nn.Linear(3, 4))
+
+
+def test_convmodules_default_is_planned():
+    model = Sequential(ConvModule(3, 8, 3, norm_cfg=dict(type="BN")))
+    rows = plan(model)
+    assert str(rows["0.conv.weight"].law) == f"Normal(0, {math.sqrt(2 / 72):.4g})"
+    assert str(rows["0.bn.weight"].law) == "Constant(1)"
+    assert rows["0.conv.weight"].source == "0.default[0].override"
+    torch.manual_seed(0)
+    again = ConvModule(3, 8, 3, norm_cfg=dict(type="BN"))
+    torch.manual_seed(0)
+    nn.Conv2d(3, 8, 3, bias=False)  # the draws of torch's own start
+    model.init_weights()
+    assert torch.equal(model[0].conv.weight, again.conv.weight)
+
+
+def test_unmatched_rules_of_a_tree_carry_their_place():
+    model = Sequential(Leaf(constant(1, layer="Conv2D")))
+    with pytest.warns(UnmatchedRuleWarning) as caught:
+        model.init_weights()
+    assert str(caught[0].message) == (
+        "0.init_cfg.layer: Conv2D matches nothing. Known: Linear."
+    )
+
+
+def test_errors_of_a_tree_carry_their_place_and_change_nothing():
+    model = Sequential(Leaf(constant(1, **L)), Leaf(dict(type="Constant", vall=1, **L)))
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    with pytest.raises(TypeError) as caught:
+        model.init_weights()
+    assert str(caught.value) == (
+        "1.init_cfg.vall: ConstantInit has no such argument. Did you mean 'val'?"
+    )
+    assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+    assert not model.is_init and not model[0].is_init
+
+
+def test_a_shared_module_is_planned_once():
+    leaf = Leaf(constant(1, **L))
+    model = ModuleList([leaf, leaf])
+    assert len(plan(model)) == 4
+    model.init_weights()
+    assert leaf.fc.weight.unique().tolist() == [1]
