@@ -1,0 +1,187 @@
+"""The shapes a model passes on, found on the meta device: no memory, no arithmetic."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.measure.records import read
+
+__all__ = ["Shape", "ShapeRow", "ShapeTrace", "State", "shapes"]
+
+Shape = tuple[int, ...]
+State = Literal["ok", "error", "not reached"]
+
+
+@dataclass(frozen=True)
+class ShapeRow:
+    """What one child takes and gives.
+
+    ``input`` and ``output`` are the shape of the first tensor that goes in and comes out, None if
+    there is none. ``params`` counts the elements of the child's own parameters, each once in the
+    whole model. ``error`` is what went wrong, with the input's shape.
+    """
+
+    name: str
+    kind: str
+    params: int
+    state: State
+    input: Shape | None = None
+    output: Shape | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ShapeTrace:
+    """The children of a model in the order they run, up to the first that does not fit."""
+
+    input: Shape
+    rows: tuple[ShapeRow, ...] = ()
+
+    @property
+    def params(self) -> int:
+        """Elements of all parameters."""
+        return sum(row.params for row in self.rows)
+
+    @property
+    def error(self) -> str:
+        """What went wrong, or ""."""
+        return next((row.error for row in self.rows if row.state == "error"), "")
+
+    @property
+    def output(self) -> Shape | None:
+        """The shape of what the model returns; None after an error."""
+        if self.error:
+            return None
+        return self.rows[-1].output if self.rows else self.input
+
+    def __repr__(self) -> str:
+        return (
+            f"ShapeTrace({self.input} to {self.error or self.output}, {self.params:,} parameters)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trace as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], path: str = "trace") -> ShapeTrace:
+        """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
+        top = read(cls, data, path)
+        rows = (
+            ShapeRow(**read(ShapeRow, row, f"{path}.rows[{index}]"))
+            for index, row in enumerate(top["rows"])
+        )
+        return cls(top["input"], tuple(rows))
+
+
+def shapes(
+    model: nn.Module, input_shape: Sequence[int], *, dtype: torch.dtype = torch.float32
+) -> ShapeTrace:
+    """Send a tensor of shape ``input_shape`` (batch included) through a model, without computing.
+
+    The children of an `nn.Sequential` or `nn.ModuleList` run one after the other, those of
+    another module as its own ``forward`` has it: such a model is one row. It runs as in
+    ``eval()``, on a copy that shares no tensor with it. After an error the rest is "not reached".
+    The first call of a process takes a second, in which torch loads its meta kernels.
+
+    Raises:
+        BadArgumentError: ``model`` is not a module.
+        BadValueError: ``input_shape`` is not a sequence of whole numbers from 1 up.
+    """
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"expected a module, got {model!r}.")
+    given = checked(input_shape)
+    seen: set[int] = set()
+    rows: list[ShapeRow] = []
+    value: Any = torch.empty(given, dtype=dtype, device="meta")
+    with torch.no_grad(), torch.device("meta"):
+        for name, child in children(model):
+            if rows and rows[-1].state != "ok":
+                left = ShapeRow(name, type(child).__name__, params(child, seen), "not reached")
+                rows.append(left)
+                continue
+            row, value = step(name, child, value, seen)
+            rows.append(row)
+    return ShapeTrace(given, tuple(rows))
+
+
+def checked(input_shape: Sequence[int]) -> Shape:
+    """The shape as a tuple of whole numbers."""
+    whole = isinstance(input_shape, Sequence) and all(
+        isinstance(size, int) and not isinstance(size, bool) and size > 0 for size in input_shape
+    )
+    if not whole:
+        raise BadValueError(
+            "input_shape", f"expected whole numbers from 1 up, such as (1, 3, 224, 224), "
+            f"got {input_shape!r}."
+        )  # fmt: skip
+    return tuple(input_shape)
+
+
+def children(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """What runs one after the other."""
+    if isinstance(model, nn.Sequential | nn.ModuleList):
+        # Unlike named_children, a module that stands twice runs twice.
+        for name, child in model.named_modules(remove_duplicate=False):
+            if name and "." not in name:
+                yield name, child
+    else:
+        yield "", model
+
+
+def step(name: str, child: nn.Module, value: Any, seen: set[int]) -> tuple[ShapeRow, Any]:
+    """Run one child on a value of the meta device."""
+    kind, taken = type(child).__name__, first_shape(value)
+    try:
+        twin = on_meta(child).eval()
+        result = twin(value)
+    # Anything may come out of a module that does not fit, and the builder has to show it.
+    except Exception as error:
+        words = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        problem = f"{kind} got {taken}: {words[0]}"
+        return ShapeRow(name, kind, params(child, seen), "error", taken, None, problem), None
+    count = params(twin, set()) if has_lazy(child) else params(child, seen)
+    return ShapeRow(name, kind, count, "ok", taken, first_shape(result)), result
+
+
+def on_meta(module: nn.Module) -> nn.Module:
+    """A deep copy whose parameters and buffers are on the meta device; no data is copied."""
+    memo: dict[int, Any] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        if is_lazy(tensor):
+            lazy: Any = type(tensor)  # a parameter or a buffer without a shape yet
+            memo[id(tensor)] = lazy(device="meta", dtype=tensor.dtype)
+        else:
+            twin = torch.empty_like(tensor, device="meta")
+            is_parameter = isinstance(tensor, nn.Parameter)
+            memo[id(tensor)] = nn.Parameter(twin, tensor.requires_grad) if is_parameter else twin
+    return copy.deepcopy(module, memo)
+
+
+def has_lazy(module: nn.Module) -> bool:
+    return any(is_lazy(parameter) for parameter in module.parameters())
+
+
+def params(module: nn.Module, seen: set[int]) -> int:
+    """Elements of the parameters that are not in ``seen`` yet; adds them."""
+    fresh = {id(p): p.numel() for p in module.parameters() if id(p) not in seen and not is_lazy(p)}
+    seen.update(fresh)
+    return sum(fresh.values())
+
+
+def first_shape(value: Any) -> Shape | None:
+    """The shape of the first tensor in a value, or None."""
+    if isinstance(value, Tensor):
+        return tuple(value.shape)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    found = map(first_shape, value) if isinstance(value, list | tuple) else ()
+    return next((shape for shape in found if shape is not None), None)
