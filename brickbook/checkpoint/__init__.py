@@ -1,0 +1,32 @@
+"""Checkpoints: a name or URL -> a verified local file -> its state dict -> a model."""
+
+from __future__ import annotations
+
+from brickbook.checkpoint.download import cache_folder
+from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
+from brickbook.checkpoint.loading import (
+    _load_checkpoint,
+    _load_checkpoint_with_prefix,
+    load_checkpoint,
+    load_state_dict,
+)
+from brickbook.checkpoint.matching import Match, Reshaped, match, named_tensors
+from brickbook.checkpoint.sources import locate
+from brickbook.checkpoint.state import read_state
+
+__all__ = [
+    "CheckpointError",
+    "DownloadError",
+    "Match",
+    "MissingPackageError",
+    "Reshaped",
+    "_load_checkpoint",
+    "_load_checkpoint_with_prefix",
+    "cache_folder",
+    "load_checkpoint",
+    "load_state_dict",
+    "locate",
+    "match",
+    "named_tensors",
+    "read_state",
+]

@@ -1,0 +1,199 @@
+"""Names and shapes of a state dict held against those of a model, before anything is copied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parameter import is_lazy
+
+from brickbook.checkpoint.errors import CheckpointError
+from brickbook.checkpoint.state import listed
+
+__all__ = ["Match", "Reshaped", "match", "named_tensors", "own_tensors", "unfilled", "unwrapped"]
+
+# A buffer of batch norm that older files lack and that is no weight.
+UNCOUNTED = "num_batches_tracked"
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """A tensor that has one shape in the file and another in the model."""
+
+    name: str
+    file: tuple[int, ...]
+    model: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}: file {self.file}, model {self.model}"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What of a model a state dict fills.
+
+    ``loaded`` and ``reshaped`` are names that both have, ``missing`` those the file lacks and
+    ``unexpected`` those the model lacks. A parameter under two names (tied weights) is not missing
+    if the file has one of them; ``num_batches_tracked`` never is.
+    """
+
+    loaded: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    reshaped: tuple[Reshaped, ...]
+
+    def __str__(self) -> str:
+        total = len(self.loaded) + len(self.missing) + len(self.reshaped)
+        if self.exact:
+            return f"The model and loaded state dict match: {total} tensors."
+        rows = [
+            f"The model and loaded state dict do not match exactly: {len(self.loaded)} of the "
+            f"model's {total} tensors are in both."
+        ]
+        for kind in ("missing", "unexpected", "reshaped"):
+            if names := getattr(self, kind):
+                rows.append(f"{kind}: {listed(names)}")
+        return "\n".join(rows)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the file fills the model and holds nothing else."""
+        return not (self.missing or self.unexpected or self.reshaped)
+
+    @property
+    def file_prefix(self) -> str:
+        """What most names of the model lack to be names of the file (``backbone.``), or nothing."""
+        return common_prefix(self.unexpected, self.missing)
+
+    @property
+    def model_prefix(self) -> str:
+        """What most names of the file lack to be names of the model, or nothing."""
+        return common_prefix(self.missing, self.unexpected)
+
+    def check(
+        self,
+        path: str = "checkpoint",
+        *,
+        strict: bool = False,
+        spell: Callable[[str], str] = "prefix={!r}".format,
+    ) -> None:
+        """Raise RuntimeError if nothing is loaded or, with ``strict``, if the match is not exact.
+
+        ``spell`` writes the argument that would cut a prefix off the file's names.
+        """
+        if self.loaded and (self.exact or not strict):
+            return
+        if self.loaded:
+            raise CheckpointError(path, str(self))
+        if self.file_prefix:
+            hint = f"Did you mean {spell(self.file_prefix)}?"
+        elif self.model_prefix:
+            hint = f"They are the names of the model's part {self.model_prefix.rstrip('.')!r}."
+        elif self.reshaped:
+            hint = f"Other shapes: {listed(self.reshaped, most=3)}."
+        else:
+            hint = (
+                f"The file has {listed(self.unexpected, most=3) or 'none'}; "
+                f"the model {listed(self.missing, most=3) or 'none'}."
+            )
+        count = len(self.unexpected) + len(self.reshaped)
+        raise CheckpointError(path, f"none of the file's {count} tensors fits the model.", hint)
+
+
+def match(state: Mapping[str, Any], model: nn.Module) -> Match:
+    """Compare a state dict with a model by names and shapes; neither is changed.
+
+    Names of the model are without the ``module.`` of DataParallel and the like, wherever it stands.
+    A lazy parameter takes any shape.
+    """
+    wanted = named_tensors(model)
+    loaded, reshaped = [], []
+    for name, tensor in wanted.items():
+        if name not in state:
+            continue
+        if fits(state[name], tensor):
+            loaded.append(name)
+        else:
+            reshaped.append(Reshaped(name, tuple(state[name].shape), tuple(tensor.shape)))
+    absent = [name for name in wanted if name not in state]
+    return Match(
+        loaded=tuple(loaded),
+        missing=tuple(unfilled(absent, loaded, wanted)),
+        unexpected=tuple(
+            name
+            for name, value in state.items()
+            if name not in wanted and isinstance(value, Tensor)
+        ),
+        reshaped=tuple(reshaped),
+    )
+
+
+def unfilled(
+    absent: Iterable[str], loaded: Iterable[str], tensors: Mapping[str, Tensor]
+) -> Iterator[str]:
+    """Yield the absent names that are not filled under another name, and that matter."""
+    filled = {id(tensors[name]) for name in loaded}
+    for name in absent:
+        if id(tensors.get(name)) not in filled and not name.endswith(UNCOUNTED):
+            yield name
+
+
+def named_tensors(model: nn.Module, prefix: str = "") -> dict[str, Tensor]:
+    """Return a model's parameters and stored buffers by the names ``match`` speaks of.
+
+    The tensors are the model's own, so a tied one stands under each of its names.
+    """
+    model = unwrapped(model)
+    found = {f"{prefix}{name}": tensor for name, tensor in own_tensors(model)}
+    for name, child in children(model):
+        found.update(named_tensors(child, f"{prefix}{name}."))
+    return found
+
+
+def own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and stored buffers of a module, without its children's."""
+    yield from module.named_parameters(recurse=False, remove_duplicate=False)
+    for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
+        if name not in module._non_persistent_buffers_set:
+            yield name, buffer
+
+
+def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield each child by name, a shared one under all of its names."""
+    for name, child in module._modules.items():  # named_children() leaves out the second name
+        if child is not None:
+            yield name, child
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """Return the model in a DataParallel, a DistributedDataParallel or a compiled module."""
+    while True:
+        if isinstance(module, (DataParallel, DistributedDataParallel)):
+            module = module.module
+        elif type(module).__name__ == "OptimizedModule":  # its class is slow to import
+            module = module._orig_mod  # pyright: ignore[reportAssignmentType]  # always a Module
+        else:
+            return module
+
+
+def fits(file: Tensor, model: Tensor) -> bool:
+    """Whether a tensor of the file can fill one of the model."""
+    return is_lazy(model) or file.shape == model.shape
+
+
+def common_prefix(longer: Iterable[str], shorter: Iterable[str]) -> str:
+    """Return the prefix that turns most of the shorter names into longer ones, or ``""``.
+
+    >>> common_prefix(["backbone.conv.weight", "head.weight"], ["conv.weight", "fc.weight"])
+    'backbone.'
+    """
+    ends = frozenset(shorter)
+    found: Counter[str] = Counter()
+    for name in longer:
+        dots = (place + 1 for place, letter in enumerate(name) if letter == ".")
+        found.update(name[:dot] for dot in dots if name[dot:] in ends)
+    return found.most_common(1)[0][0] if found else ""

@@ -1,0 +1,187 @@
+"""A state dict: the tensors of a checkpoint by name, and changes of those names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from brickbook.checkpoint.errors import CheckpointError
+from brickbook.checkpoint.reading import beside, read_checkpoint
+from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
+
+__all__ = ["REVISE_KEYS", "listed", "read_part", "read_state", "revised", "state_of"]
+
+# What nn.DataParallel puts before every name.
+REVISE_KEYS: Sequence[tuple[str, str]] = ((r"^module\.", ""),)
+LISTED = 12
+
+State = OrderedDict[str, Any]
+
+
+def read_state(
+    checkpoint: str | os.PathLike[str],
+    *,
+    prefix: str | None = None,
+    map_location: Any = "cpu",
+    path: str = "init_cfg.checkpoint",
+) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
+
+    ``{'state_dict': ...}`` is unwrapped, and ``module.`` is cut off the names. With ``prefix`` (a
+    dot is added where it has none) only the names that begin with it are kept, without it. The
+    tensors may be mapped from the file: they are for copying, before the file is written to.
+
+    Every way in which a checkpoint can be unusable by itself is raised here, naming its ``path``:
+    FileNotFoundError, OSError for a download, AssertionError for a prefix that no name has,
+    RuntimeError for a file that is damaged or unsafe or holds no state dict.
+    """
+    state = read_part(checkpoint, prefix, map_location, mapped=True, path=path)
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def read_part(
+    checkpoint: str | os.PathLike[str],
+    prefix: str | None,
+    map_location: Any,
+    *,
+    mapped: bool = False,
+    path: str = "checkpoint",
+) -> State:
+    """Return the state dict in a checkpoint, or its part under a prefix, with the metadata."""
+    if not (prefix is None or isinstance(prefix, str)):
+        raise BadArgumentError(beside(path, "prefix"), f"expected a str, got {prefix!r}.")
+    found = read_checkpoint(checkpoint, map_location, mapped=mapped, path=path)
+    state = state_of(found, checkpoint, path)
+    if prefix and any(name.startswith(dotted(prefix)) for name in state):  # it may be "module."
+        return under(state, prefix, beside(path, "prefix"))
+    state = revised(state, REVISE_KEYS, path)
+    return under(state, prefix, beside(path, "prefix")) if prefix else state
+
+
+def state_of(checkpoint: Any, shown: object, path: str = "checkpoint") -> State:
+    """Return the state dict in a checkpoint: its ``state_dict``, else itself, with the metadata.
+
+    Kept are the tensors and what modules store as ``_extra_state``. Raises RuntimeError if there is
+    no tensor.
+    """
+    found = checkpoint
+    if isinstance(checkpoint, Mapping):
+        found = checkpoint.get("state_dict", checkpoint)
+    state: State = OrderedDict()
+    if isinstance(found, Mapping):
+        for name, value in found.items():
+            if belongs(name, value):
+                state[name] = value
+    if not any(isinstance(value, Tensor) for value in state.values()):
+        hint = f"It holds {found!r:.60}, not a dict."
+        if isinstance(found, Mapping):
+            hint = f"It holds {listed(found) or 'nothing'}, and none of it is a tensor."
+        raise CheckpointError(path, f"No state_dict found in checkpoint file {shown}.", hint)
+    return with_metadata(state, getattr(found, "_metadata", {}))
+
+
+def belongs(name: object, value: object) -> bool:
+    """Whether an entry can be of a state dict: a tensor, or what a module stores beside those."""
+    return isinstance(name, str) and (isinstance(value, Tensor) or name.endswith("_extra_state"))
+
+
+def revised(
+    state: State, revise_keys: Sequence[tuple[str, str]], path: str = "revise_keys"
+) -> State:
+    """Return a state dict with each (pattern, replacement) applied to all of its names.
+
+    Raises ValueError if a pattern is none, or if two names would become the same.
+    """
+
+    def revise(name: str) -> str:
+        for pattern, replacement in revise_keys:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    try:
+        return renamed(state, revise, path)
+    except re.error as error:
+        raise BadValueError(path, f"{error.pattern!r} is no pattern: {error}.") from error
+
+
+def under(state: State, prefix: str, path: str = "prefix") -> State:
+    """Return the part of a state dict that begins with a prefix, without it.
+
+    Raises AssertionError if there is none, with the prefixes that there are.
+    """
+    start = dotted(prefix)
+    found = renamed(
+        state, lambda name: name[len(start) :] if name.startswith(start) else None, path
+    )
+    if not found:
+        raise CheckError(
+            path,
+            f"{start} is not in the pretrained model.",
+            nearest(start[:-1], prefixes(state, start)) or f"Its names are {listed(state)}.",
+        )
+    return found
+
+
+def dotted(prefix: str) -> str:
+    """Return a prefix with its dot.
+
+    >>> dotted("backbone"), dotted("backbone.")
+    ('backbone.', 'backbone.')
+    """
+    return prefix if prefix.endswith(".") else f"{prefix}."
+
+
+def prefixes(names: Iterable[str], asked: str) -> list[str]:
+    """Return the prefixes below the part of ``asked`` that exists.
+
+    >>> prefixes(["a.b.w", "a.c.w", "d.w"], "a.x."), prefixes(["a.b.w", "d.w"], "x.")
+    (['a.b', 'a.c'], ['a', 'd'])
+    """
+    names = list(names)
+    outer = asked
+    while outer and not any(name.startswith(outer) for name in names):
+        outer = outer[:-1].rpartition(".")[0]
+        outer = f"{outer}." if outer else ""
+    inner = (name[len(outer) :].partition(".") for name in names if name.startswith(outer))
+    return sorted({f"{outer}{first}" for first, dot, _ in inner if dot})
+
+
+def renamed(state: State, rename: Callable[[str], str | None], path: str) -> State:
+    """Return a state dict under new names, without those that become None, and its metadata too."""
+    found: State = OrderedDict()
+    origin: dict[str, str] = {}
+    for name, value in state.items():
+        new = rename(name)
+        if new is None:
+            continue
+        if new in found:
+            raise BadValueError(path, f"{origin[new]} and {name} would both become {new}.")
+        found[new], origin[new] = value, name
+    metadata = {}
+    for part, value in getattr(state, "_metadata", {}).items():
+        new = rename(f"{part}.") if part else ""  # metadata is by module, "" is the whole
+        if new is not None:
+            metadata[new.removesuffix(".")] = value
+    return with_metadata(found, metadata)
+
+
+def with_metadata(state: State, metadata: Mapping[str, Any]) -> State:
+    """Attach the version of each module, which torch keeps in an attribute of the dict."""
+    state._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
+    return state
+
+
+def listed(words: Iterable[object], most: int = LISTED) -> str:
+    """Write words in a row, and how many more there are.
+
+    >>> listed("abcd", most=2)
+    'a, b and 2 more'
+    """
+    words = [str(word) for word in words]
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
