@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from checkpoint_support import save
 
 
 @dataclass
@@ -79,3 +80,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def kept(cache: Path):
     """Return the names of the files in the cache."""
     return lambda: sorted(file.name for file in cache.rglob("*") if file.is_file())
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Write a file in the format that its name says, and return its path."""
+    return lambda content, name="zip.pth": save(content, tmp_path / name)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """Return the path of a file to be written."""
+    return str(tmp_path / "a.pth")

@@ -1,0 +1,118 @@
+"""Files that are no checkpoints, and files that mean harm."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from checkpoint_support import FORMATS, TORCH_FORMATS
+
+from brickbook.checkpoint import CheckpointError, MissingPackageError, read_state
+
+STATE = {"weight": torch.ones(2)}
+
+
+class Evil:
+    """Runs a function when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.mark.parametrize("name", TORCH_FORMATS)
+def test_a_malicious_pickle_never_runs(name, write, tmp_path):
+    trace = tmp_path / "trace"
+    file = write({"state_dict": {"weight": torch.ones(1)}, "meta": Evil(trace)}, name)
+    with pytest.raises(CheckpointError) as caught:
+        read_state(file)
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} asks for {os.mkdir.__module__}.mkdir, and is not read: to "
+        "make such an object is to run what the file says. Ask for a .safetensors file, or for one "
+        "that holds a state_dict and nothing else."
+    )
+    assert not trace.exists()
+    torch.load(file, weights_only=False)
+    assert trace.exists()  # it would have run
+
+
+@pytest.mark.parametrize("setting", ["1", "true"])
+def test_no_setting_lets_it_run(setting, write, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", setting)
+    trace = tmp_path / "trace"
+    file = write(Evil(trace))
+    with pytest.raises(CheckpointError):
+        read_state(file)
+    assert not trace.exists()
+
+
+def test_a_plain_malicious_pickle_never_runs(tmp_path):
+    file, trace = tmp_path / "evil.pkl", tmp_path / "trace"
+    file.write_bytes(pickle.dumps(Evil(trace), protocol=2))
+    with pytest.raises(CheckpointError):
+        read_state(str(file))
+    assert not trace.exists()
+
+
+def test_numpy_in_the_meta_is_named(write):
+    file = write({"state_dict": STATE, "meta": np.float64(0.5)})
+    with pytest.raises(CheckpointError) as caught:
+        read_state(file)
+    scalar = np.float64(0.5).__reduce__()[0]
+    assert f"asks for {scalar.__module__}.{scalar.__name__}, and is not read" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("a.pth", b"", "it is empty"),
+        ("a.pth", b"<!DOCTYPE html>", "it begins with b'<!DOCTYPE ht'"),
+        ("a.pth", b"\x80\x02garbage", "Unsupported operand 103"),
+        ("a.pth", pickle.dumps([1], protocol=2), "Invalid magic number; corrupt file?"),
+    ],
+)
+def test_damaged(name, content, why, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        read_state(str(file))
+    assert str(caught.value) == f"init_cfg.checkpoint: {file} is no checkpoint: {why}."
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_cut_off(name, part, write):
+    file = Path(write({"weight": torch.ones(5000)}, name))
+    file.write_bytes(file.read_bytes()[: int(part * file.stat().st_size)])
+    with pytest.raises(CheckpointError) as caught:
+        read_state(str(file))
+    assert str(caught.value).startswith(f"init_cfg.checkpoint: {file} is no ")
+
+
+def test_no_safetensors_file(tmp_path):
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(CheckpointError) as caught:
+        read_state(str(file))
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} is no safetensors file: Error while deserializing header: "
+        "header too large."
+    )
+
+
+def test_without_safetensors(write, monkeypatch):
+    file = write({"a": torch.ones(1)}, "a.safetensors")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(MissingPackageError) as caught:
+        read_state(file)
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} needs safetensors, which cannot be imported: import of "
+        "safetensors halted; None in sys.modules. Install it: pip install safetensors."
+    )
