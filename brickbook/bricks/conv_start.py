@@ -13,6 +13,7 @@ from brickbook.init.laws import fans
 __all__ = ["conv_rule"]
 
 NAMED_GAINS = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SELU: "selu"}
+PRELU_SLOPE = 0.25  # nn.PReLU's default, for a weight on the meta device
 
 
 def conv_rule(conv: nn.Module, activation: nn.Module | None, feeds_norm: bool) -> dict[str, Any]:
@@ -24,8 +25,9 @@ def conv_rule(conv: nn.Module, activation: nn.Module | None, feeds_norm: bool) -
     """
     kaiming = {"type": "Kaiming", "mode": "fan_out"}
     weight = getattr(conv, "weight", None)
-    if isinstance(activation, nn.LeakyReLU):
-        return {**kaiming, "nonlinearity": "leaky_relu", "a": activation.negative_slope}
+    slope = negative_slope(activation)
+    if slope is not None and (isinstance(activation, nn.LeakyReLU) or not feeds_norm):
+        return {**kaiming, "nonlinearity": "leaky_relu", "a": slope}
     if feeds_norm or not isinstance(weight, Tensor):
         return {**kaiming, "nonlinearity": "relu"}
     if activation is None:
@@ -33,4 +35,17 @@ def conv_rule(conv: nn.Module, activation: nn.Module | None, feeds_norm: bool) -
     if type(activation) in NAMED_GAINS:
         return {**kaiming, "nonlinearity": NAMED_GAINS[type(activation)]}
     _, fan_out = fans(tuple(weight.shape))
-    return {"type": "Normal", "mean": 0, "std": gain_of(activation) / math.sqrt(fan_out)}
+    std = gain_of(activation) / math.sqrt(max(fan_out, 1))  # 1 for an empty weight
+    return {"type": "Normal", "mean": 0, "std": std}
+
+
+def negative_slope(activation: nn.Module | None) -> float | None:
+    """Return a leaky rectifier's slope for negative input (the mean one), None for others."""
+    if isinstance(activation, nn.LeakyReLU):
+        return activation.negative_slope
+    if isinstance(activation, nn.RReLU):
+        return (activation.lower + activation.upper) / 2
+    if isinstance(activation, nn.PReLU):
+        weight = activation.weight.detach()
+        return PRELU_SLOPE if weight.is_meta else float(weight.mean())
+    return None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["conv_bn", "foldable", "turn_on_efficient_conv_bn_eval_for_single_model"]
+__all__ = ["conv_bn", "fold", "foldable", "turn_on_efficient_conv_bn_eval_for_single_model"]
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # What folding replaces: a class with a forward of its own may compute something else.
@@ -49,20 +49,24 @@ def has_hooks(layer: nn.Module) -> bool:
     )
 
 
-def conv_bn(conv: Any, bn: Any, x: Tensor) -> Tensor:
-    """Return ``bn(conv(x))``, as one convolution where that is the same."""
-    if not foldable(conv, bn):
-        return bn(conv(x))
-    scale = torch.rsqrt(bn.running_var + bn.eps)
+def fold(conv: Any, bn: Any, x: Tensor) -> Tensor:
+    """Return ``bn(conv(x))`` as one convolution; only for a pair that is `foldable`."""
+    weight, mean = conv.weight, bn.running_mean
+    # from the weight on, so that torch.fx records the statistics instead of freezing their values
+    eps = weight.new_full((), bn.eps, dtype=mean.dtype)
+    scale = torch.rsqrt(eps + bn.running_var)
     if bn.weight is not None:
         scale = scale * bn.weight
-    shift = -bn.running_mean if conv.bias is None else conv.bias - bn.running_mean
-    bias = shift * scale
+    bias = -scale * mean if conv.bias is None else scale * (conv.bias - mean)
     if bn.bias is not None:
         bias = bias + bn.bias
-    weight = conv.weight
-    folded = weight * scale.reshape(-1, *[1] * (weight.dim() - 1))
+    folded = weight * scale.reshape(-1, *[1] * len(conv.kernel_size), 1)
     return conv._conv_forward(x, folded.to(weight.dtype), bias.to(weight.dtype))
+
+
+def conv_bn(conv: Any, bn: Any, x: Tensor) -> Tensor:
+    """Return ``bn(conv(x))``, as one convolution where that is the same."""
+    return fold(conv, bn, x) if foldable(conv, bn) else bn(conv(x))
 
 
 def turn_on_efficient_conv_bn_eval_for_single_model(model: nn.Module) -> None:
@@ -70,8 +74,9 @@ def turn_on_efficient_conv_bn_eval_for_single_model(model: nn.Module) -> None:
 
     The forward of ``model`` is traced by torch.fx and replaced, in place; modules, parameters and
     state-dict keys stay. A pair is changed where a batch norm is the only reader of a convolution's
-    output; whether it is folded is decided at each call, so training is as before. Raises what
-    ``torch.fx.symbolic_trace`` raises for a model it cannot trace.
+    output; whether it is folded is decided at each call, so training is as before. Move the model
+    to its device first: the traced forward does not see a buffer that is replaced later on. Raises
+    what ``torch.fx.symbolic_trace`` raises for a model it cannot trace.
     """
     traced = fx.symbolic_trace(model)
     modules = dict(traced.named_modules())

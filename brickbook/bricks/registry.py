@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from brickbook.arguments import parameters
 from brickbook.blueprint import MODELS
-from brickbook.errors import BadArgumentError, UnknownNameError
+from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError
 from brickbook.registry import Config, Registry, build_from_cfg, call, find, split_type
 
 __all__ = [
@@ -100,11 +101,11 @@ def build_layer(
             )
     try:
         return call(make, args, {**kwargs, **own}, path)
-    except BadArgumentError as error:
+    except ConfigError as error:
         key = error.path.removeprefix(f"{path}.")
-        if key == error.path or key in own:
-            raise
-        raise BadArgumentError(key, error.problem, error.hint) from None
+        if key not in own and (key in kwargs or key in parameters(make).named):
+            error.path, error.args = key, (key, error.problem, error.hint)
+        raise
 
 
 def build_family(
