@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import pprint
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 
 from brickbook.arguments import call, parameters
 from brickbook.errors import BadArgumentError, BadValueError, UnknownNameError, nearest
+from brickbook.literals import spell
 from brickbook.modules import Sequential
 from brickbook.registry import Config, Registry, build_from_cfg, split_type
 
@@ -126,15 +126,15 @@ class Blueprint:
 
     def to_python(self, name: str = "model") -> str:
         """Return Python that builds the same model when it is run."""
-        lines = [
-            "from brickbook import Blueprint",
-            "",
-            f"{name} = Blueprint((",
-            *(f"    {spell(brick)}," for brick in self.bricks),
-            ")).build()",
-            "",
-        ]
-        return "\n".join(lines)
+        classes = {kind for brick in self.bricks for kind in classes_of(brick)}
+        imports = sorted(
+            f"from {kind.__module__} import {kind.__name__}"
+            for kind in classes
+            if kind.__module__ != "__main__"  # a class of the notebook is there already
+        )
+        bricks = (f"    {spell(brick)}," for brick in self.bricks)
+        head = ("from brickbook import Blueprint", *imports, "")
+        return "\n".join((*head, f"{name} = Blueprint((", *bricks, ")).build()", ""))
 
     def to_json(self) -> str:
         """Return the bricks as JSON text; tuples become lists."""
@@ -156,14 +156,13 @@ class Blueprint:
         return cls(tuple(dict(part) for part in parts))
 
 
-def spell(cfg: Config) -> str:
-    """Write a config as ``dict(...)``, nested ones too.
-
-    >>> spell({"type": "ConvModule", "norm_cfg": {"type": "BN"}})
-    "dict(type='ConvModule', norm_cfg=dict(type='BN'))"
-    """
-    words = (
-        f"{key}={spell(value) if isinstance(value, Mapping) else pprint.pformat(value)}"
-        for key, value in cfg.items()
-    )
-    return f"dict({', '.join(words)})"
+def classes_of(value: Any) -> Iterator[type]:
+    """Yield the classes that a config holds, at any depth."""
+    if isinstance(value, type):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from classes_of(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from classes_of(part)

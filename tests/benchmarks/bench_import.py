@@ -1,0 +1,39 @@
+"""What ``import brickbook`` adds to ``import torch``, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BOUND = 0.080  # seconds
+ROUNDS = 7
+TIMED = """
+import time
+start = time.perf_counter()
+import torch
+middle = time.perf_counter()
+import brickbook
+print(middle - start, time.perf_counter() - middle)
+"""
+
+
+def cases() -> list[dict[str, float | str]]:
+    """One row: the seconds added, against the bound in seconds."""
+    runs = [seconds() for _ in range(ROUNDS)]
+    torch_alone = min(first for first, _ in runs)
+    added = min(second for _, second in runs)
+    name = "import brickbook after import torch (bound: seconds added / 80 ms)"
+    return [
+        {"name": name, "ours": added, "peer": BOUND, "ratio": added / BOUND, "bound": 1.0},
+        {
+            "name": "import torch alone, for scale",
+            "ours": torch_alone, "peer": torch_alone, "ratio": 1.0, "bound": 1.0,
+        },
+    ]  # fmt: skip
+
+
+def seconds() -> tuple[float, float]:
+    """Time both imports in a fresh process."""
+    out = subprocess.run([sys.executable, "-c", TIMED], capture_output=True, text=True, check=True)
+    first, second = out.stdout.split()
+    return float(first), float(second)
