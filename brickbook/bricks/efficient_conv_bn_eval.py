@@ -35,14 +35,18 @@ def foldable(conv: object, bn: object) -> bool:
         and bn.running_mean is not None
         and type(conv).forward in CONV_FORWARDS
         and type(bn).forward in NORM_FORWARDS
-        and not any(has_hooks(layer) for layer in (conv, bn))
+        and not (is_altered(conv) or is_altered(bn))
     )
 
 
-def has_hooks(layer: nn.Module) -> bool:
-    """True if a call of ``layer`` does more than its forward (spectral norm is a hook)."""
+def is_altered(layer: nn.Module) -> bool:
+    """True if a call of ``layer`` does more or other than its class's forward.
+
+    Spectral norm is a hook, for one.
+    """
     return bool(
-        layer._forward_hooks
+        "forward" in vars(layer)
+        or layer._forward_hooks
         or layer._forward_pre_hooks
         or layer._backward_hooks
         or layer._backward_pre_hooks
