@@ -12,6 +12,9 @@ from brickbook.checkpoint import CheckpointError, DownloadError, cache_folder, l
 from brickbook.checkpoint.download import promised_hash
 from brickbook.errors import BadValueError, CheckpointMissingError
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 BODY = bytes(range(256)) * 9000  # more than one block
 SHA = hashlib.sha256(BODY).hexdigest()
 BY_HAND = "Nothing was kept. Download it by other means and give the file's path."
@@ -38,11 +41,11 @@ def test_promised_hash(name, digits):
     assert promised_hash(name) == digits
 
 
-def test_right_hash(server, kept):
+def test_right_hash(server, in_cache):
     url = server.put("resnet-#.pth", BODY)
     file = locate(url)
     assert file.read_bytes() == BODY
-    assert kept() == [f"resnet-{SHA[:8]}.pth"]
+    assert in_cache() == [f"resnet-{SHA[:8]}.pth"]
     assert locate(url) == file
     assert server.asked == [f"/resnet-{SHA[:8]}.pth"]  # the second time from the cache
 
@@ -104,20 +107,20 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failure_keeps_nothing(name, server, kept):
+def test_a_failure_keeps_nothing(name, server, in_cache):
     page, how, kind, builtin, message = FAILURES[name]
     url = server.put(page, **how)
     with pytest.raises(kind) as caught:
         locate(url)
     assert str(caught.value) == message.format(url=url)
     assert isinstance(caught.value, builtin)
-    assert kept() == []
+    assert in_cache() == []
     server.put(page, BODY)
     if "#" in page:  # mended, it is fetched anew
         assert locate(url).read_bytes() == BODY
 
 
-def test_nobody_answers(kept):
+def test_nobody_answers(in_cache):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/model.pth"
@@ -127,10 +130,10 @@ def test_nobody_answers(kept):
     assert str(caught.value) == (
         f"init_cfg.checkpoint: {url} could not be downloaded: {refused}. {BY_HAND}"
     )
-    assert kept() == []
+    assert in_cache() == []
 
 
-def test_an_interrupt_keeps_nothing(server, kept, monkeypatch):
+def test_an_interrupt_keeps_nothing(server, in_cache, monkeypatch):
     def interrupted(url, part):
         part.write_bytes(BODY)
         raise KeyboardInterrupt
@@ -138,7 +141,7 @@ def test_an_interrupt_keeps_nothing(server, kept, monkeypatch):
     monkeypatch.setattr("brickbook.checkpoint.download.copy", interrupted)
     with pytest.raises(KeyboardInterrupt):
         locate(server.put("model-#.pth", BODY))
-    assert kept() == []
+    assert in_cache() == []
 
 
 @pytest.mark.parametrize(
@@ -158,11 +161,11 @@ def test_no_file_name(url, problem):
 @pytest.mark.parametrize(
     "url", ["http:///a.pth", "http://127.0.0.1:port/a.pth", "http://127.0.0.1:1/a b.pth"]
 )
-def test_no_url(url, kept):
+def test_no_url(url, in_cache):
     with pytest.raises(DownloadError) as caught:
         locate(url)
     assert str(caught.value).startswith(f"checkpoint: {url} could not be downloaded: ")
-    assert kept() == []
+    assert in_cache() == []
 
 
 def test_a_cache_that_cannot_be_written_to(server, tmp_path, monkeypatch):

@@ -15,6 +15,9 @@ from brickbook.checkpoint import (
 )
 from brickbook.errors import BadArgumentError, BadValueError
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 class Renamed(nn.Module):
     """Version 2 calls conv1 what version 1 called conv."""

@@ -18,6 +18,9 @@ from brickbook.checkpoint import (
 )
 from brickbook.errors import CheckError, CheckpointMissingError
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 BRICKBOOK = "brickbook.checkpoint.loading"
 
 

@@ -15,6 +15,9 @@ from brickbook.errors import (
     UnknownNameError,
 )
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 @pytest.fixture
 def folder(tmp_path):

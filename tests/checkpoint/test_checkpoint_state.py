@@ -19,6 +19,9 @@ from brickbook.errors import (
     ConfigError,
 )
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 STATE = {
     "backbone.conv1.weight": torch.arange(6.0).reshape(2, 3),
     "backbone.layer1.0.weight": torch.ones(2),

@@ -14,6 +14,9 @@ from checkpoint_support import FORMATS, TORCH_FORMATS
 
 from brickbook.checkpoint import CheckpointError, MissingPackageError, read_state
 
+pytest_plugins = ["checkpoint_fixtures"]
+pytestmark = pytest.mark.usefixtures("cache")
+
 STATE = {"weight": torch.ones(2)}
 
 

@@ -1,3 +1,9 @@
+"""A server, a cache and files for the tests of checkpoints.
+
+Loaded by ``pytest_plugins``: folders of tests are no packages, and among such folders the doctest
+collector allows one conftest.py. It imports this file before the plugin does: PYTEST_DONT_REWRITE.
+"""
+
 from __future__ import annotations
 
 import hashlib
@@ -68,16 +74,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for every test."""
+    """Return the folder of an empty cache."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("BRICKBOOK_HOME", str(home))
     return home
 
 
 @pytest.fixture
-def kept(cache: Path):
+def in_cache(cache: Path):
     """Return the names of the files in the cache."""
     return lambda: sorted(file.name for file in cache.rglob("*") if file.is_file())
 
