@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -121,6 +121,8 @@ def call(
 
 def name_of(make: Any) -> str:
     """Return what a reader knows the callable by."""
+    while isinstance(make, partial):
+        make = make.func
     return getattr(make, "__name__", None) or repr(make)
 
 

@@ -1,6 +1,7 @@
 """Arguments against signatures: what is refused, in which words, and what is let through."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -39,6 +40,8 @@ class Unresolved:
         (takes, (1,), {"d": 3}, "cfg.d: expected str, got 3 (int)."),
         (takes, (1,), {"e": 3}, "cfg.e: takes has no such argument. Known: a, b, c, d."),
         (nn.Tanh, (), {"inplace": True}, "cfg.inplace: Tanh has no such argument. It takes none."),
+        (partial(nn.Linear, 3), (), {"out": 1},
+         "cfg.out: Linear has no such argument. Known: bias, device, dtype, out_features."),
         (nn.Conv2d, (3, 8), {"kernel_size": "3"},
          "cfg.kernel_size: expected int or tuple[int, int], got '3' (str)."),
         (nn.Conv2d, (3, 8, 3), {"paddin": 1},

@@ -130,7 +130,7 @@ def carry_out(todo: InitPlan, model: nn.Module, *, seed: int | None = None) -> I
     }
     loaded = {name for name, value in parameters.items() if id(value) in filled}
     todo.warn()
-    with put_back_on_error(parameters, when=bool(todo.runs)):
+    with put_back_on_error(parameters, when=bool(todo.runs or todo.loads)):
         for step in steps(todo, loaded):
             if isinstance(step, Run):
                 run(step, model, seed)
@@ -191,7 +191,7 @@ def write(row: Row, tensor: Tensor, seed: int | None) -> None:
 
 @contextmanager
 def put_back_on_error(parameters: Mapping[str, Tensor], *, when: bool) -> Iterator[None]:
-    """Keep a copy of the parameters while code that may fail is called, and restore it if so."""
+    """Keep a copy of the parameters while own code or a checkpoint may fail; restore it if so."""
     copies = {name: value.detach().clone() for name, value in parameters.items()} if when else {}
     try:
         yield

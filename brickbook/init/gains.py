@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -51,7 +52,7 @@ def gain_of(activation: nn.Module | None) -> float:
         return 1.0
     if isinstance(activation, nn.LeakyReLU):
         return named_gain("leaky_relu", activation.negative_slope)
-    if isinstance(activation, nn.PReLU):
+    if isinstance(activation, nn.PReLU) and not activation.weight.is_meta:
         return named_gain("leaky_relu", float(activation.weight.detach().mean()))
     names = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SELU: "selu"}
     if type(activation) in names:
@@ -61,11 +62,12 @@ def gain_of(activation: nn.Module | None) -> float:
 
 def measured_gain(activation: nn.Module) -> float:
     """Integrate ``f(z)**2`` against the standard normal density."""
-    z = torch.linspace(-8, 8, 1601, dtype=torch.float64)
+    # On the CPU even where a model is being built on the meta device.
+    z = torch.linspace(-8, 8, 1601, dtype=torch.float64, device="cpu")
     weight = torch.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     try:
         with torch.no_grad():
-            value = activation(z.clone())
+            value = copy.deepcopy(activation).eval()(z.clone())  # RReLU draws while it trains
         moment = float(torch.trapezoid(value * value * weight, z))
     except Exception:  # not elementwise, or not for float64: no number to be had
         return named_gain("relu")

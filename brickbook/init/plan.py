@@ -7,6 +7,7 @@ checkpoint's own entry. Between equals the later entry wins.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -72,7 +73,7 @@ class Draft:
         self.left: dict[int, str] = {}
         self.kept: dict[int, str] = {}
         self.unmatched: list[Unmatched] = []
-        self.loads: list[Load] = []
+        self.loads: list[tuple[int, Load]] = []
         self.runs: list[Run] = []
         self.order = 0
 
@@ -108,7 +109,7 @@ class Draft:
     def take_rule(self, rule: Rule, source: Source, has_override: bool) -> None:
         """Add what one entry says of the layers it names."""
         if isinstance(rule.init, PretrainedInit):
-            self.loads.append(Load(rule.path, source.name, rule.init))
+            self.loads.append((depth(source), Load(rule.path, source.name, rule.init)))
         elif not rule.planned:
             self.runs.append(Run(rule.path, source.name, self.tick(), rule))
         elif isinstance(rule.init, BaseInit):
@@ -150,7 +151,7 @@ class Draft:
                 )
             )
         if isinstance(init, PretrainedInit):
-            self.loads.append(Load(rule.path, full, init))
+            self.loads.append((depth(source), Load(rule.path, full, init)))
         elif not rule.planned:
             self.runs.append(Run(rule.path, full, self.tick(), rule, whole=True))
         elif isinstance(init, BaseInit):
@@ -196,17 +197,19 @@ class Draft:
         return count
 
     def finish(self) -> InitPlan:
-        """Choose the winner for every parameter."""
+        """Choose the winner for every parameter; the outermost checkpoint comes last."""
+        loads = [load for _, load in sorted(self.loads, key=lambda item: -item[0])]
         first: dict[int, str] = {}
         rows = []
         for prefix, part in self.model.named_modules(remove_duplicate=False):
             for key, tensor in part._parameters.items():
                 if tensor is not None:
                     name = f"{prefix}.{key}" if prefix else key
-                    rows.append(self.row(name, part, tensor, first.setdefault(id(tensor), name)))
-        return InitPlan(tuple(rows), tuple(self.unmatched), tuple(self.loads), tuple(self.runs))
+                    owner = first.setdefault(id(tensor), name)
+                    rows.append(self.row(name, part, tensor, owner, loads))
+        return InitPlan(tuple(rows), tuple(self.unmatched), tuple(loads), tuple(self.runs))
 
-    def row(self, name: str, part: nn.Module, tensor: Tensor, owner: str) -> Row:
+    def row(self, name: str, part: nn.Module, tensor: Tensor, owner: str, loads: list[Load]) -> Row:
         """Say what happens to one parameter."""
         lazy = is_lazy(tensor)
         what = {
@@ -216,7 +219,7 @@ class Draft:
             "shape": () if lazy else tuple(tensor.shape),
             "dtype": str(tensor.dtype).removeprefix("torch."),
             "frozen": not tensor.requires_grad,
-            "then": self.then(name),
+            "then": later(name, (*self.runs, *loads)),
         }
         if owner != name:
             return Row(**what, tied_to=owner, reason=f"it is {owner}")
@@ -238,13 +241,19 @@ class Draft:
             after_load=best.level is Level.AFTER_LOAD,
         )
 
-    def then(self, name: str) -> tuple[str, ...]:
-        """List what may still change a parameter after its law: own code and checkpoints."""
-        return tuple(
-            item.path
-            for item in (*self.runs, *self.loads)
-            if not item.name or name == item.name or name.startswith(f"{item.name}.")
-        )
+
+def depth(source: Source) -> int:
+    """Return how deep in the model a source stands; 0 for the model itself."""
+    return source.name.count(".") + 1 if source.name else 0
+
+
+def later(name: str, steps: Iterable[Run | Load]) -> tuple[str, ...]:
+    """List what may still change a parameter after its law: own code and checkpoints."""
+    return tuple(
+        item.path
+        for item in steps
+        if not item.name or name == item.name or name.startswith(f"{item.name}.")
+    )
 
 
 def bias_law(init: BaseInit) -> Law:

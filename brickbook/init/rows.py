@@ -115,6 +115,13 @@ class InitPlan(Mapping[str, Row]):
             text += f", {count} {words}" if count else ""
         return text
 
+    def frame(self) -> Any:
+        """Return the plan as a pandas DataFrame, one row a parameter; needs pandas."""
+        import pandas as pd  # an optional package: only this table wants it
+
+        rows = [row.to_dict() | {"law": str(row.law) if row.law else ""} for row in self.rows]
+        return pd.DataFrame(rows).set_index("name")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-able values."""
         return {

@@ -204,6 +204,13 @@ def test_a_measured_gain_keeps_the_second_moment(activation):
     assert kept == pytest.approx(1, abs=0.01)
 
 
+def test_a_gain_is_measured_on_the_cpu_and_without_draws():
+    with torch.device("meta"):
+        assert gain_of(nn.GELU()) == pytest.approx(1.534, abs=0.001)
+        assert gain_of(nn.PReLU()) == pytest.approx(math.sqrt(2))
+    assert gain_of(nn.RReLU()) == gain_of(nn.RReLU())
+
+
 @pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "selu"])
 def test_named_gains_are_torchs(name):
     assert named_gain(name) == nn.init.calculate_gain(name)

@@ -202,9 +202,7 @@ def test_unmatched_rules_of_a_tree_carry_their_place():
     model = Sequential(Leaf(constant(1, layer="Conv2D")))
     with pytest.warns(UnmatchedRuleWarning) as caught:
         model.init_weights()
-    assert str(caught[0].message) == (
-        "0.init_cfg.layer: Conv2D matches nothing. Known: Linear."
-    )
+    assert str(caught[0].message) == ("0.init_cfg.layer: Conv2D matches nothing. Known: Linear.")
 
 
 def test_errors_of_a_tree_carry_their_place_and_change_nothing():
