@@ -7,7 +7,7 @@ from collections.abc import Callable
 from inspect import getdoc
 from typing import Any
 
-__all__ = ["argument_docs"]
+__all__ = ["argument_docs", "plain"]
 
 
 def argument_docs(make: Callable[..., Any]) -> dict[str, str]:

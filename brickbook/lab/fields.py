@@ -16,7 +16,7 @@ from brickbook.blueprint import kinds
 from brickbook.errors import BadArgumentError, BadValueError, nearest
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.lab.docstrings import argument_docs
-from brickbook.lab.literals import is_plain_word, literal, spell
+from brickbook.literals import is_plain_word, literal, spell
 from brickbook.registry import Registry
 
 __all__ = ["Field", "Kind", "fields_of", "fields_under", "parse", "registry_of", "same", "spell"]

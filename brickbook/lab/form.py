@@ -12,6 +12,7 @@ import traitlets
 from brickbook.lab.fields import Field, fields_of, fields_under, registry_of, same
 from brickbook.lab.panels import Panel, close_tree, guarded
 from brickbook.lab.rows import FieldRow, Look, PlainRow, make_menu
+from brickbook.lab.starting import start_values
 
 __all__ = ["ConfigRow", "Form"]
 
@@ -23,7 +24,9 @@ class Form(Panel):
 
     ``value`` (observe it) holds the required and the changed arguments only, sub-configs as dicts
     with their ``type``; it can be passed to ``make``, or merged into a config. ``values`` fills
-    the form at the start; keys that ``make`` does not name get a text field. ``only`` chooses the
+    the form at the start: a required argument that is not in it is empty, and says so. Without
+    ``values`` required numbers and choices start at something that can be meant. Keys that
+    ``make`` does not name get a text field. ``only`` chooses the
     fields shown, ``hidden`` leaves some out: the hidden keys of ``values`` stay in ``value``.
     ``fields`` replaces what is read from ``make``.
 
@@ -53,7 +56,7 @@ class Form(Panel):
         self.only = only
         self.rows: dict[str, FieldRow] = {}
         self.kept: dict[str, Any] = {}
-        self.fill(values or {})
+        self.fill(start_values(self.fields) if values is None else values)
 
     def fill(self, values: Mapping[str, Any]) -> None:
         """Start again from ``values``."""
@@ -158,17 +161,17 @@ class ConfigRow(FieldRow):
         default = self.field.default
         same_kind = isinstance(default, Mapping) and default.get("type") == kind
         self.complaint = ""
-        self.choose(kind, default if same_kind else {})
+        self.choose(kind, default if same_kind else None)
         self.changed()
 
-    def choose(self, kind: Any, values: Mapping[str, Any]) -> None:
-        """Show the form of ``kind``."""
+    def choose(self, kind: Any, values: Mapping[str, Any] | None) -> None:
+        """Show the form of ``kind``; None starts afresh."""
         old, self.nested, self.kind = self.nested, None, kind
         registry = registry_of(self.field.name)
         make = kind
         if isinstance(kind, str):
             make = registry.get(kind) if registry is not None and kind != NONE else None
-        own = {key: value for key, value in values.items() if key != "type"}
+        own = None if values is None else {k: v for k, v in values.items() if k != "type"}
         if callable(make) or own:
             fields = fields_under(self.field.name, make) if callable(make) else ()
             self.nested = Form(make, own, fields=fields)  # pyright: ignore[reportArgumentType]
@@ -202,12 +205,11 @@ class ConfigRow(FieldRow):
     @property
     def errors(self) -> dict[str, str]:
         """The message of the row and those of the form inside, by key path."""
-        inner = self.nested.errors if self.nested is not None else {}
-        name = self.field.name
-        return {
-            **super().errors,
-            **{f"{name}.{key}".rstrip("."): text for key, text in inner.items()},
-        }
+        found, name = super().errors, self.field.name
+        for key, text in (self.nested.errors if self.nested is not None else {}).items():
+            path = f"{name}.{key}" if key else name
+            found[path] = f"{found[path]}\n{text}" if path in found else text
+        return found
 
     def complain(self, rest: str, message: str) -> None:
         """Show a message at the menu, or at the argument it speaks of."""

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import wraps
 from typing import Any, Literal, Protocol
 from weakref import WeakValueDictionary
 
 import ipywidgets as w
 
-__all__ = ["MODEL_LOCK", "Notice", "Panel", "close_tree", "guarded", "take_place"]
+__all__ = ["MODEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "take_place"]
 
 # Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
 # one: whatever reads or changes a model, or the state of a panel, holds this lock.
 MODEL_LOCK = threading.RLock()
 
-MARKS = {"error": "⚠", "info": ""}
-COLOURS = {
-    "error": "var(--jp-error-color1, #c62828)",
-    "info": "var(--jp-border-color1, #888)",
+Tone = Literal["error", "info", "plain"]
+
+# Role, colour of the bar on the left, and a mark for readers who see no colours, by tone.
+TONES: Mapping[str, tuple[str, str, str]] = {
+    "error": ("alert", "var(--jp-error-color1, #c62828)", "⚠ "),
+    "info": ("status", "var(--jp-border-color1, #888)", ""),
+    "plain": ("note", "transparent", ""),
 }
 
 
@@ -30,20 +33,19 @@ class Notice(w.HTML):
     The one place of the lab that writes HTML: every text is escaped here.
     """
 
-    def __init__(self, text: str = "", kind: Literal["error", "info"] = "error") -> None:
+    def __init__(self, text: str = "", tone: Tone = "error") -> None:
         super().__init__(layout=w.Layout(width="auto", margin="0 0 0 2px"))
-        self.text = ""
-        self.say(text, kind)
+        self.say(text, tone)
 
-    def say(self, text: str, kind: Literal["error", "info"] = "error") -> None:
+    def say(self, text: str, tone: Tone = "error") -> None:
         """Show ``text``, or nothing."""
         self.text = text
-        role = "alert" if kind == "error" else "status"
+        role, colour, mark = TONES[tone]
         style = (
-            f"border-left: 3px solid {COLOURS[kind]}; padding: 1px 0 1px 8px; margin: 2px 0; "
+            f"border-left: 3px solid {colour}; padding: 1px 0 1px 8px; margin: 2px 0; "
             "line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere"
         )
-        words = html.escape(f"{MARKS[kind]} {text}".strip())
+        words = html.escape(f"{mark}{text}")
         self.value = f'<div role="{role}" style="{style}">{words}</div>' if text else ""
         self.layout.display = None if text else "none"
 

@@ -13,8 +13,8 @@ from ipywidgets.widgets.widget_string import LabelStyle, TextStyle
 
 from brickbook.errors import ConfigError
 from brickbook.lab.fields import Field, parse, same
-from brickbook.lab.literals import spell
 from brickbook.lab.panels import Notice, close_tree, guarded
+from brickbook.literals import spell
 
 __all__ = ["FieldRow", "Look", "PlainRow", "make_menu"]
 
@@ -126,11 +126,11 @@ class PlainRow(FieldRow):
         changed: Callable[[], None],
     ) -> None:
         given = field.name in values
-        value = values[field.name] if given else start_value(field)
+        value = values[field.name] if given else field.default
         control = make_control(field, value, look)
         super().__init__(field, control, look, changed)
         self.value = value
-        if field.required and not given and isinstance(control, w.Text):
+        if field.required and not given:
             self.missing, self.problem = True, "needs a value."
         self.show()
         control.observe(self.take, "value")
@@ -158,15 +158,6 @@ class PlainRow(FieldRow):
         return parse(self.field, shown)
 
 
-def start_value(field: Field) -> Any:
-    """Return what a field starts at: its default, or something a control can show."""
-    if not field.required:
-        return field.default
-    if field.kind == "choice":
-        return field.choices[0]
-    return {"int": 1, "float": 0.0, "bool": False}.get(field.kind)
-
-
 def make_control(field: Field, value: Any, look: Look) -> w.Widget:
     """Make the control that can show ``value``: a text field where the field's own cannot."""
     common: dict[str, Any] = {"description": field.name, "layout": look["control"]}
@@ -177,10 +168,10 @@ def make_control(field: Field, value: Any, look: Look) -> w.Widget:
         return w.IntText(value=value, style=look["plain style"], **common)
     if field.kind == "float" and number:
         return w.FloatText(value=float(value), style=look["plain style"], **common)
-    if field.kind == "choice":
+    missing = field.required and value is None
+    if field.kind == "choice" and not missing:
         words = [spell(choice) for choice in field.choices]
         return make_menu(field, words, spell(value), look)
-    missing = field.required and value is None
     shown = "" if missing else spell(value)
     return w.Text(value=shown, continuous_update=False, style=look["text style"], **common)
 

@@ -1,0 +1,234 @@
+"""The builder: a model put together by hand, with shapes and parameters at every step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
+from inspect import getdoc
+from typing import Any
+
+from IPython.core.getipython import get_ipython
+from torch import nn
+
+from brickbook.blueprint import Blueprint, kinds, resolve
+from brickbook.errors import ConfigError
+from brickbook.lab.brick_list import row_dict
+from brickbook.lab.builder_state import BuilderState
+from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, USE, BuilderView, offer
+from brickbook.lab.docstrings import plain
+from brickbook.lab.form import Form
+from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
+from brickbook.lab.preview import Preview, name_of
+from brickbook.lab.starting import make_of, starter
+
+__all__ = ["Builder"]
+
+
+class Builder(BuilderView):
+    """Pick bricks, fill in their arguments, take the model: ``Builder()`` in a notebook cell.
+
+    ``blueprint`` is what to start from: None for a small net, ``Blueprint()`` for nothing.
+    ``input_shape`` is the shape of one sample. "Use as" puts the model into ``namespace`` under
+    ``name`` (by default the notebook's) and in ``self.model``. A new builder of the same name
+    closes the old one.
+
+    The controls mirror ``self.state``, a `BuilderState`; `go` shows another one.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint | None = None,
+        *,
+        name: str = "model",
+        namespace: MutableMapping[str, Any] | None = None,
+        input_shape: Sequence[int] = (3, 32, 32),
+    ) -> None:
+        super().__init__()
+        shape = tuple(input_shape)
+        start = starter(shape) if blueprint is None else blueprint
+        self.state = BuilderState(start, input_shape=shape).rename(name)
+        self.namespace = namespace
+        self.model: nn.Module | None = None
+        self.form: Form | None = None
+        self.formed: tuple[int, Any] | None = None
+        self.previewed: tuple[Blueprint, tuple[int, ...]] | None = None
+        self.preview = Preview(shape)
+        self.connect()
+        self.go(self.state)
+        take_place(("builder", name), self)
+
+    def __repr__(self) -> str:
+        return f"Builder({self.state.name}: {self.preview.summary()})"
+
+    def connect(self) -> None:
+        """Let every control edit the state."""
+        for word, clicked in self.buttons.items():
+            clicked.on_click(partial(self.press, word))
+        self.kind.observe(self.list_types, "value")
+        self.bricks.observe(self.choose, "selected")
+        self.bricks.on_msg(self.told)
+        self.shape.observe(self.reshape, "value")
+        self.name.observe(self.rename, "value")
+
+    def go(self, state: BuilderState) -> None:
+        """Show a state."""
+        with MODEL_LOCK:
+            same = (state.blueprint, state.input_shape) == self.previewed
+            self.state = state
+            if not same:
+                self.preview = state.preview()
+                self.previewed = (state.blueprint, state.input_shape)
+            self.notice.clear()
+            self.list_kinds()
+            self.bricks.rows = [row_dict(row) for row in self.preview.rows]
+            self.bricks.selected = state.selected
+            self.show_form()
+            self.show_rest()
+
+    def show_form(self) -> None:
+        """Show the chosen brick's form, a new one if it is not the one at hand."""
+        at, cfg = self.state.selected, self.state.chosen
+        if self.formed != (at, cfg) or self.form is None:
+            old, self.form = self.form, form_for(cfg) if cfg is not None else None
+            self.formed = (at, cfg)
+            self.title.value = f"{at + 1}. {name_of(cfg['type'])}" if cfg is not None else ""
+            self.about.say(about(cfg) if cfg is not None else "", "plain")
+            self.place.children = (self.form,) if self.form is not None else ()
+            if self.form is not None:
+                self.form.observe(self.fill, "value")
+            if old is not None:
+                old.close()
+        if self.form is not None:
+            self.form.clear_errors()
+            row = self.preview.rows[at]
+            if row.error:
+                self.form.show_error(row.key, row.error)
+
+    def show_rest(self) -> None:
+        """Show the sums, the fields below, and what can be pressed."""
+        state, last = self.state, len(self.state.blueprint) - 1
+        self.total.say(self.preview.summary(), "info")
+        self.shape.value = ", ".join(map(str, state.input_shape))
+        self.name.value = state.name
+        self.buttons[USE].description = f"Use as `{state.name}`"
+        for word in ("Duplicate", "Delete"):
+            self.buttons[word].disabled = state.chosen is None
+        self.buttons["Up"].disabled = state.selected <= 0
+        self.buttons["Down"].disabled = state.selected in (-1, last)
+        self.buttons["Undo"].disabled = not state.past
+        self.buttons["Redo"].disabled = not state.future
+
+    def list_kinds(self) -> None:
+        """Bring both menus up to date: a class may have been registered since."""
+        offer(self.kind, (word for word, registry in kinds().items() if len(registry)))
+        self.list_types()
+
+    @guarded
+    def list_types(self, _change: object = None) -> None:
+        """List the types of the kind."""
+        if self.kind.value is not None:
+            offer(self.type, kinds()[self.kind.value].module_dict)
+
+    @guarded
+    def press(self, word: str, _button: object = None) -> None:
+        """Do what a button says."""
+        if word == USE:
+            self.use()
+        elif word in (PYTHON, JSON):
+            self.show_code(self.state.to_python() if word == PYTHON else self.state.to_json())
+        elif word == ADD:
+            self.go(self.state.add(str(self.kind.value), str(self.type.value)))
+        else:
+            self.go(EDITS[word](self.state))
+
+    @guarded
+    def choose(self, change: Mapping[str, Any]) -> None:
+        """Choose the brick that was clicked."""
+        if change["new"] != self.state.selected:
+            self.go(self.state.select(change["new"]))
+
+    @guarded
+    def fill(self, change: Mapping[str, Any]) -> None:
+        """Take the arguments from the form, unless it is an old one."""
+        if change["owner"] is self.form and self.state.chosen is not None:
+            state = self.state.change(change["new"])
+            self.formed = (state.selected, state.chosen)
+            self.go(state)
+
+    @guarded
+    def reshape(self, change: Mapping[str, Any]) -> None:
+        """Take another input shape."""
+        self.shape_notice.clear()
+        try:
+            self.go(self.state.with_input(change["new"]))
+        except ConfigError as error:
+            self.shape_notice.say(error.problem)
+
+    @guarded
+    def rename(self, change: Mapping[str, Any]) -> None:
+        """Take another name for the model."""
+        self.name_notice.clear()
+        try:
+            self.go(self.state.rename(change["new"].strip()))
+        except ConfigError as error:
+            self.name_notice.say(error.problem)
+
+    def use(self) -> None:
+        """Build the model and hand it over; an error goes to its brick."""
+        name, space = self.state.name, self.space()
+        try:
+            self.model = self.state.blueprint.build()
+        except ConfigError as error:
+            self.go(self.state.select(int((re.findall(r"\d+", error.path) or ["0"])[0])))
+            self.notice.say(f"Not built. {error}")
+            return
+        if space is None:
+            self.notice.say("Built. It is the attribute `model` of this builder.", "info")
+            return
+        space[name] = self.model
+        text = f"`{name}` is the new model. See how it starts: %brickbook show {name}"
+        if self.preview.fits:
+            self.notice.say(text, "info")
+        else:
+            self.notice.say(f"{text}\nIt cannot run yet: {self.preview.summary()}")
+
+    def space(self) -> MutableMapping[str, Any] | None:
+        """Return where the model goes: what was given, else the notebook's variables."""
+        shell = get_ipython()
+        return self.namespace if self.namespace is not None or shell is None else shell.user_ns
+
+    def show_code(self, text: str) -> None:
+        """Show a text below, and offer it to the clipboard of the page."""
+        self.code.value = text
+        self.code.layout.display = None
+        self.notice.say("The text is below.", "info")
+        self.bricks.send({"copy": text})
+
+    @guarded
+    def told(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        """Say that the page has copied the text."""
+        if content.get("copied"):
+            self.notice.say("Copied to the clipboard; the text is also below.", "info")
+
+
+def form_for(cfg: Mapping[str, Any]) -> Form:
+    """Return the form of a brick; one with an unknown type shows what its config says."""
+    values = {key: value for key, value in cfg.items() if key != "type"}
+    try:
+        make = resolve(cfg["type"])[1]
+    except ConfigError:
+        return Form(name_of, values, fields=())
+    # The row's name is the mode of an upsampling already.
+    fixed = ("mode",) if make_of(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
+    return Form(make, values, hidden=fixed)
+
+
+def about(cfg: Mapping[str, Any]) -> str:
+    """Return the first sentence of what the brick's class says of itself."""
+    try:
+        make = make_of(resolve(cfg["type"])[1])
+    except ConfigError:
+        return ""
+    text = plain(" ".join((getdoc(make) or "").partition("\n\n")[0].split()))
+    return text.partition(". ")[0].rstrip(".") + "." if text else ""

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from ipywidgets.widgets import widget as widget_module
+from torch import nn
+
+from brickbook import ACTIVATION_LAYERS, MODELS, Blueprint
+from brickbook.lab.builder import Builder
+from brickbook.lab.builder_state import BuilderState
+
+LINEAR = {"type": "Linear", "in_features": 4, "out_features": 2}
+CONV = {"type": "ConvModule", "in_channels": 3, "out_channels": 8, "kernel_size": 3}
+
+
+def types(of: BuilderState) -> list[Any]:
+    return [brick["type"] for brick in of.blueprint.bricks]
+
+
+def builder(*bricks: dict[str, Any], shape: tuple[int, ...] = (3, 8, 8), **more: Any) -> Builder:
+    return Builder(Blueprint(bricks), input_shape=shape, name="builder_test", **more)
+
+
+def put(panel: Builder, path: str, value: Any) -> None:
+    assert panel.form is not None
+    panel.form.control(path).value = value  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def press(panel: Builder, *words: str) -> None:
+    for word in words:
+        panel.buttons[word].click()
+
+
+def test_a_builder_starts_with_something_to_look_at():
+    panel = Builder(name="builder_test")
+    assert [row["kind"] for row in panel.bricks.rows] == [
+        "ConvModule", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linear",
+    ]  # fmt: skip
+    assert panel.total.text == "6 bricks, 25,626 parameters; 3 × 32 × 32 becomes 10."
+    assert panel.title.value == "1. ConvModule"
+    assert repr(panel) == f"Builder(builder_test: {panel.total.text})"
+    assert panel.bricks.rows[0] == {
+        "kind": "ConvModule", "arguments": "3, 16, 3, padding=1, norm_cfg=BN",
+        "output": "16 × 32 × 32", "params": "464", "error": "",
+    }  # fmt: skip
+
+
+def test_an_empty_builder_says_what_to_do():
+    panel = builder()
+    assert panel.total.text == "No bricks yet: choose a type and press Add."
+    assert panel.form is None and panel.bricks.selected == -1
+    press(panel, "Duplicate", "Up", "Down", "Delete", "Undo", "Redo")
+    assert panel.last_error is None
+    press(panel, "Add")
+    assert panel.bricks.selected == 0 and panel.form is not None
+
+
+def test_buttons_edit_and_say_what_they_cannot_do():
+    panel = builder(CONV, {"type": "ReLU"})
+    disabled = {word for word, button in panel.buttons.items() if button.disabled}
+    assert disabled == {"Up", "Undo", "Redo"}
+    press(panel, "Down", "Duplicate", "Delete", "Delete", "Undo", "Undo", "Redo")
+    assert types(panel.state) == ["ReLU", "ConvModule"]
+    panel.kind.value, panel.type.value = "norm", "GN"
+    panel.bricks.selected = 1
+    press(panel, "Add")
+    assert panel.state.chosen == {"type": "GN", "num_groups": 8, "num_channels": 8}
+    assert panel.title.value == "3. GN"
+    assert panel.about.text == "Applies Group Normalization over a mini-batch of inputs."
+
+
+def test_the_form_edits_the_chosen_brick():
+    panel = builder(CONV, {"type": "Flatten"})
+    form = panel.form
+    put(panel, "out_channels", 4)
+    put(panel, "norm_cfg", "BN")
+    assert panel.form is form  # nobody loses the focus while typing
+    assert panel.bricks.rows[0]["arguments"] == "3, 4, 3, norm_cfg=BN"
+    assert panel.bricks.rows[1]["output"] == "144"
+    press(panel, "Undo")
+    assert panel.form is not form and "norm_cfg" not in panel.form.value  # pyright: ignore[reportOptionalMemberAccess]
+    panel.bricks.selected = 1
+    assert list(panel.form.rows) == ["start_dim", "end_dim"]  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_an_error_is_shown_at_its_field_and_in_the_list():
+    panel = builder({**CONV, "norm_cfg": {"type": "BNN"}}, {"type": "Flatten"})
+    message = "BNN is not in the norm layer registry. Did you mean 'BN'?"
+    assert panel.form is not None and panel.form.errors == {"norm_cfg": message}
+    assert panel.bricks.rows[0]["error"] == message
+    put(panel, "norm_cfg", "BN")
+    assert panel.form.errors == {} and panel.bricks.rows[0]["error"] == ""
+    put(panel, "kernel_size", "(3,")
+    assert list(panel.form.errors) == ["kernel_size"] and panel.bricks.rows[0]["error"] == ""
+    put(panel, "kernel_size", "3")
+    put(panel, "in_channels", 5)
+    assert panel.form.errors == {"in_channels": "takes 5 × 8 × 8, gets 3 × 8 × 8."}
+    put(panel, "in_channels", 3)
+    assert panel.form.errors == {}
+
+
+def test_a_brick_of_an_unknown_type_can_be_seen_and_deleted():
+    panel = builder({"type": "Nope", "width": 3}, LINEAR)
+    assert panel.form is not None and list(panel.form.rows) == ["width"]
+    assert panel.form.errors[""].startswith("type: no brick is called 'Nope'.")
+    press(panel, "Delete")
+    assert types(panel.state) == ["Linear"]
+
+
+def test_the_input_shape():
+    panel = builder(CONV)
+    panel.shape.value = "3, 10, 10"
+    assert panel.bricks.rows[0]["output"] == "8 × 8 × 8"
+    panel.shape.value = "ten"
+    assert panel.shape_notice.text == "expected whole numbers such as 3, 32, 32, got 'ten'."
+    assert panel.state.input_shape == (3, 10, 10)
+    panel.shape.value = "1, 10, 10"
+    assert panel.shape_notice.text == ""
+    assert panel.bricks.rows[0]["error"] == "takes 3 × 10 × 10, gets 1 × 10 × 10."
+
+
+def test_a_registered_class_is_in_the_menu_with_its_own_fields():
+    panel = builder()
+
+    class BuilderTestNet(nn.Module):
+        def __init__(self, channels, depth=2):
+            super().__init__()
+            self.parts = nn.Sequential(*(nn.Conv2d(channels, channels, 1) for _ in range(depth)))
+
+        def forward(self, x):
+            return self.parts(x)
+
+    MODELS.register_module(module=BuilderTestNet)
+    try:
+        panel.shape.value = "5, 8, 8"  # anything that happens brings the menus up to date
+        panel.kind.value, panel.type.value = "model", "BuilderTestNet"
+        press(panel, "Add")
+        assert panel.state.chosen == {"type": "BuilderTestNet", "channels": 5}
+        assert panel.form is not None and list(panel.form.rows) == ["channels", "depth"]
+        assert panel.bricks.rows[0]["params"] == "60"
+        put(panel, "depth", 3)
+        assert panel.bricks.rows[0]["params"] == "90"
+        put(panel, "depth", -1)
+        assert panel.bricks.rows[0]["error"] == ""
+    finally:
+        del MODELS.module_dict["BuilderTestNet"]
+
+
+def test_use_puts_the_model_into_the_namespace():
+    space: dict[str, Any] = {}
+    panel = builder(CONV, namespace=space)
+    assert panel.buttons["Use"].description == "Use as `builder_test`"
+    panel.name.value = "net"
+    assert panel.buttons["Use"].description == "Use as `net`"
+    press(panel, "Use")
+    assert space["net"] is panel.model and isinstance(space["net"][0], nn.Module)
+    assert next(space["net"].parameters()).device.type == "cpu"
+    assert panel.notice.text == ("`net` is the new model. See how it starts: %brickbook show net")
+    panel.name.value = "2nd"
+    assert panel.name_notice.text == "expected a name for a variable, got '2nd'."
+    assert panel.state.name == "net"
+
+
+def test_use_says_why_there_is_no_model():
+    space: dict[str, Any] = {}
+    panel = builder(LINEAR, {"type": "Linear", "in_features": 2}, namespace=space)
+    press(panel, "Use")
+    assert space == {} and panel.model is None
+    assert panel.notice.text == "Not built. bricks[1]: Linear also needs out_features."
+    assert panel.state.selected == 1
+    panel = builder(CONV, namespace=space, shape=(1, 8, 8))
+    press(panel, "Use")
+    assert "builder_test" in space
+    assert panel.notice.text == (
+        "`builder_test` is the new model. See how it starts: %brickbook show builder_test\n"
+        "It cannot run yet: 1 brick, 224 parameters; brick 1 does not fit."
+    )
+
+
+def layout(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def test_python_and_json_give_the_same_model():
+    panel = Builder(name="net_of_test")
+    put(panel, "act_cfg", "LeakyReLU")
+    put(panel, "kernel_size", "(3, 5)")
+    press(panel, "Copy Python")
+    assert panel.code.layout.display is None
+    space: dict[str, Any] = {}
+    exec(panel.code.value, space)
+    assert layout(space["net_of_test"]) == layout(panel.state.blueprint.build())
+    press(panel, "Copy JSON")
+    again = Blueprint.from_json(panel.code.value)
+    assert layout(again.build()) == layout(space["net_of_test"])
+    assert json.loads(panel.code.value)[0]["act_cfg"] == {"type": "LeakyReLU"}
+
+
+def test_what_json_cannot_say_is_said():
+    panel = builder({"type": nn.Mish})
+    press(panel, "Copy JSON")
+    assert panel.notice.text != "" and panel.last_error is not None
+    press(panel, "Duplicate")
+    assert types(panel.state) == [nn.Mish, nn.Mish] and panel.notice.text == ""
+
+
+def test_callbacks_may_come_from_another_thread():
+    panel = builder(CONV)
+    thread = threading.Thread(target=lambda: put(panel, "out_channels", 2))
+    thread.start()
+    thread.join(60)
+    assert panel.bricks.rows[0]["output"] == "2 × 6 × 6" and panel.last_error is None
+
+
+def test_a_new_builder_of_the_same_name_closes_the_old_one_and_leaks_nothing():
+    first = builder(CONV)
+    count = len(widget_module._instances)
+    second = builder(CONV)
+    assert first.comm is None and second.comm is not None
+    assert len(widget_module._instances) == count
+    press(second, "Add", "Delete")
+    put(second, "norm_cfg", "GN")
+    press(second, "Undo")
+    assert len(widget_module._instances) == count
+
+
+def test_a_users_own_activation_in_a_sub_config():
+    @ACTIVATION_LAYERS.register_module(name="BuilderTestAct")
+    class Act(nn.Module):
+        def __init__(self, slope=0.1):
+            super().__init__()
+
+        def forward(self, x):
+            return x
+
+    try:
+        panel = builder(CONV)
+        put(panel, "act_cfg", "BuilderTestAct")
+        put(panel, "act_cfg.slope", 0.5)
+        cfg = {"type": "BuilderTestAct", "slope": 0.5}
+        assert panel.state.chosen == {**CONV, "act_cfg": cfg}
+    finally:
+        del ACTIVATION_LAYERS.module_dict["BuilderTestAct"]
