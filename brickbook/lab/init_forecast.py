@@ -1,0 +1,53 @@
+"""What would happen: a plan in words, what is wrong with the rules, and the plan row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets as w
+
+from brickbook.init.rows import InitPlan
+from brickbook.lab.init_words import summary, unmatched_words
+from brickbook.lab.panels import Notice, Panel, guarded
+from brickbook.views.markup import plan_columns, table
+
+__all__ = ["Forecast"]
+
+PLAN_ROWS = 1000
+
+
+class Forecast(Panel):
+    """The top of the init lab; the table is only filled while it is unfolded."""
+
+    def __init__(self) -> None:
+        super().__init__(layout=w.Layout(width="auto"))
+        self.plan: InitPlan | None = None
+        self.words, self.problems = Notice(), Notice()
+        self.table = w.HTML(layout=w.Layout(max_height="22em", overflow="auto", width="auto"))
+        self.accordion = w.Accordion(
+            [self.table], titles=("Plan, parameter by parameter",), selected_index=None
+        )
+        self.children = (self.words, self.problems, self.notice, self.accordion)
+        self.accordion.observe(self.unfold, "selected_index")
+
+    def show(self, plan: InitPlan | None, wrong: Sequence[str]) -> None:
+        """Say what a plan would do, or, if there is none, what is wrong."""
+        self.plan = plan
+        if plan is None:
+            self.words.say("Nothing can be initialized until this is mended:", "info")
+        else:
+            self.words.say(summary(plan), "info")
+            wrong = [*unmatched_words(plan), *wrong]
+        self.problems.say("\n".join(wrong))
+        self.fill()
+
+    @guarded
+    def unfold(self, _change: object) -> None:
+        """Fill the table when it is opened."""
+        self.fill()
+
+    def fill(self) -> None:
+        """Write the table, if it can be seen."""
+        if self.accordion.selected_index is not None:
+            rows = self.plan or InitPlan(())
+            self.table.value = table(*plan_columns(rows), shown=PLAN_ROWS)

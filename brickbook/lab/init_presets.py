@@ -1,0 +1,98 @@
+"""Common ways to start a model, as rules for the classes that are really in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from brickbook.init.matching import class_names, is_norm_layer
+from brickbook.registry import Config
+
+__all__ = ["PRESETS", "Preset"]
+
+ONE: Config = {"type": "Constant", "val": 1}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One start: norm scales become 1, and projections get ``weights``.
+
+    Projections are the classes whose weight has two or more dimensions, embeddings excepted; the
+    last one that has a bias gets ``last`` on top, as an override.
+    """
+
+    name: str
+    weights: Config
+    last: Config | None = None
+
+    def rules(self, model: nn.Module) -> tuple[dict[str, Any], ...]:
+        """Return the rules for this model; classes it lacks are not named."""
+        last = last_projection(model) if self.last else ""
+        override = {"override": {**(self.last or {}), "name": last}} if last else {}
+        projections = [part for _, part in model.named_modules() if is_projection(part)]
+        norms = [part for part in model.modules() if is_norm_layer(part) and has_weight(part)]
+        return tuple(
+            {**law, "layer": layers, **extra}
+            for law, layers, extra in (
+                (self.weights, names(projections), override),
+                (ONE, names(norms), {}),
+            )
+            if layers
+        )
+
+
+PRESETS = (
+    Preset("Kaiming, fan out (ReLU nets)", {"type": "Kaiming"}),
+    Preset("Kaiming, fan in", {"type": "Kaiming", "mode": "fan_in"}),
+    Preset("Xavier, normal (tanh nets)", {"type": "Xavier"}),
+    Preset("Xavier, uniform", {"type": "Xavier", "distribution": "uniform"}),
+    Preset("Caffe2 Xavier", {"type": "Caffe2Xavier"}),
+    Preset("Truncated normal, std 0.02 (transformers)", {"type": "TruncNormal", "std": 0.02}),
+    Preset("Normal, std 0.01 (signals shrink)", {"type": "Normal", "std": 0.01}),
+    Preset("Normal, std 1 (signals explode)", {"type": "Normal", "std": 1}),
+    Preset("Uniform, -0.05 to 0.05", {"type": "Uniform", "a": -0.05, "b": 0.05}),
+    Preset("Constant 0.5 (units stay equal)", {"type": "Constant", "val": 0.5}),
+    Preset("Zeros (nothing is learned)", {"type": "Constant", "val": 0}),
+    Preset(
+        "Normal, std 0.01; last bias by prior 0.01 (focal loss)",
+        {"type": "Normal", "std": 0.01},
+        last={"type": "Normal", "std": 0.01, "bias_prob": 0.01},
+    ),
+)
+
+
+def has_weight(part: nn.Module) -> bool:
+    """Whether a module has a weight parameter of its own."""
+    return part._parameters.get("weight") is not None
+
+
+def is_projection(part: nn.Module) -> bool:
+    """Whether a module's weight mixes inputs: two or more dimensions, and no table of vectors."""
+    weight = part._parameters.get("weight")
+    if weight is None or isinstance(part, (nn.Embedding, nn.EmbeddingBag)) or is_norm_layer(part):
+        return False
+    return is_lazy(weight) or weight.dim() > 1
+
+
+def names(parts: list[nn.Module]) -> list[str]:
+    """Return the classes of some modules by name, without those that another one covers."""
+    kinds = dict.fromkeys(type(part) for part in parts)
+    known = {kind.__name__ for kind in kinds}
+    return list(
+        dict.fromkeys(
+            kind.__name__ for kind in kinds if not known.intersection(class_names(kind)[1:])
+        )
+    )
+
+
+def last_projection(model: nn.Module) -> str:
+    """Return the name of the last projection that has a bias, "" if there is none."""
+    found = [
+        name
+        for name, part in model.named_modules()
+        if name and is_projection(part) and part._parameters.get("bias") is not None
+    ]
+    return found[-1] if found else ""

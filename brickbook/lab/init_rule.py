@@ -1,0 +1,189 @@
+"""One rule of an ``init_cfg`` as a card: its type, its layers, its arguments, its overrides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets as w
+
+from brickbook.lab.init_law import LawPart
+from brickbook.lab.init_layers import Classes, LayerPicker
+from brickbook.lab.init_state import overrides_of, with_overrides
+from brickbook.lab.panels import Panel, close_tree, guarded
+from brickbook.registry import Config
+
+__all__ = ["OverrideCard", "RuleCard", "icon_button"]
+
+INSET = {
+    "border_left": "2px solid var(--jp-border-color1, #888)",
+    "margin": "2px 0 2px 0.5em",
+    "padding": "0 0 0 0.6em",
+}
+
+
+def icon_button(icon: str, tooltip: str, press: Callable[[w.Button], None]) -> w.Button:
+    """Make a small square button; the tooltip is its name for a screen reader too."""
+    button = w.Button(
+        icon=icon, tooltip=tooltip, layout=w.Layout(width="2.4em", flex="0 0 auto", padding="0")
+    )
+    button.on_click(press)
+    return button
+
+
+class OverrideCard(Panel):
+    """An override: the name of a part of the model, and a law of its own or the rule's."""
+
+    def __init__(
+        self,
+        cfg: Config,
+        names: Sequence[str],
+        changed: Callable[[], None],
+        remove: Callable[[OverrideCard], None],
+    ) -> None:
+        super().__init__(layout=w.Layout(width="auto", **INSET))
+        self.given_name, self.changed = cfg.get("name"), changed
+        self.layer = {"layer": cfg["layer"]} if "layer" in cfg else {}
+        self.name = w.Combobox(
+            value="" if self.given_name is None else str(self.given_name),
+            options=list(names),
+            placeholder="a module's name",
+            description="part",
+            continuous_update=False,
+            style={"description_width": "6ch"},
+            layout=w.Layout(flex="1 1 auto", width="auto", max_width="24em"),
+        )
+        self.law = LawPart(cfg, changed, like="as the rule")
+        line = w.HBox([
+            self.name, icon_button("trash", "Remove this override", lambda _: remove(self))
+        ])  # fmt: skip
+        self.children = (line, self.notice, self.law)
+        self.name.observe(self.take_name, "value")
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The override as a config; without a name it has no key ``name``."""
+        name = {} if self.given_name is None else {"name": self.given_name}
+        return {**self.law.value, **self.layer, **name}
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The messages shown, by key."""
+        own = {"name": self.notice.text} if self.notice.text else {}
+        return {**own, **self.law.errors}
+
+    @guarded
+    def take_name(self, change: Mapping[str, Any]) -> None:
+        """Take the name of another part."""
+        self.given_name = change["new"].strip() or None
+        self.changed()
+
+    def complain(self, path: str, message: str) -> None:
+        """Show a message at a key; one of the whole override is about its name, or its type."""
+        whole_is_name = path == "" and self.given_name is None
+        if path == "name" or whole_is_name:
+            self.notice.say(message)
+        else:
+            self.law.complain(path, message)
+
+    def forgive(self) -> None:
+        """Take the messages of `complain` away."""
+        self.notice.clear()
+        self.law.forgive()
+
+
+class RuleCard(Panel):
+    """A rule: ``value`` is its config; ``changed`` is called after every edit."""
+
+    def __init__(
+        self, rule: Config, classes: Classes, names: Sequence[str], changed: Callable[[], None]
+    ) -> None:
+        super().__init__(layout=w.Layout(width="auto", padding="4px 0"))
+        self.names, self.changed, self.given_kind = names, changed, rule.get("type")
+        self.law = LawPart(rule, self.take)
+        self.picker = LayerPicker(classes, rule.get("layer"), self.take)
+        self.overrides = tuple(self.card(cfg) for cfg in overrides_of(rule))
+        self.add = w.Button(
+            description="Add override",
+            icon="plus",
+            tooltip="Give one part of the model, by name, this rule's law or another",
+            layout=w.Layout(width="auto", align_self="flex-start"),
+        )
+        self.add.on_click(self.press_add)
+        self.below = w.VBox(layout=w.Layout(width="auto"))
+        self.children = (self.law, self.below, self.notice)
+        self.arrange()
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The rule as a config."""
+        rule = self.law.value
+        if self.picker.value and self.has_layer:
+            rule["layer"] = self.picker.value
+        return with_overrides(rule, [card.value for card in self.overrides])
+
+    @property
+    def has_layer(self) -> bool:
+        """Whether the rule's type takes a ``layer``, or was given one that it does not take."""
+        return self.law.takes_layer or (
+            bool(self.picker.value) and self.law.kind == self.given_kind
+        )
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The messages shown, by key path below the rule."""
+        found = dict(self.law.errors)
+        for key, notice in (("", self.notice), ("layer", self.picker.notice)):
+            found.update({key: notice.text} if notice.text else {})
+        for at, card in enumerate(self.overrides):
+            path = "override" if len(self.overrides) == 1 else f"override[{at}]"
+            found.update({f"{path}.{key}": text for key, text in card.errors.items()})
+        return found
+
+    def card(self, cfg: Config) -> OverrideCard:
+        """Make the card of an override."""
+        return OverrideCard(cfg, self.names, self.take, self.drop)
+
+    def arrange(self) -> None:
+        """Show what the chosen type has: layers, or none."""
+        self.picker.layout.display = None if self.has_layer else "none"
+        self.below.children = (self.picker, *self.overrides, self.add)
+
+    @guarded
+    def take(self) -> None:
+        """Take any edit."""
+        self.arrange()
+        self.changed()
+
+    @guarded
+    def press_add(self, _button: w.Button) -> None:
+        """Add an override that has no name yet."""
+        self.overrides = (*self.overrides, self.card({}))
+        self.take()
+
+    @guarded
+    def drop(self, card: OverrideCard) -> None:
+        """Remove an override."""
+        self.overrides = tuple(item for item in self.overrides if item is not card)
+        self.take()
+        close_tree(card)
+
+    def complain(self, path: str, message: str) -> None:
+        """Show a message at the field that ``path``, below the rule, belongs to."""
+        found = re.match(r"override(?:\[(\d+)\])?(?:$|\.)", path)
+        if found and int(found[1] or 0) < len(self.overrides):
+            self.overrides[int(found[1] or 0)].complain(path[found.end() :], message)
+        elif path == "layer":
+            self.picker.notice.say(message)
+        elif path:
+            self.law.complain(path, message)
+        else:
+            self.notice.say(message)
+
+    def forgive(self) -> None:
+        """Take the messages of `complain` away."""
+        for part in (self.law, *self.overrides):
+            part.forgive()
+        for notice in (self.notice, self.picker.notice):
+            notice.clear()

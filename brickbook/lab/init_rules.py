@@ -1,0 +1,178 @@
+"""The rules of the init lab: a list of cards that mirrors an `InitState`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import ipywidgets as w
+from torch import nn
+
+from brickbook.errors import ConfigError
+from brickbook.lab.init_layers import Classes
+from brickbook.lab.init_presets import PRESETS
+from brickbook.lab.init_rule import RuleCard, icon_button
+from brickbook.lab.init_state import InitState
+from brickbook.lab.panels import Panel, close_tree, guarded
+
+__all__ = ["RuleList"]
+
+NEW = {"type": "Kaiming"}
+CHOOSE = "choose …"
+
+
+class RuleList(Panel):
+    """The rules and the seed: ``state`` is what the controls say, ``changed`` hears of edits.
+
+    Controls by name, for a program: ``cards``, ``add``, ``presets``, ``seed``.
+    """
+
+    def __init__(
+        self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(layout=w.Layout(width="auto"))
+        self.model, self.state, self.changed = model, state, changed
+        self.classes = Classes(model)
+        self.names = [name for name, _ in model.named_modules() if name]
+        self.cards: list[RuleCard] = []
+        self.shelf = w.VBox(layout=w.Layout(width="auto"))
+        self.add = w.Button(
+            description="Add rule", icon="plus", tooltip="Add a rule", layout=w.Layout(width="auto")
+        )
+        self.presets = w.Dropdown(
+            options=[(CHOOSE, None), *((preset.name, preset) for preset in PRESETS)],
+            description="presets",
+            style={"description_width": "9ch"},
+            layout=w.Layout(width="auto", max_width="28em"),
+        )
+        self.seed = w.Text(
+            value="" if state.seed is None else str(state.seed),
+            description="seed",
+            placeholder="empty: torch's own generator",
+            continuous_update=False,
+            style={"description_width": "9ch"},
+            layout=w.Layout(width="auto", max_width="28em"),
+        )
+        self.children = (self.presets, self.shelf, self.add, self.seed, self.notice)
+        self.fill()
+        self.add.on_click(self.press_add)
+        self.presets.observe(self.take_preset, "value")
+        self.seed.observe(self.take_seed, "value")
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """The messages shown at the fields, by key path."""
+        found = {
+            f"init_cfg[{at}].{key}".rstrip("."): text
+            for at, card in enumerate(self.cards)
+            for key, text in card.errors.items()
+        }
+        return {**found, **({"seed": self.notice.text} if self.notice.text else {})}
+
+    def fill(self) -> None:
+        """Make the cards anew."""
+        old, self.cards = self.cards, [self.card(at) for at in range(len(self.state))]
+        self.arrange()
+        for card in old:
+            close_tree(card)
+
+    def card(self, at: int) -> RuleCard:
+        """Make the card of the rule at ``at``."""
+        card = RuleCard(self.state.rules[at], self.classes, self.names, lambda: self.take(card))
+        return card
+
+    def arrange(self) -> None:
+        """Show the cards in order, each under its number."""
+        old = self.shelf.children
+        self.shelf.children = tuple(self.framed(at) for at in range(len(self.cards)))
+        for frame in old:
+            frame.children = frame.children[:1]  # the card lives on in another frame
+            close_tree(frame)
+
+    def framed(self, at: int) -> w.VBox:
+        """Put a card under a heading with its buttons."""
+        heading = w.HTML(f"<b>Rule {at + 1}</b>", layout=w.Layout(flex="1 1 auto", margin="0"))
+        last = len(self.cards) - 1
+        up = icon_button("arrow-up", f"Move rule {at + 1} up", lambda _: self.move(at, at - 1))
+        down = icon_button(
+            "arrow-down", f"Move rule {at + 1} down", lambda _: self.move(at, at + 1)
+        )
+        drop = icon_button("trash", f"Remove rule {at + 1}", lambda _: self.drop(at))
+        up.disabled, down.disabled = at == 0, at == last
+        line = w.HBox([heading, up, down, drop], layout=w.Layout(align_items="center"))
+        edge = "1px solid var(--jp-border-color2, #888)"
+        return w.VBox(
+            [line, self.cards[at]],
+            layout=w.Layout(width="auto", border_top=edge, padding="2px 0 4px 0"),
+        )
+
+    def take(self, card: RuleCard) -> None:
+        """Take an edit of one card."""
+        if card in self.cards:
+            self.state = self.state.replace(self.cards.index(card), card.value)
+            self.presets.value = None  # the rules are no preset's any more
+            self.changed()
+
+    def edited(self) -> None:
+        """Show that there are other rules now, or that they stand in another order."""
+        self.arrange()
+        self.presets.value = None
+        self.changed()
+
+    @guarded
+    def press_add(self, _button: w.Button) -> None:
+        """Add a rule that names no layer yet."""
+        self.state = self.state.add(NEW)
+        self.cards.append(self.card(len(self.cards)))
+        self.edited()
+
+    @guarded
+    def move(self, at: int, to: int) -> None:
+        """Move a rule: among equals the later one wins."""
+        self.state = self.state.move(at, to)
+        self.cards.insert(to, self.cards.pop(at))
+        self.edited()
+
+    @guarded
+    def drop(self, at: int) -> None:
+        """Remove a rule."""
+        self.state = self.state.remove(at)
+        card = self.cards.pop(at)
+        self.edited()
+        close_tree(card)
+
+    @guarded
+    def take_preset(self, change: dict) -> None:
+        """Take the rules of a preset in the place of all that are there."""
+        if change["new"] is None:
+            return
+        self.state = InitState(change["new"].rules(self.model), self.state.seed)
+        self.fill()
+        self.changed()
+
+    @guarded
+    def take_seed(self, change: dict) -> None:
+        """Take a seed: a whole number, or nothing."""
+        text = change["new"].strip()
+        self.notice.clear()
+        if text and not re.fullmatch(r"[+-]?\d+", text):
+            self.notice.say(f"expected a whole number or nothing, got {text!r}.")
+        else:
+            self.state = self.state.reseed(int(text) if text else None)
+        self.changed()
+
+    def complain(self, error: ConfigError) -> bool:
+        """Show an error at the field its path names; False if that is none of these."""
+        message = f"{error.problem} {error.hint}".rstrip()
+        found = re.match(r"init_cfg\[(\d+)\](?:$|\.)", error.path)
+        if found and int(found[1]) < len(self.cards):
+            self.cards[int(found[1])].complain(error.path[found.end() :], message)
+            return True
+        if error.path == "seed":
+            self.notice.say(message)
+        return error.path == "seed"
+
+    def forgive(self) -> None:
+        """Take the messages of `complain` away."""
+        for card in self.cards:
+            card.forgive()

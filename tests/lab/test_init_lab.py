@@ -1,0 +1,404 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import ipywidgets as w
+import pytest
+import torch
+from torch import nn
+
+from brickbook import lab as lab_package
+from brickbook.errors import ConfigError
+from brickbook.init import INITIALIZERS, initialize
+from brickbook.lab.init_lab import InitLab
+from brickbook.lab.init_presets import PRESETS
+from brickbook.lab.panels import MODEL_LOCK
+from brickbook.modules import BaseModule
+
+KAIMING = {"type": "Kaiming", "layer": ["Conv2d", "Linear"]}
+ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4))
+
+
+def panel(init_cfg: object = None, model: nn.Module | None = None, **kwargs) -> InitLab:
+    made = InitLab(net() if model is None else model, init_cfg=init_cfg, **kwargs)
+    assert made.last_error is None
+    return made
+
+
+def copies(model: nn.Module) -> list[torch.Tensor]:
+    return [value.detach().clone() for value in model.state_dict().values()]
+
+
+def same(model: nn.Module, before: list[torch.Tensor]) -> bool:
+    return all(map(torch.equal, model.state_dict().values(), before))
+
+
+def cell(lab: InitLab, name: str) -> dict:
+    [found] = [item for item in lab.grid.meta["cells"] if item["name"] == name]
+    return found
+
+
+def widgets(part: w.Widget) -> list[w.Widget]:
+    inner = getattr(part, "children", ())
+    return [part, *(found for child in inner for found in widgets(child))]
+
+
+def test_the_panel_opens_with_a_plan_and_the_weights_as_they_are():
+    model = net()
+    before = copies(model)
+    lab = panel(model=model)
+    assert lab.state.to_init_cfg() == [KAIMING, ONE] and lab.state.seed == 0
+    assert lab.title.value == "model: Sequential, 6 parameters, 276 values"
+    assert lab.forecast.words.text == (
+        "Initialize would write 6 of 6 parameters by a law. "
+        "Expected std 0.1667 to 0.7071; constants 0, 1."
+    )
+    assert lab.forecast.problems.text == "" and lab.report is None
+    assert lab.grid.rev == 1 and cell(lab, "0.weight")["status"] == "untouched"
+    assert cell(lab, "0.weight")["law"] == "Normal(0, 0.1667)"
+    assert lab.undo_button.disabled and lab.undo_button.tooltip == "Nothing to undo yet."
+    assert same(model, before)
+
+
+def test_initialize_writes_what_initialize_would():
+    lab, model = panel([KAIMING, ONE], seed=5), net()
+    lab.initialize_button.click()
+    initialize(model, [KAIMING, ONE], seed=5)
+    assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
+    assert lab.status.text == "Initialized with seed 5: 6 written by a law."
+    assert lab.report is not None and lab.report.plan is lab.plan
+    assert cell(lab, "0.weight")["status"] == "changed"
+    assert cell(lab, "1.weight")["status"] == "untouched"  # ones before and after
+    assert lab.comparison["0.weight"].after.std == pytest.approx(model[0].weight.std().item(), 0.01)
+    assert not lab.undo_button.disabled and lab.last_error is None
+
+
+def test_undo_is_bit_equal():
+    lab = panel()
+    before = copies(lab.model)
+    lab.initialize_button.click()
+    assert not same(lab.model, before)
+    lab.undo_button.click()
+    assert same(lab.model, before)
+    assert lab.status.text == "Undone: the weights are what they were before."
+    assert lab.undo_button.disabled and lab.report is None
+    assert cell(lab, "0.weight")["status"] == "untouched"
+
+
+def test_methods_do_what_buttons_do():
+    lab = panel()
+    before = copies(lab.model)
+    report = lab.apply()
+    assert report is lab.report and len(report.written) == 6
+    lab.undo()
+    assert same(lab.model, before)
+    with pytest.raises(ConfigError) as caught:
+        lab.undo()
+    assert str(caught.value) == "undo: Nothing to undo yet."
+
+
+def test_without_a_seed_torchs_generator_draws():
+    lab, model = panel([KAIMING]), net()
+    lab.rules.seed.value = ""
+    torch.manual_seed(4)
+    lab.apply()
+    torch.manual_seed(4)
+    initialize(model, [KAIMING])
+    assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
+    assert lab.status.text == (
+        "Initialized with torch's generator: 4 written by a law, 2 left as they were."
+    )
+
+
+def test_every_edit_is_forecast_and_writes_nothing():
+    lab = panel([KAIMING, ONE])
+    before = copies(lab.model)
+    lab.rules.presets.value = PRESETS[7]
+    assert lab.forecast.words.text == (
+        "Initialize would write 6 of 6 parameters by a law. Expected std 1; constants 0, 1."
+    )
+    assert cell(lab, "2.weight")["law"] == "Normal(0, 1)"
+    lab.rules.cards[0].picker.boxes["Linear"].value = False
+    assert lab.forecast.words.text == (
+        "Initialize would write 4 of 6 parameters by a law and leave 2 as they are. "
+        "Expected std 1; constants 0, 1."
+    )
+    assert cell(lab, "2.weight")["reason"] == "no rule speaks of Linear"
+    assert same(lab.model, before)
+
+
+def test_a_rule_that_matches_nothing_is_said_in_words_and_warns_nobody():
+    lab = panel([{**KAIMING, "layer": "Conv2D"}])
+    assert lab.forecast.problems.text == (
+        "Rule 1, layer: Conv2D matches nothing. Did you mean 'Conv2d'?"
+    )
+    lab.initialize_button.click()
+    assert lab.status.text == "Initialized with seed 0: 6 left as they were."
+    assert lab.last_error is None and lab.undo_button.disabled
+
+
+BAD = [
+    ({**ONE, "val": float("nan")}, "init_cfg[0].val", "expected a finite number, got nan."),
+    ({"type": "Normal", "layer": "Linear", "std": -1}, "init_cfg[0].std",
+     "expected a finite number of 0 or more, got -1."),
+    ({"type": "Kaimin", "layer": "Linear"}, "init_cfg[0].type",
+     "Kaimin is not in the initializer registry. Did you mean 'Kaiming'?"),
+    ({**KAIMING, "override": {"type": "Xavier"}}, "init_cfg[0].override.name",
+     "an override needs the key 'name', an attribute of the model. Add name='...'."),
+    ({**KAIMING, "override": {"name": "head"}}, "init_cfg[0].override.name",
+     "Sequential has no module 'head'. Known: 0, 1, 2."),
+    ({**KAIMING, "a": "x"}, "init_cfg[0].a", "expected float, got 'x' (str)."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cfg", "path", "message"), BAD, ids=[case[1] for case in BAD])
+def test_bad_input_is_shown_at_its_field_and_changes_nothing(cfg, path, message):
+    lab = panel([cfg])
+    before = copies(lab.model)
+    assert lab.rules.errors == {path: message}
+    assert lab.plan is None and lab.initialize_button.disabled
+    assert lab.forecast.words.text == "Nothing can be initialized until this is mended:"
+    assert lab.forecast.problems.text.endswith(message)
+    with pytest.raises(ConfigError) as caught:
+        lab.apply()
+    assert str(caught.value).endswith(f": {message}")
+    lab.initialize_button.click()
+    assert same(lab.model, before) and lab.last_error is None
+    lab.rules.presets.value = PRESETS[0]
+    assert not lab.rules.errors and not lab.initialize_button.disabled
+    lab.initialize_button.click()
+    assert not same(lab.model, before)
+
+
+def test_a_text_that_is_no_number_stops_initialize():
+    lab = panel()
+    before = copies(lab.model)
+    lab.rules.cards[0].law.form["bias_prob"].control.value = "much"
+    assert lab.initialize_button.disabled
+    assert lab.forecast.problems.text == ("Rule 1, bias_prob: expected float or None, got 'much'.")
+    with pytest.raises(ConfigError) as caught:
+        lab.apply()
+    assert str(caught.value) == "init_cfg[0].bias_prob: expected float or None, got 'much'."
+    assert same(lab.model, before)
+
+
+def test_a_missing_checkpoint_is_found_out_by_pressing(tmp_path):
+    lab = panel([{"type": "Pretrained", "checkpoint": str(tmp_path / "none.pth")}])
+    before = copies(lab.model)
+    assert lab.forecast.words.text == (
+        f"Initialize would load what fits of {tmp_path / 'none.pth'}."
+    )
+    lab.initialize_button.click()
+    assert list(lab.rules.errors) == ["init_cfg[0].checkpoint"]
+    assert lab.status.text.startswith("Nothing was changed. init_cfg[0].checkpoint: ")
+    assert same(lab.model, before) and lab.last_error is None
+    torch.save(net().state_dict(), tmp_path / "none.pth")
+    lab.initialize_button.click()
+    assert lab.status.text == "Initialized with seed 0: 6 loaded from a checkpoint."
+    assert not lab.rules.errors
+    assert "law" not in cell(lab, "0.weight")
+
+
+def test_any_other_exception_is_shown_and_kept():
+    @INITIALIZERS.register_module(name="FailingInit")
+    class FailingInit:
+        def __call__(self, module: nn.Module) -> None:
+            raise ZeroDivisionError("no luck")
+
+    try:
+        lab = panel([{"type": "FailingInit"}])
+        before = copies(lab.model)
+        lab.initialize_button.click()
+        assert lab.status.text == "Nothing was changed. ZeroDivisionError: no luck"
+        assert isinstance(lab.last_error, ZeroDivisionError)
+        assert same(lab.model, before)
+    finally:
+        del INITIALIZERS.module_dict["FailingInit"]
+    lab.rules.presets.value = PRESETS[0]
+    lab.initialize_button.click()
+    assert lab.status.text == "Initialized with seed 0: 6 written by a law."
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (3, "model: expected an nn.Module, got int."),
+        (net(), "init_cfg: init_cfg must be a dict or a list of dict, but got <class 'int'>."),
+    ],
+)
+def test_what_is_no_model_and_no_config_is_refused(model, message):
+    with pytest.raises(ConfigError) as caught:
+        InitLab(model, init_cfg=3)
+    assert str(caught.value) == message
+
+
+def test_the_old_weights_have_a_budget():
+    lab = panel(undo_budget=1000)
+    reason = (
+        "There will be no Undo: the old weights take 1.1 kB, "
+        "more than the budget of 1.0 kB (undo_budget)."
+    )
+    assert lab.forecast.problems.text == reason
+    lab.initialize_button.click()
+    assert lab.undo_button.disabled and lab.undo_button.tooltip == reason
+
+
+def test_copy_config_is_python_that_runs():
+    lab = panel(name="net")
+    assert lab.code.layout.display == "none"
+    lab.copy_button.click()
+    assert lab.code.layout.display is None and lab.code.value == lab.state.to_python("net")
+    lab.rules.seed.value = "8"
+    assert "seed=8" in lab.code.value
+    lab.apply()
+    model = net()
+    exec(lab.code.value, {"net": model})
+    assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
+    lab.copy_button.click()
+    assert lab.code.layout.display == "none"
+
+
+def test_the_plan_is_a_table_that_is_filled_when_it_is_unfolded():
+    lab = panel([KAIMING, {**KAIMING, "layer": ["Linear"], "type": "Xavier"}])
+    assert lab.forecast.table.value == ""
+    lab.forecast.accordion.selected_index = 0
+    assert lab.forecast.table.value.count("<tr>") == 7
+    assert ">Normal(0, 0.4082)<" in lab.forecast.table.value
+    assert ">init_cfg[0]<" in lab.forecast.table.value  # the loser
+    lab.rules.cards[1].law.menu.value = "Normal"
+    assert ">Normal(0, 1)<" in lab.forecast.table.value
+
+
+def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
+    lab = panel()
+    assert lab.detail.figure is None
+    lab.grid.selected = "0.weight"
+    figure = lab.detail.figure
+    assert lab.detail.heading.value == "0.weight: 8 × 3 × 3 × 3, 216 values, float32"
+    assert lab.detail.origin.text == "Kaiming by Rule 1 (init_cfg[0]): Normal(0, 0.1667)."
+    assert sum(figure.data[0].y) == 216
+    lab.grid.selected = "2.bias"
+    assert lab.detail.figure is figure and sum(figure.data[0].y) == 4
+    lab.detail.log_scale.value = True
+    assert figure.layout.yaxis.type == "log"
+    lab.initialize_button.click()
+    assert lab.detail.origin.text == "Kaiming by Rule 1 (init_cfg[0]): Constant(0)."
+    assert ">expected<" in lab.detail.table.value and ">after<" in lab.detail.table.value
+    lab.grid.selected = "gone"
+    assert lab.detail.sheet.layout.display == "none"
+    kinds = [type(part).__name__ for part in widgets(lab)]
+    assert kinds.count("FigureWidget") == 1 and lab.last_error is None
+
+
+def test_callbacks_work_in_a_thread_of_their_own():
+    lab = panel()
+    before = copies(lab.model)
+    told: list[object] = []
+
+    def work() -> None:
+        told.append(torch.is_grad_enabled())
+        lab.rules.presets.value = PRESETS[5]
+        lab.initialize_button.click()
+        lab.grid.selected = "0.weight"
+        told.append(torch.is_grad_enabled())
+
+    def run() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    state = torch.random.get_rng_state()
+    with torch.no_grad():
+        run()
+    assert told == [True, True] and lab.last_error is None and not lab.notice.text
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert lab.report is not None and lab.detail.figure is not None
+    assert all(p.is_leaf and p.grad_fn is None for p in lab.model.parameters())
+    lab.undo()
+    assert same(lab.model, before)
+
+
+def test_a_callback_waits_for_whoever_holds_the_model():
+    lab = panel()
+    thread = threading.Thread(target=lab.initialize_button.click)
+    with MODEL_LOCK:
+        thread.start()
+        thread.join(0.1)
+        assert thread.is_alive() and lab.report is None
+    thread.join()
+    assert lab.report is not None
+
+
+def test_a_second_panel_closes_the_first():
+    model = net()
+    first, other = panel(model=model), panel()
+    first.apply()
+    second = panel(model=model)
+    assert first.comm is None and first.session.copies == {}
+    assert other.comm is not None and second.comm is not None
+
+
+def test_closing_leaves_nothing_open():
+    before = set(w.widget._instances)
+    lab = panel([{**KAIMING, "override": {"type": "Xavier", "name": "2"}}, ONE])
+    lab.rules.presets.value = PRESETS[2]
+    lab.rules.add.click()
+    lab.grid.selected = "0.weight"
+    lab.close()
+    assert set(w.widget._instances) <= before
+
+
+def test_the_page_gets_one_line_where_it_has_no_widgets():
+    lab = panel(name="a<b")
+    bundle = lab._repr_mimebundle_()
+    assert bundle["text/plain"] == "InitLab(a<b: 6 parameters)"
+    assert bundle["text/html"] == "<p>InitLab(a&lt;b: 6 parameters)</p>"
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+def test_names_from_outside_are_never_html():
+    evil = "<img src=x onerror=alert(1)>"
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_module("part", nn.Linear(2, 2))
+            self._parameters[evil] = nn.Parameter(torch.ones(2))
+
+    lab = panel([{"type": evil, "layer": [evil], "override": {"name": evil}}], Odd(), name=evil)
+    lab.forecast.accordion.selected_index = 0
+    lab.grid.selected = evil
+    lab.rules.presets.value = PRESETS[0]
+    lab.rules.cards[0].picker.more.value = evil
+    assert lab.detail.heading.value.startswith(evil)  # a Label shows text only
+    for part in widgets(lab):
+        if isinstance(part, w.HTML):
+            assert "<img" not in part.value
+
+
+def test_a_model_that_carries_rules_opens_with_them():
+    class Own(BaseModule):
+        def __init__(self) -> None:
+            super().__init__(init_cfg={"type": "Xavier", "layer": "Linear"})
+            self.fc = nn.Linear(2, 2)
+
+    assert panel(model=Own()).state.to_init_cfg() == [{"type": "Xavier", "layer": "Linear"}]
+
+
+def test_an_empty_model_has_nothing_to_initialize():
+    lab = panel(model=nn.ReLU())
+    assert lab.forecast.words.text == (
+        "The model has no parameters: there is nothing to initialize."
+    )
+    lab.initialize_button.click()
+    assert lab.last_error is None and repr(lab) == "InitLab(model: 0 parameters)"
+
+
+def test_no_output_widget_is_used():
+    for path in Path(lab_package.__file__).parent.glob("*.py"):
+        assert "Output(" not in path.read_text("utf-8")

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from brickbook.errors import ConfigError
+from brickbook.init import INITIALIZERS, plan
+from brickbook.lab.init_presets import PRESETS
+from brickbook.lab.init_rules import RuleList
+from brickbook.lab.init_state import InitState
+
+KAIMING = {"type": "Kaiming", "layer": ["Conv2d"]}
+ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4))
+
+
+class Edited:
+    """A rule list, and how often it has told of an edit."""
+
+    def __init__(self, cfg: object) -> None:
+        self.told = 0
+        self.rules = RuleList(net(), InitState.from_cfg(cfg, 0), self.tell)
+
+    def tell(self) -> None:
+        self.told += 1
+
+    @property
+    def cfg(self) -> list[dict]:
+        return self.rules.state.to_init_cfg()
+
+    def complain(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            plan(self.rules.model, self.cfg)
+        assert self.rules.complain(caught.value)
+
+
+def set_std(rules: RuleList) -> None:
+    rules.cards[0].law.form["std"].control.value = 0.5
+
+
+def untick(rules: RuleList) -> None:
+    rules.cards[0].picker.boxes["Conv2d"].value = False
+
+
+def tick(rules: RuleList) -> None:
+    rules.cards[0].picker.boxes["Linear"].value = True
+
+
+def type_class(rules: RuleList) -> None:
+    rules.cards[0].picker.more.value = "Conv2D"
+
+
+def override(rules: RuleList) -> None:
+    rules.cards[0].add.click()
+    rules.cards[0].overrides[0].name.value = "2"
+
+
+def override_law(rules: RuleList) -> None:
+    override(rules)
+    rules.cards[0].overrides[0].law.menu.value = "Constant"
+    rules.cards[0].overrides[0].law.form["val"].control.value = "3"
+
+
+def two_overrides(rules: RuleList) -> None:
+    override(rules)
+    rules.cards[0].add.click()
+    rules.cards[0].overrides[1].name.value = "0"
+
+
+def drop_override(rules: RuleList) -> None:
+    two_overrides(rules)
+    rules.cards[0].overrides[0].children[0].children[1].click()
+
+
+NORMAL = {"type": "Normal", "std": 0.1, "bias": 2, "layer": ["Conv2d"]}
+WITH_TWO = {**NORMAL, "override": {"name": "2"}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "rule"),
+    [
+        (set_std, {**NORMAL, "std": 0.5}),
+        (untick, {"type": "Normal", "std": 0.1, "bias": 2}),
+        (tick, {**NORMAL, "layer": ["Conv2d", "Linear"]}),
+        (type_class, {**NORMAL, "layer": ["Conv2d", "Conv2D"]}),
+        (override, WITH_TWO),
+        (override_law, {**NORMAL, "override": {"type": "Constant", "val": 3, "name": "2"}}),
+        (two_overrides, {**NORMAL, "override": [{"name": "2"}, {"name": "0"}]}),
+        (drop_override, {**NORMAL, "override": {"name": "0"}}),
+    ],
+)
+def test_controls_edit_the_rule(edit, rule):
+    edited = Edited([NORMAL, ONE])
+    edit(edited.rules)
+    assert edited.cfg == [rule, ONE]
+    assert edited.told > 0 and edited.rules.last_error is None and not edited.rules.errors
+
+
+def test_another_type_keeps_what_all_share():
+    edited = Edited(NORMAL)
+    edited.rules.cards[0].law.menu.value = "Xavier"
+    assert edited.cfg == [{"type": "Xavier", "bias": 2, "layer": ["Conv2d"]}]
+    assert edited.told == 1
+
+
+def test_pretrained_has_a_checkpoint_and_no_layer():
+    edited = Edited(NORMAL)
+    card = edited.rules.cards[0]
+    card.law.menu.value = "Pretrained"
+    assert edited.rules.errors == {"init_cfg[0].checkpoint": "needs a value."}
+    card.law.form["checkpoint"].control.value = "weights.pth"
+    assert edited.cfg == [{"type": "Pretrained", "checkpoint": "weights.pth"}]
+    assert card.picker.layout.display == "none" and not edited.rules.errors
+    card.law.menu.value = "Normal"
+    assert edited.cfg == [{"type": "Normal", "layer": ["Conv2d"]}]
+
+
+def press(rules: RuleList, at: int, button: int) -> None:
+    rules.shelf.children[at].children[0].children[button].click()
+
+
+@pytest.mark.parametrize(
+    ("edit", "kinds"),
+    [
+        (lambda rules: rules.add.click(), ["Kaiming", "Constant", "Kaiming"]),
+        (lambda rules: press(rules, 0, 2), ["Constant", "Kaiming"]),
+        (lambda rules: press(rules, 1, 1), ["Constant", "Kaiming"]),
+        (lambda rules: press(rules, 0, 3), ["Constant"]),
+    ],
+    ids=["add", "down", "up", "remove"],
+)
+def test_buttons_edit_the_list(edit, kinds):
+    edited = Edited([KAIMING, ONE])
+    edit(edited.rules)
+    assert [rule["type"] for rule in edited.cfg] == kinds
+    assert [card.value["type"] for card in edited.rules.cards] == kinds
+    headings = [frame.children[0].children[0].value for frame in edited.rules.shelf.children]
+    assert headings == [f"<b>Rule {at + 1}</b>" for at in range(len(kinds))]
+    assert edited.told == 1
+
+
+def test_a_card_still_works_after_the_list_has_changed():
+    edited = Edited([KAIMING, NORMAL])
+    press(edited.rules, 0, 3)
+    set_std(edited.rules)
+    assert edited.cfg == [{**NORMAL, "std": 0.5}]
+
+
+def test_a_preset_replaces_all_rules_and_keeps_the_seed():
+    edited = Edited([NORMAL])
+    edited.rules.presets.value = PRESETS[0]
+    assert edited.rules.state == InitState(PRESETS[0].rules(edited.rules.model), 0)
+    tick(edited.rules)
+    assert edited.rules.presets.value == PRESETS[0]  # ticked already: no edit
+    untick(edited.rules)
+    assert edited.rules.presets.value is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seed", "errors"),
+    [
+        ("12", 12, {}),
+        (" -3 ", -3, {}),
+        ("", None, {}),
+        ("1.5", 0, {"seed": "expected a whole number or nothing, got '1.5'."}),
+        ("x", 0, {"seed": "expected a whole number or nothing, got 'x'."}),
+    ],
+)
+def test_the_seed_is_a_whole_number_or_nothing(text, seed, errors):
+    edited = Edited(KAIMING)
+    edited.rules.seed.value = text
+    assert edited.rules.state.seed == seed and edited.rules.errors == errors and edited.told == 1
+
+
+BAD = [
+    ({**NORMAL, "std": float("nan")}, "init_cfg[0].std",
+     "expected a finite number of 0 or more, got nan."),
+    ({"type": "Kaimin", "layer": "Conv2d"}, "init_cfg[0].type",
+     "Kaimin is not in the initializer registry. Did you mean 'Kaiming'?"),
+    ({**NORMAL, "stdd": 1}, "init_cfg[0].stdd",
+     "NormalInit has no such argument. Did you mean 'std'?"),
+    ({**NORMAL, "std": "1"}, "init_cfg[0].std", "expected float, got '1' (str)."),
+    ({**NORMAL, "override": {"type": "Constant", "val": 1}}, "init_cfg[0].override.name",
+     "an override needs the key 'name', an attribute of the model. Add name='...'."),
+    ({**NORMAL, "override": {"name": "fc"}}, "init_cfg[0].override.name",
+     "Sequential has no module 'fc'. Known: 0, 1, 2."),
+    ({**NORMAL, "override": [{"name": "0"}, {"name": "fc"}]}, "init_cfg[0].override[1].name",
+     "Sequential has no module 'fc'. Known: 0, 1, 2."),
+    ({**NORMAL, "override": {"name": "0", "std": 1}}, "init_cfg[0].override.type",
+     "an override with arguments of its own (std) needs a 'type'. Add type='Normal'."),
+    ({**NORMAL, "override": {"type": "Uniform", "a": 2, "name": "0"}}, "init_cfg[0].override.b",
+     "expected a or more (a=2), got 1."),
+    ({"type": "Kaiming", "layer": "BatchNorm2d"}, "init_cfg[0].type",
+     "Kaiming needs a weight of 2 or more dimensions, 1.weight of BatchNorm2d has shape (8,)."),
+    ({"type": "Pretrained", "checkpoint": "x", "layer": "Conv2d"}, "init_cfg[0].layer",
+     "PretrainedInit has no such argument. Known: checkpoint, map_location, prefix."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cfg", "path", "message"), BAD, ids=[case[1] for case in BAD])
+def test_an_error_is_shown_at_its_field(cfg, path, message):
+    edited = Edited([cfg])
+    assert not edited.rules.errors
+    edited.complain()
+    assert edited.rules.errors == {path: message}
+    edited.rules.forgive()
+    assert not edited.rules.errors and edited.rules.last_error is None
+
+
+def test_an_unreadable_number_is_told_and_keeps_the_last_good_one():
+    edited = Edited([NORMAL])
+    edited.rules.cards[0].law.form["bias_prob"].control.value = "much"
+    assert edited.rules.errors == {"init_cfg[0].bias_prob": "expected float or None, got 'much'."}
+    assert edited.told == 1 and edited.cfg == [NORMAL]
+    edited.rules.cards[0].law.form["bias_prob"].control.value = "0.5"
+    assert not edited.rules.errors and edited.told == 2
+
+
+def test_foreign_errors_are_not_taken():
+    assert not Edited([NORMAL]).rules.complain(ConfigError("conv1.weight", "it is on meta."))
+    assert not Edited([NORMAL]).rules.complain(ConfigError("init_cfg[7]", "is not here."))
+
+
+def test_an_initialiser_of_ones_own_is_in_the_menu_with_its_fields():
+    @INITIALIZERS.register_module(name="HalfInit")
+    class HalfInit:
+        def __init__(self, half: float = 0.5) -> None:
+            self.half = half
+
+        def __call__(self, module: nn.Module) -> None:
+            pass
+
+    @INITIALIZERS.register_module(name="NotCallable")
+    class NotCallable:
+        pass
+
+    try:
+        card = Edited([NORMAL]).rules.cards[0]
+        words = [name for name, _ in card.law.menu.options]
+        assert "HalfInit" in words and "NotCallable" not in words
+        card.law.menu.value = "HalfInit"
+        assert list(card.law.form.rows) == ["half"] and card.value == {"type": "HalfInit"}
+    finally:
+        for name in ("HalfInit", "NotCallable"):
+            del INITIALIZERS.module_dict[name]
+
+
+def test_boxes_say_how_many_modules_they_meet():
+    rules = Edited([{**NORMAL, "layer": ["Conv2d", "Conv2D", "_BatchNorm"]}]).rules
+    assert [box.description for box in rules.cards[0].picker.boxes.values()] == [
+        "Conv2d × 1", "BatchNorm2d × 1", "Linear × 1", "Conv2D × 0", "_BatchNorm × 1",
+    ]  # fmt: skip

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from brickbook.errors import ConfigError
+from brickbook.init import INITIALIZERS, initialize
+from brickbook.lab.init_session import InitSession
+from brickbook.lab.init_state import InitState
+
+RULES = [
+    {"type": "Kaiming", "layer": ["Conv2d", "Conv2D"]},
+    {"type": "Constant", "val": 2, "layer": ["BatchNorm2d"]},
+]
+
+
+def net() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(8, 4))
+
+
+def copies(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def same(model: nn.Module, before: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_apply_does_what_initialize_does_and_warns_of_nothing():
+    session, model = InitSession(net()), net()
+    with pytest.warns(UserWarning, match="Conv2D matches nothing"):
+        initialize(model, RULES, seed=3)
+    report = session.apply(InitState.from_cfg(RULES, 3))
+    names = ["0.weight", "0.bias", "1.weight", "1.bias"]
+    for name in names:
+        assert torch.equal(session.model.get_parameter(name), model.get_parameter(name))
+    assert list(report.written) == names and report is session.report
+    assert [item.path for item in report.plan.unmatched] == ["init_cfg[0].layer"]
+
+
+def test_the_comparison_is_around_the_last_initialize():
+    session = InitSession(net())
+    assert session.comparison.changed == ()
+    with torch.no_grad():
+        session.model[2].weight.zero_()  # somebody else, in between
+    session.apply(InitState.from_cfg(RULES, 3))
+    assert session.comparison.changed == ("0.weight", "0.bias", "1.weight")
+    assert session.comparison["2.weight"].before.zeros == 1
+    session.undo()
+    assert session.comparison.changed == () and session.report is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
+def test_undo_is_exact(dtype):
+    session = InitSession(net().to(dtype))
+    with torch.no_grad():
+        session.model[0].bias[0] = float("nan")
+    before = copies(session.model)
+    before_bits = session.model[0].bias.detach().clone().view(torch.uint8)
+    session.apply(InitState.from_cfg(RULES, 3))
+    assert session.why_no_undo == "" and not torch.equal(
+        before["0.weight"], session.model[0].weight
+    )
+    session.undo()
+    assert torch.equal(session.model[0].bias.detach().view(torch.uint8), before_bits)
+    assert torch.equal(session.model[0].weight, before["0.weight"])
+
+
+def test_undo_is_offered_once():
+    session = InitSession(net())
+    for _ in range(2):
+        with pytest.raises(ConfigError) as caught:
+            session.undo()
+        assert str(caught.value) == "undo: Nothing to undo yet."
+        session.apply(InitState.from_cfg(RULES, 3))
+        session.undo()
+
+
+def test_beyond_the_budget_there_is_no_undo_and_a_reason():
+    state = InitState.from_cfg(RULES, 3)
+    session = InitSession(net(), undo_budget=100)
+    reason = (
+        "There will be no Undo: the old weights take 960B, "
+        "more than the budget of 100B (undo_budget)."
+    )
+    assert session.why_not(session.plan(state)) == reason
+    before = copies(session.model)
+    session.apply(state)
+    assert session.copies == {} and session.why_no_undo == reason
+    with pytest.raises(ConfigError) as caught:
+        session.undo()
+    assert str(caught.value) == f"undo: {reason}"
+    assert not same(session.model, before)
+
+
+def test_only_what_is_written_is_kept():
+    session = InitSession(net())
+    session.apply(InitState.from_cfg(RULES[1]))
+    assert list(session.copies) == ["1.weight", "1.bias"]
+
+
+def test_a_checkpoint_is_undone_with_its_buffers(tmp_path):
+    other = net()
+    other[1].running_mean.fill_(7)
+    torch.save(other.state_dict(), tmp_path / "weights.pth")
+    session = InitSession(net())
+    before = copies(session.model)
+    session.apply(
+        InitState.from_cfg({"type": "Pretrained", "checkpoint": str(tmp_path / "weights.pth")})
+    )
+    assert same(session.model, copies(other))
+    session.undo()
+    assert same(session.model, before)
+
+
+def test_undo_after_the_model_has_changed_writes_nothing():
+    session = InitSession(net())
+    session.apply(InitState.from_cfg(RULES, 3))
+    session.model[1] = nn.BatchNorm2d(4)
+    before = copies(session.model)
+    with pytest.raises(ConfigError) as caught:
+        session.undo()
+    assert str(caught.value) == "1.weight: the model has changed since: it cannot be put back."
+    assert same(session.model, before)
+
+
+def test_a_failure_in_the_middle_puts_everything_back():
+    @INITIALIZERS.register_module(name="FailingInit")
+    class FailingInit:
+        def __call__(self, module: nn.Module) -> None:
+            with torch.no_grad():
+                module[1].running_mean.fill_(3)
+            raise RuntimeError("no luck")
+
+    try:
+        session = InitSession(net())
+        before = copies(session.model)
+        with pytest.raises(RuntimeError, match="no luck"):
+            session.apply(InitState.from_cfg([*RULES, {"type": "FailingInit"}], 3))
+    finally:
+        del INITIALIZERS.module_dict["FailingInit"]
+    assert same(session.model, before)
+    assert session.report is None and session.why_no_undo == "Nothing to undo yet."
+
+
+def test_a_model_without_memory_is_refused_and_can_be_looked_at():
+    with torch.device("meta"):
+        session = InitSession(net())
+    with pytest.raises(ConfigError) as caught:
+        session.apply(InitState.from_cfg(RULES, 3))
+    assert str(caught.value) == (
+        "0.weight: it is on the meta device: there is no memory to write to. "
+        "Move the model with to_empty(device=...) first."
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
+def test_lazy_parameters_are_left():
+    session = InitSession(nn.Sequential(nn.LazyLinear(4), nn.BatchNorm2d(8)))
+    report = session.apply(InitState.from_cfg(RULES, 3))
+    assert report.untouched == ("0.weight", "0.bias")
