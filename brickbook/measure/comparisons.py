@@ -117,16 +117,23 @@ def compare(before: Snapshot, after: Snapshot) -> Comparison:
     return Comparison(before, after)
 
 
-def pair(before: TensorStats | None, after: TensorStats | None, bins: int = 64) -> Pair:
+def pair(
+    before: TensorStats | None,
+    after: TensorStats | None,
+    bins: int = 64,
+    cover: tuple[float, float] | None = None,
+) -> Pair:
     """Bring the histograms of two tensors onto at most ``bins`` common bins.
 
-    The bins of a constant tensor are no limit: all its elements are known.
+    The bins also span ``cover``, such as where a law has its mass. The bins of a constant tensor
+    are no limit: all its elements are known.
     """
     name = (after or before or NOTHING).name
     sides = [stats for stats in (before, after) if stats and stats.counts]
     if not sides:
         return Pair(name, before, after)
-    low, high = min(ends(stats)[0] for stats in sides), max(ends(stats)[1] for stats in sides)
+    spans = [ends(stats) for stats in sides] + ([cover] if cover else [])
+    low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     if low == high:
         level = level_of(sides[0].width)
     else:

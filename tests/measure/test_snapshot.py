@@ -191,6 +191,15 @@ def test_a_large_tensor_is_read_in_pieces_and_not_changed():
     assert list(stats.counts) == np.histogram(before.double(), stats.edges)[0].tolist()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64, torch.int64])
+def test_a_gpu_counts_as_a_cpu_does(dtype):
+    tensor = (seeded(1001, 1003) * 100).to(dtype)
+    here, there = one(tensor), one(tensor.cuda())
+    assert (there.counts, there.low, there.width) == (here.counts, here.low, here.width)
+    assert not pair(here, there).changed
+
+
 def test_a_module_gives_parameters_then_buffers_and_tied_ones_once():
     model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
     model[2].weight = model[0].weight

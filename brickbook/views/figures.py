@@ -1,0 +1,124 @@
+"""Figures: a pure function from records to a plotly figure, the same for the same records."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+
+from brickbook.measure.comparisons import Pair, pair
+from brickbook.measure.snapshots import TensorStats
+from brickbook.views.theory import body, curve
+
+if TYPE_CHECKING:
+    from brickbook.init.laws import Law
+
+__all__ = ["histogram"]
+
+# Okabe and Ito's blue and vermillion; the grey has the same contrast on white and on near black.
+BEFORE, AFTER, LAW, GREY, GRID = "#0072B2", "#D55E00", "#009E73", "#7a7a7a", "rgba(122,122,122,0.3)"
+FLOOR = 0.5  # where a logarithmic axis starts: half an element
+
+
+def histogram(
+    before: TensorStats | None,
+    after: TensorStats | None,
+    law: Law | None = None,
+    *,
+    log: bool = False,
+    title: str | None = None,
+) -> go.Figure:
+    """Draw a tensor before (outline) and after (fill) over the same bins, and the law it follows.
+
+    The heights of either side sum to the elements counted. The law is its density scaled to
+    elements per bin, over four standard deviations, or the density alone where nothing has been
+    counted; a point mass is a vertical line. There are always the three traces after, before,
+    law, in this order and possibly empty, so that one figure can be updated to another. ``log``
+    gives a logarithmic y axis.
+    """
+    bins = max([64, *(len(stats.counts) for stats in (before, after) if stats)])
+    item = pair(before, after, bins, cover=body(law, 3.0) if law is not None else None)
+    sides = (item.counts_before if before else (), item.counts_after if after else ())
+    most = max(map(max, filter(None, sides)), default=1)
+    traces = (after_bars(item, after), outline(item, before, log), law_line(item, law, most, log))
+    return go.Figure(data=traces, layout=layout(item, log, most, title))
+
+
+def after_bars(item: Pair, after: TensorStats | None) -> go.Bar:
+    counts = list(item.counts_after) if after else []
+    ends = list(zip(item.edges, item.edges[1:], strict=False))
+    return go.Bar(
+        name="after",
+        x=[low + item.width / 2 for low, _ in ends] if counts else [],
+        y=counts,
+        width=item.width,
+        customdata=ends if counts else [],
+        hovertemplate="[%{customdata[0]:.4g}, %{customdata[1]:.4g}): %{y:,}<extra>after</extra>",
+        marker={"color": AFTER, "opacity": 0.6, "line": {"width": 0}},
+        visible=bool(counts),
+    )
+
+
+def outline(item: Pair, before: TensorStats | None, log: bool) -> go.Scatter:
+    """Steps that start and end on the base line."""
+    counts = [0, *item.counts_before, 0] if before and item.counts_before else []
+    return go.Scatter(
+        name="before",
+        x=[item.edges[0], *item.edges] if counts else [],
+        y=[max(count, FLOOR) for count in counts] if log else counts,
+        mode="lines",
+        line={"shape": "hv", "color": BEFORE, "width": 2},
+        customdata=counts,
+        hovertemplate="from %{x:.4g}: %{customdata:,}<extra>before</extra>",
+        visible=bool(counts),
+    )
+
+
+def law_line(item: Pair, law: Law | None, most: int, log: bool) -> go.Scatter:
+    """The density as elements per bin; at a point mass a line as high as the highest bin."""
+    x: list[float] = []
+    y: list[float] = []
+    if law is not None and law.std == 0:
+        x, y = [law.mean, law.mean], [FLOOR if log else 0.0, float(most)]
+    elif law is not None:
+        total = sum(item.counts_after) or sum(item.counts_before)
+        x, y = curve(law, item.width * total if total else 1.0)
+    return go.Scatter(
+        name=escape(str(law)) if law is not None else "law",
+        x=x,
+        y=[max(value, FLOOR) for value in y] if log and item.edges else y,
+        mode="lines",
+        line={"color": LAW, "width": 2},
+        hoverinfo="skip",
+        visible=bool(x),
+    )
+
+
+def layout(item: Pair, log: bool, most: int, title: str | None) -> dict[str, Any]:
+    """Transparent and grey, for a light and a dark page."""
+    axis = {"gridcolor": GRID, "zerolinecolor": GREY, "linecolor": GREY, "tickcolor": GREY}
+    # A constant has one bin: leave room beside it.
+    room = 8 * item.width if len(item.edges) == 2 else item.width
+    span = [item.edges[0] - room, item.edges[-1] + room] if item.edges else None
+    what = "elements per bin" if item.edges else "density"
+    counts = {"title": {"text": what}, "rangemode": "tozero", "separatethousands": True}
+    counts["exponentformat"] = "none"
+    if log and item.edges:
+        ends = [math.log10(FLOOR), math.log10(2 * most)]
+        counts = {**counts, "type": "log", "dtick": 1, "range": ends}
+    return {
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": GREY},
+        "title": {"text": escape(title)} if title else None,
+        "bargap": 0,
+        "showlegend": True,
+        "height": 320,
+        "margin": {"l": 64, "r": 16, "t": 64 if title else 32, "b": 48},
+        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        "xaxis": {**axis, "title": {"text": "value"}, "range": span},
+        "yaxis": {**axis, **counts},
+    }

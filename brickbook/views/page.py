@@ -1,0 +1,108 @@
+"""A comparison as one HTML file that needs neither a kernel nor a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brickbook.measure.comparisons import Comparison
+from brickbook.views.grid import GRID_CSS, GRID_JS, grid_payload
+from brickbook.views.markup import plan_columns, table
+
+if TYPE_CHECKING:
+    from brickbook.init.apply import InitReport
+    from brickbook.init.rows import InitPlan
+
+__all__ = ["page"]
+
+PAGE_CSS = Path(__file__).with_name("page.css")
+# The browser itself refuses any request to anywhere.
+POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'"
+# The module is told of no kernel: its traits never change but for what is chosen.
+START = """
+import grid from "data:text/javascript;base64,{module}";
+const read = (id) => document.getElementById(id).textContent;
+const bytes = Uint8Array.from(atob(read("counts").trim()), (letter) => letter.charCodeAt(0));
+const traits = {{ meta: JSON.parse(read("meta")), buffer: bytes, rev: 0, selected: "" }};
+const model = {{
+  get: (key) => traits[key], set: (key, value) => {{ traits[key] = value; }},
+  on() {{}}, off() {{}}, save_changes() {{}},
+}};
+grid.render({{ model, el: document.getElementById("grid") }});
+"""
+FRAME = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+{css}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{words}
+<noscript><p>The histograms are drawn by a script in this file.</p></noscript>
+<main id="grid"></main>
+{plan}
+<script type="application/json" id="meta">{meta}</script>
+<script type="text/plain" id="counts">{counts}</script>
+<script type="module">{start}</script>
+</body>
+</html>
+"""
+
+
+def page(
+    title: str,
+    comparison: Comparison,
+    plan: InitPlan | None = None,
+    report: InitReport | None = None,
+) -> str:
+    """Return a self-contained HTML page: what was done, every parameter's histogram, the plan.
+
+    It follows the reader's light or dark colours. Save it as UTF-8.
+    """
+    todo = plan if plan is not None else report.plan if report is not None else None
+    payload = grid_payload(comparison, todo, report)
+    module = base64.b64encode(GRID_JS.read_bytes()).decode()
+    return FRAME.format(
+        policy=POLICY,
+        title=escape(title),
+        css=PAGE_CSS.read_text(encoding="utf-8") + GRID_CSS.read_text(encoding="utf-8"),
+        words="\n".join(words(comparison, todo, report)),
+        plan=plan_section(todo),
+        # A name may contain "</script>"; JSON may spell any letter as a number.
+        meta=json.dumps(payload.meta, separators=(",", ":")).replace("<", "\\u003c"),
+        counts=base64.b64encode(payload.buffer).decode(),
+        start=START.format(module=module),
+    )
+
+
+def words(
+    comparison: Comparison, plan: InitPlan | None, report: InitReport | None
+) -> Iterator[str]:
+    """What was done, and what had no effect, as paragraphs."""
+    stats = [item.latest for item in comparison.values() if item.kind == "parameter"]
+    values = sum(item.count for item in stats)
+    changed = sum(comparison[item.name].changed for item in stats)
+    total = f"{len(stats):,} parameters with {values:,} values, {changed:,} changed."
+    yield f'<p class="done">{total}</p>'
+    done = report if report is not None else plan
+    if done is not None:
+        yield f'<p class="done">{escape(repr(done))}</p>'
+    for item in plan.unmatched if plan is not None else ():
+        yield f'<p class="warn">{escape(str(item))}</p>'
+
+
+def plan_section(plan: InitPlan | None) -> str:
+    """The plan as a table, all of it."""
+    if plan is None:
+        return ""
+    body = table(*plan_columns(plan), shown=len(plan.rows))
+    return f'<details id="plan"><summary>The plan, rule by rule</summary>{body}</details>'

@@ -1,0 +1,169 @@
+"""Histograms as one still picture: SVG that any viewer shows, with no kernel and no script."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from brickbook.errors import BadValueError, nearest
+from brickbook.views.theory import curve
+
+if TYPE_CHECKING:
+    from brickbook.init.laws import Law
+    from brickbook.init.rows import InitPlan
+    from brickbook.measure import Comparison, Pair
+
+__all__ = ["Picture", "comparison_picture"]
+
+BEFORE, AFTER = "#0072B2", "#D55E00"  # Okabe and Ito's pair; outline and fill are the second cue
+INK = "#767676"  # 4.5:1 on white, 4.2:1 on JupyterLab's dark
+WIDE, HIGH, GAP = 280, 190, 12
+PLOT = (8, 40, WIDE - 16, 96)  # left, top, width, height within a cell
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG text, with words for those who do not see it."""
+
+    svg: str
+    words: str
+
+    def __repr__(self) -> str:
+        return f"Picture({self.words})"
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.svg.encode()).decode()
+        alt = escape(self.words, quote=True)
+        return f'<img alt="{alt}" src="data:image/svg+xml;base64,{data}" style="max-width: 100%">'
+
+
+def comparison_picture(
+    comparison: Comparison,
+    plan: InitPlan | None = None,
+    *,
+    names: Iterable[str] | None = None,
+    columns: int = 2,
+) -> Picture:
+    """Draw the histograms of some tensors (all parameters, if ``names`` is None).
+
+    Before is an outline, after a fill over the same bins, the density of the plan's law a dashed
+    line. Raises ValueError for a name that the comparison does not have.
+    """
+    chosen = (
+        names if names is not None else (n for n, p in comparison.items() if p.kind == "parameter")
+    )
+    cells = []
+    for name in chosen:
+        if name not in comparison:
+            raise BadValueError("names", f"there is no tensor {name!r}.", nearest(name, comparison))
+        law = plan[name].law if plan is not None and name in plan else None
+        cells.append(cell(comparison[name], law))
+    columns = max(1, min(columns, len(cells)))
+    rows = -(-len(cells) // columns)
+    width, height = columns * (WIDE + GAP) - GAP, 24 + rows * (HIGH + GAP) - GAP
+    body = "".join(
+        f'<g transform="translate({at % columns * (WIDE + GAP)} '
+        f'{24 + at // columns * (HIGH + GAP)})">{text}</g>'
+        for at, text in enumerate(cells)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="11" '
+        f'fill="{INK}">{legend()}{body}</svg>'
+    )
+    count = "1 histogram" if len(cells) == 1 else f"{len(cells)} histograms"
+    return Picture(svg, f"{count}, before and after")
+
+
+def legend() -> str:
+    """Say what outline, fill and line are."""
+    return (
+        f'<path d="M2 14V4h16v10" fill="none" stroke="{BEFORE}" stroke-width="1.5"/>'
+        f'<text x="24" y="13">before</text>'
+        f'<rect x="76" y="4" width="16" height="10" fill="{AFTER}" fill-opacity=".55"/>'
+        f'<text x="98" y="13">after</text>'
+        f'<path d="M142 9h18" stroke="{INK}" stroke-width="1.5" stroke-dasharray="4 2"/>'
+        f'<text x="166" y="13">law</text>'
+    )
+
+
+def cell(pair: Pair, law: Law | None) -> str:
+    """Draw one tensor: name, shape and law, the bars, the ends of the axis, the std."""
+    latest = pair.latest
+    shape = " × ".join(map(str, latest.shape)) or "scalar"
+    told = f"{shape}{f'  {law}' if law is not None else ''}"
+    found = f"std {short(latest.std)}" if latest.std is not None else "no values"
+    if law is not None:
+        found += f", expected {short(law.std)}"
+    elif not pair.changed:
+        found += ", untouched"
+    left, top, width, height = PLOT
+    base = top + height
+    words = (
+        f'<text x="{left}" y="14" font-weight="600">{escape(clipped(pair.name, 40))}</text>'
+        f'<text x="{left}" y="30">{escape(clipped(told, 48))}</text>'
+        f'<text x="{left}" y="{base + 36}">{escape(found)}</text>'
+        f'<path d="M{left} {base + 0.5}h{width}" stroke="{INK}" stroke-width="1"/>'
+    )
+    if not pair.counts_after:
+        return words
+    low, high = pair.edges[0], pair.edges[-1]
+    ends = (
+        f'<text x="{left}" y="{base + 16}">{short(low)}</text>'
+        f'<text x="{left + width}" y="{base + 16}" text-anchor="end">{short(high)}</text>'
+    )
+    return words + ends + bars(pair, law)
+
+
+def bars(pair: Pair, law: Law | None) -> str:
+    """Draw the two histograms and the law over common bins; the highest bar fills the height."""
+    left, top, width, height = PLOT
+    low, high = pair.edges[0], pair.edges[-1]
+    xs: list[float] = []
+    ys: list[float] = []
+    if law is not None and law.std > 0:
+        xs, ys = curve(law, sum(pair.counts_after) * pair.width)
+    tallest = max(*pair.counts_before, *pair.counts_after, 1)
+    scale = height / max(tallest, max(ys, default=0) if max(ys, default=0) < 2 * tallest else 0)
+
+    def x_of(value: float) -> float:
+        return left + width * (value - low) / (high - low)
+
+    drawn = steps(pair.counts_after, scale, f'fill="{AFTER}" fill-opacity=".55"') + steps(
+        pair.counts_before, scale, f'fill="none" stroke="{BEFORE}" stroke-width="1.5"'
+    )
+    line = f'fill="none" stroke="{INK}" stroke-width="1.5" stroke-dasharray="4 2"'
+    if law is not None and law.std == 0 and low <= law.mean <= high:
+        return drawn + f'<path d="M{x_of(law.mean):.1f} {top}v{height}" {line}/>'
+    inside = [
+        f"{x_of(x):.1f} {top + height - min(height, y * scale):.1f}"
+        for x, y in zip(xs, ys, strict=True)
+        if low <= x <= high
+    ]
+    return drawn + (f'<path d="M{"L".join(inside)}" {line}/>' if inside else "")
+
+
+def steps(counts: Sequence[int], scale: float, style: str) -> str:
+    """Draw counts as one stepped path."""
+    if not any(counts):
+        return ""
+    left, top, width, height = PLOT
+    base, each = top + height, width / len(counts)
+    path = f"M{left} {base}" + "".join(
+        f"V{base - count * scale:.1f}H{left + (at + 1) * each:.1f}"
+        for at, count in enumerate(counts)
+    )
+    return f'<path d="{path}V{base}" {style}/>'
+
+
+def short(value: float) -> str:
+    """Write a number with four digits at most."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def clipped(text: str, most: int) -> str:
+    """Cut the middle out of a text that is too long: the end of a name says most."""
+    return text if len(text) <= most else f"{text[: most // 3]}…{text[-(most - most // 3 - 1) :]}"
