@@ -11,7 +11,7 @@ from torch import Tensor
 
 from brickbook.measure.bins import cell, finest, merge
 
-__all__ = ["Scratch", "Tally", "pieces"]
+__all__ = ["NARROW", "PIECE", "Scratch", "Tally", "pieces"]
 
 # Long enough that torch's threads outweigh the calls, short enough that a piece and its scratch
 # (16 MB) stay in the last-level cache of a small machine.

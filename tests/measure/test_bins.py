@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from brickbook.measure import compare, snapshot
@@ -12,9 +12,11 @@ from brickbook.measure.bins import cell, edges, finest, level_of, merge, width_o
 
 NUMBERS = st.floats(-(2.0**1000), 2.0**1000)
 LISTS = st.lists(NUMBERS, min_size=1, max_size=40)
+UNHURRIED = settings(deadline=None)  # the machine may be busy
 BINS = st.integers(2, 128)
 
 
+@UNHURRIED
 @given(low=NUMBERS, high=NUMBERS, bins=BINS)
 def test_the_finest_level_touches_at_most_so_many_cells(low, high, bins):
     low, high = sorted((low, high))
@@ -22,6 +24,7 @@ def test_the_finest_level_touches_at_most_so_many_cells(low, high, bins):
     assert 1 <= cell(high, level) - cell(low, level) + 1 <= bins
 
 
+@UNHURRIED
 @given(a=NUMBERS, b=NUMBERS, c=NUMBERS, bins=BINS)
 def test_a_wider_range_has_no_finer_level(a, b, c, bins):
     low, middle, high = sorted((a, b, c))
@@ -29,12 +32,14 @@ def test_a_wider_range_has_no_finer_level(a, b, c, bins):
     assert finest(middle, high, bins) <= finest(low, high, bins)
 
 
+@UNHURRIED
 @given(value=NUMBERS, level=st.integers(-300, 300), up=st.integers(0, 40))
 def test_a_cell_lies_in_the_cell_of_a_higher_level(value, level, up):
     assume(abs(value) < 1e200)
     assert cell(value, level + up) == cell(value, level) >> up
 
 
+@UNHURRIED
 @given(values=LISTS, bins=BINS)
 def test_a_histogram_agrees_with_its_edges(values, bins):
     stats = snapshot({"w": torch.tensor(values, dtype=torch.float64)}, bins)["w"]
@@ -47,6 +52,7 @@ def test_a_histogram_agrees_with_its_edges(values, bins):
     assert sum(stats.counts) == len(values)
 
 
+@UNHURRIED
 @given(values=LISTS, dtype=st.sampled_from([torch.float32, torch.float64]))
 def test_fine_counts_merge_into_the_coarse_ones(values, dtype):
     tensor = torch.tensor(values, dtype=dtype)
@@ -57,6 +63,7 @@ def test_fine_counts_merge_into_the_coarse_ones(values, dtype):
     assert merge(fine.counts, first, shift, start, len(coarse.counts)) == list(coarse.counts)
 
 
+@UNHURRIED
 @given(before=LISTS, after=LISTS, bins=BINS)
 def test_any_two_snapshots_meet_on_common_edges(before, after, bins):
     sides = [torch.tensor(side, dtype=torch.float64) for side in (before, after)]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 import torch
@@ -100,12 +99,14 @@ def test_json_gives_the_trace_back():
     assert ShapeTrace.from_dict(json.loads(json.dumps(trace.to_dict()))) == trace
 
 
-def test_an_edit_is_answered_in_milliseconds():
-    model = nn.Sequential(*(nn.Conv2d(512, 512, 3, padding=1) for _ in range(20)))
-    shapes(model, (1, 512, 8, 8))
-    start = time.perf_counter()
-    shapes(model, (1, 512, 8, 8))
-    assert time.perf_counter() - start < 0.5  # 189 MB of weights, which nobody copies
+def test_no_weight_is_copied():
+    class Heavy(nn.Parameter):
+        def __deepcopy__(self, memo):
+            raise MemoryError
+
+    model = nn.Sequential(nn.Linear(4, 4))
+    model[0].weight = Heavy(torch.zeros(4, 4))
+    assert shapes(model, (2, 4)).error == ""
 
 
 @pytest.mark.parametrize("given", [(0, 3), (1, -1), (1.0, 3), (True, 3), 7, "13"])

@@ -208,6 +208,7 @@ def test_the_table_says_the_numbers_and_is_built_when_opened(hosted):
     hosted.evaluate("start()")
     assert hosted.locator(".bb-table table").count() == 0
     hosted.get_by_text("Show as table").click()
+    hosted.wait_for_selector(".bb-table td")
     row = hosted.locator(".bb-table tr", has_text="1.weight").locator("td")
     assert row.all_text_contents() == ["30", "1", "1", "0", "0", "–"]
     hosted.get_by_label("Filter").fill("bias")
