@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
-from inspect import getdoc
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 from torch import nn
 
-from brickbook.blueprint import Blueprint, kinds, resolve
+from brickbook.blueprint import Blueprint, kinds
 from brickbook.errors import ConfigError
 from brickbook.lab.brick_list import row_dict
+from brickbook.lab.builder_forms import FormShelf, Key, about, key_of
 from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, USE, BuilderView, offer
-from brickbook.lab.docstrings import plain
 from brickbook.lab.form import Form
 from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
 from brickbook.lab.preview import Preview, name_of
-from brickbook.lab.starting import make_of, starter
+from brickbook.lab.starting import starter
 
 __all__ = ["Builder"]
 
@@ -51,7 +50,9 @@ class Builder(BuilderView):
         self.namespace = namespace
         self.model: nn.Module | None = None
         self.form: Form | None = None
-        self.formed: tuple[int, Any] | None = None
+        self.formed: tuple[int, Key] | None = None
+        self.complaint: tuple[str, str] | None = None
+        self.shelf = FormShelf(self.fill)
         self.previewed: tuple[Blueprint, tuple[int, ...]] | None = None
         self.preview = Preview(shape)
         self.connect()
@@ -60,6 +61,11 @@ class Builder(BuilderView):
 
     def __repr__(self) -> str:
         return f"Builder({self.state.name}: {self.preview.summary()})"
+
+    def close(self) -> None:
+        """Close the panel and everything in it."""
+        super().close()
+        self.shelf.close()
 
     def connect(self) -> None:
         """Let every control edit the state."""
@@ -87,21 +93,23 @@ class Builder(BuilderView):
             self.show_rest()
 
     def show_form(self) -> None:
-        """Show the chosen brick's form, a new one if it is not the one at hand."""
+        """Show the chosen brick's form, another one if it is not the one at hand."""
         at, cfg = self.state.selected, self.state.chosen
-        if self.formed != (at, cfg) or self.form is None:
-            old, self.form = self.form, form_for(cfg) if cfg is not None else None
-            self.formed = (at, cfg)
-            self.title.value = f"{at + 1}. {name_of(cfg['type'])}" if cfg is not None else ""
-            self.about.say(about(cfg) if cfg is not None else "", "plain")
-            self.place.children = (self.form,) if self.form is not None else ()
-            if self.form is not None:
-                self.form.observe(self.fill, "value")
-            if old is not None:
-                old.close()
-        if self.form is not None:
+        if cfg is None:
+            self.form, self.formed = None, None
+            self.title.value, self.place.children = "", ()
+            self.about.clear()
+            return
+        key = key_of(cfg)
+        if self.form is None or self.formed != (at, key):
+            self.form, self.formed, self.complaint = self.shelf.take(cfg), (at, key), ("", "")
+            self.title.value = f"{at + 1}. {name_of(cfg['type'])}"
+            self.about.say(about(key[1]), "plain")
+            self.place.children = (self.form,)
+        row = self.preview.rows[at]
+        if self.complaint != (row.key, row.error):  # the same words need not be read out again
+            self.complaint = (row.key, row.error)
             self.form.clear_errors()
-            row = self.preview.rows[at]
             if row.error:
                 self.form.show_error(row.key, row.error)
 
@@ -151,9 +159,13 @@ class Builder(BuilderView):
     @guarded
     def fill(self, change: Mapping[str, Any]) -> None:
         """Take the arguments from the form, unless it is an old one."""
-        if change["owner"] is self.form and self.state.chosen is not None:
+        form = self.form
+        if form is not None and change["owner"] is form and self.state.chosen is not None:
             state = self.state.change(change["new"])
-            self.formed = (state.selected, state.chosen)
+            if state.chosen is not None:
+                self.shelf.keep(form, state.chosen)
+                self.formed = (state.selected, key_of(state.chosen))
+            self.complaint = None  # the form may have taken it away
             self.go(state)
 
     @guarded
@@ -210,25 +222,3 @@ class Builder(BuilderView):
         """Say that the page has copied the text."""
         if content.get("copied"):
             self.notice.say("Copied to the clipboard; the text is also below.", "info")
-
-
-def form_for(cfg: Mapping[str, Any]) -> Form:
-    """Return the form of a brick; one with an unknown type shows what its config says."""
-    values = {key: value for key, value in cfg.items() if key != "type"}
-    try:
-        make = resolve(cfg["type"])[1]
-    except ConfigError:
-        return Form(name_of, values, fields=())
-    # The row's name is the mode of an upsampling already.
-    fixed = ("mode",) if make_of(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
-    return Form(make, values, hidden=fixed)
-
-
-def about(cfg: Mapping[str, Any]) -> str:
-    """Return the first sentence of what the brick's class says of itself."""
-    try:
-        make = make_of(resolve(cfg["type"])[1])
-    except ConfigError:
-        return ""
-    text = plain(" ".join((getdoc(make) or "").partition("\n\n")[0].split()))
-    return text.partition(". ")[0].rstrip(".") + "." if text else ""

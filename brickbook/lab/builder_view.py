@@ -49,7 +49,9 @@ class BuilderView(Panel):
         self.shape, self.shape_notice = text_field("Input shape"), Notice()
         self.total = Notice()
         self.name, self.name_notice = text_field("Name"), Notice()
-        self.code = w.Textarea(description="Code", rows=12, layout=w.Layout(width="100%"))
+        self.code = w.Textarea(
+            description="Code", rows=12, style=WHOLE, layout=w.Layout(width="auto")
+        )
         self.code.layout.display = "none"
 
     def arrange(self) -> None:
@@ -61,14 +63,16 @@ class BuilderView(Panel):
             line(self.shape),
             self.shape_notice,
             self.total,
+            line(self.name, *(self.buttons[word] for word in (USE, PYTHON, JSON))),
+            self.name_notice,
+            self.notice,
         ]
         right = [self.title, self.about, self.place]
         sides = w.HBox(
             [w.VBox(side, layout=w.Layout(**COLUMN)) for side in (left, right)],
             layout=w.Layout(flex_flow="row wrap", width="100%"),
         )
-        use = line(self.name, *(self.buttons[word] for word in (USE, PYTHON, JSON)))
-        self.children = (sides, use, self.name_notice, self.notice, self.code)
+        self.children = (sides, self.code)
 
 
 def menu(label: str) -> w.Dropdown:

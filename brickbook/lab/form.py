@@ -68,7 +68,7 @@ class Form(Panel):
             elif key not in self.names:
                 shown.append(Field(key, "text"))
         old = self.children
-        look = Look(field.name for field in shown)
+        look = Look(field.name for field in shown if field.kind != "bool")
         self.rows = {f.name: row_for(f, values, look, self.refresh) for f in shown}
         empty = [] if shown else [w.Label("It has nothing to set.")]
         self.notice.clear()
@@ -147,7 +147,8 @@ class ConfigRow(FieldRow):
                 margin="0 0 4px 2em",
                 padding="0 0 0 8px",
                 border_left="1px solid var(--jp-border-color1, #888)",
-                width="auto",
+                flex="1 1 calc(100% - 3em)",
+                min_width="0",
             )
         )
         self.children = (*self.children, self.inset)

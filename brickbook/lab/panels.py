@@ -104,7 +104,9 @@ def close_tree(widget: w.Widget) -> None:
     parts = [getattr(widget, name, None) for name in ("layout", "style")]
     w.Widget.close(widget)
     for part in (*children, *parts):
-        if isinstance(part, w.Widget):
+        if isinstance(part, Panel):
+            part.close()  # it may hold more than its children
+        elif isinstance(part, w.Widget):
             close_tree(part)
 
 

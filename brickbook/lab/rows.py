@@ -18,14 +18,20 @@ from brickbook.literals import spell
 
 __all__ = ["FieldRow", "Look", "PlainRow", "make_menu"]
 
-SHOWN = 40
+SHOWN = 16  # letters of a default that stand beside a field; a longer one is its tooltip
 
+# Widths of letters in ch, the width of a 0: wide enough for the usual fonts of a notebook.
+WIDTHS = {**dict.fromkeys("mwMW", 1.6), **dict.fromkeys("fijlrt", 0.7)}
 
 PARTS: Mapping[str, Callable[[str], Any]] = {
-    "row": lambda _: w.Layout(width="auto", flex="0 0 auto"),
-    "line": lambda _: w.Layout(flex_flow="row wrap", align_items="center", width="auto"),
-    "control": lambda label: w.Layout(width=f"calc({label} + 22em)", max_width="100%"),
-    "mark": lambda _: w.Layout(flex="0 1 auto", min_width="4em"),
+    # Control and mark stand in one line, whatever else a row has takes a line of its own.
+    "row": lambda _: w.Layout(flex_flow="row wrap", align_items="center", flex="0 0 auto"),
+    "control": lambda label: w.Layout(
+        width="auto", flex="1 1 0", min_width="0", max_width=f"calc({label} + 24em)"
+    ),
+    # The name of a check box stands on its right, where a narrow page would cut it.
+    "check": lambda _: w.Layout(width="auto", flex="1 1 auto", min_width="max-content"),
+    "mark": lambda _: w.Layout(flex="0 0 auto", min_width="7em", margin="0 0 0 8px"),
     "mark style": lambda _: LabelStyle(),
     "text style": lambda label: TextStyle(description_width=label),
     "check style": lambda label: CheckboxStyle(description_width=label),
@@ -38,15 +44,15 @@ class Look(dict[str, Any]):
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
-        # ch is the width of a 0: wide enough for a name of as many letters.
-        self.label = f"{max(map(len, names), default=0) + 1}ch"
+        widths = (sum(WIDTHS.get(letter, 1.0) for letter in name) for name in names)
+        self.label = f"{max(widths, default=0) + 1:.1f}ch"
 
     def __missing__(self, part: str) -> Any:
         self[part] = made = PARTS[part](self.label)
         return made
 
 
-class FieldRow(w.VBox):
+class FieldRow(w.HBox):
     """A row's state: ``value``, ``missing`` (nothing to say yet), and its messages.
 
     ``problem`` is about what was typed and goes when that is mended; ``complaint`` is the owner's.
@@ -61,14 +67,15 @@ class FieldRow(w.VBox):
         self.problem = self.complaint = ""
         self.last_error: Exception | None = None
         self.mark = w.Label(layout=look["mark"], style=look["mark style"])
-        super().__init__([w.HBox([control, self.mark], layout=look["line"])], layout=look["row"])
+        super().__init__([control, self.mark], layout=look["row"])
 
     @cached_property
     def notice(self) -> Notice:
         """The place of the message, made for the first one."""
         notice = Notice()
-        line, *rest = self.children
-        self.children = (line, notice, *rest)
+        notice.layout.flex = "1 1 100%"
+        control, mark, *rest = self.children
+        self.children = (control, mark, notice, *rest)
         return notice
 
     @property
@@ -90,7 +97,9 @@ class FieldRow(w.VBox):
         if field.required:
             self.mark.value = "required"
         elif self.given:
-            self.mark.value = f"default: {shorten(spell(field.default))}"
+            text = f"default: {spell(field.default)}"
+            self.mark.value = text if len(text) <= len("default: ") + SHOWN else "changed"
+            self.mark.tooltip = text
         else:
             self.mark.value = "default"
         text = self.problem or self.complaint
@@ -160,10 +169,12 @@ class PlainRow(FieldRow):
 
 def make_control(field: Field, value: Any, look: Look) -> w.Widget:
     """Make the control that can show ``value``: a text field where the field's own cannot."""
+    if field.kind == "bool" and isinstance(value, bool):
+        return w.Checkbox(
+            value=value, description=field.name, style=look["check style"], layout=look["check"]
+        )
     common: dict[str, Any] = {"description": field.name, "layout": look["control"]}
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if field.kind == "bool" and isinstance(value, bool):
-        return w.Checkbox(value=value, style=look["check style"], **common)
     if field.kind == "int" and number and isinstance(value, int):
         return w.IntText(value=value, style=look["plain style"], **common)
     if field.kind == "float" and number:
@@ -186,8 +197,3 @@ def make_menu(field: Field, words: Iterable[str], chosen: str, look: Look) -> w.
         style=look["plain style"],
         layout=look["control"],
     )
-
-
-def shorten(text: str) -> str:
-    """Cut a long text."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

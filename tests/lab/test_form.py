@@ -82,7 +82,8 @@ def test_a_changed_field_says_what_its_default_is():
     put(form, "stride", "2")
     put(form, "act_cfg", "GELU")
     assert form["stride"].mark.value == "default: 1"
-    assert form["act_cfg"].mark.value == "default: dict(type='ReLU')"
+    assert form["act_cfg"].mark.value == "changed"
+    assert form["act_cfg"].mark.tooltip == "default: dict(type='ReLU')"
     put(form, "stride", "")
     assert form["stride"].value == 1 and form["stride"].mark.value == "default"
 

@@ -1,0 +1,93 @@
+"""The forms of bricks: made once, kept for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import cleandoc
+from typing import Any
+
+from torch import nn
+
+from brickbook.blueprint import resolve
+from brickbook.errors import ConfigError
+from brickbook.lab.docstrings import plain
+from brickbook.lab.form import Form
+from brickbook.lab.preview import name_of
+from brickbook.lab.starting import make_of
+
+__all__ = ["FormShelf", "Key", "about", "key_of"]
+
+KEPT = 6
+
+Key = tuple[str, Callable[..., Any] | None]
+
+
+class FormShelf:
+    """The forms of the bricks looked at last: choosing one again sends nothing to the page.
+
+    A form is about a hundred models for the page. ``edited`` observes the ``value`` of each.
+    """
+
+    def __init__(self, edited: Callable[[Any], None]) -> None:
+        self.edited = edited
+        self.forms: dict[Key, Form] = {}
+
+    def take(self, cfg: Mapping[str, Any]) -> Form:
+        """Return the form of a brick, without messages of its owner."""
+        key = key_of(cfg)
+        form = self.forms.pop(key, None)
+        if form is not None:
+            form.clear_errors()
+            if form.errors:  # a wrong text was left in it
+                form.close()
+                form = None
+        if form is None:
+            form = form_for(cfg, key[1])
+            form.observe(self.edited, "value")
+        self.forms[key] = form
+        while len(self.forms) > KEPT:
+            self.forms.pop(next(iter(self.forms))).close()
+        return form
+
+    def keep(self, form: Form, cfg: Mapping[str, Any]) -> None:
+        """Keep a form under the config that it was edited to."""
+        key = key_of(cfg)
+        other = self.forms.get(key)
+        self.forms = {k: kept for k, kept in self.forms.items() if kept not in (form, other)}
+        self.forms[key] = form
+        if other is not None and other is not form:
+            other.close()
+
+    def close(self) -> None:
+        """Close all of them."""
+        for form in self.forms.values():
+            form.close()
+        self.forms = {}
+
+
+def key_of(cfg: Mapping[str, Any]) -> Key:
+    """Return what a form is made from: a class that is registered again needs a new one."""
+    try:
+        return repr(dict(cfg)), resolve(cfg.get("type"))[1]
+    except ConfigError:
+        return repr(dict(cfg)), None
+
+
+def form_for(cfg: Mapping[str, Any], make: Callable[..., Any] | None) -> Form:
+    """Return the form of a brick; one with an unknown type shows what its config says."""
+    values = {key: value for key, value in cfg.items() if key != "type"}
+    if make is None:
+        return Form(name_of, values, fields=())
+    # The row's name is the mode of an upsampling already.
+    fixed = ("mode",) if make_of(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
+    return Form(make, values, hidden=fixed)
+
+
+def about(make: Callable[..., Any] | None) -> str:
+    """Return the first sentence of what a brick's class says of itself."""
+    if make is None:
+        return ""
+    # getdoc would give a class without a docstring that of nn.Module.
+    text = cleandoc(make_of(make).__doc__ or "").partition("\n\n")[0]
+    first = plain(" ".join(text.split())).partition(". ")[0].rstrip(".")
+    return f"{first}." if first else ""
