@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import ipywidgets as w
 
 from brickbook.init.rows import Row
+from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_words import numbers, where_from
-from brickbook.lab.panels import Notice, Panel, guarded
+from brickbook.lab.panels import Notice, guarded
 from brickbook.measure.comparisons import Pair
 from brickbook.views.markup import table
 
@@ -20,7 +21,7 @@ __all__ = ["Detail"]
 NOTHING = "Choose a parameter in the grid to see it large."
 
 
-class Detail(Panel):
+class Detail(Part):
     """One tensor before and after.
 
     ``figure`` is None until something is chosen: plotly takes a second to import, and the page
@@ -28,31 +29,30 @@ class Detail(Panel):
     """
 
     def __init__(self) -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__(spot=2)
         self.figure: go.FigureWidget | None = None
         self.pair: Pair | None = None
         self.row: Row | None = None
-        self.heading = w.Label(layout=w.Layout(width="auto", flex="1 1 auto"))
-        self.log_scale = w.Checkbox(
-            description="logarithmic counts", indent=False, layout=w.Layout(width="auto")
-        )
         self.origin = Notice(NOTHING, "info")
-        self.table = w.HTML(layout=w.Layout(width="auto", overflow="auto hidden"))
-        self.canvas = w.VBox(layout=w.Layout(width="auto"))
-        line = w.HBox([self.heading, self.log_scale], layout=w.Layout(flex_flow="row wrap"))
-        self.sheet = w.VBox([self.table, self.canvas], layout=w.Layout(display="none"))
-        self.children = (line, self.origin, self.sheet, self.notice)
-        self.show(None, None)
+        self.hold(self.origin)
+
+    def unfold(self) -> None:
+        """Make the controls, at the first choice."""
+        self.heading = w.Label(layout=wide(flex="1 1 auto"))
+        self.log_scale = w.Checkbox(description="logarithmic counts", indent=False, layout=wide())
+        self.table = w.HTML(layout=wide(overflow="auto hidden"))
+        self.canvas = w.VBox(layout=wide())
+        line = w.HBox([self.heading, self.log_scale], layout=wide(flex_flow="row wrap"))
+        self.hold(line, self.origin, self.table, self.canvas)
         self.log_scale.observe(self.take_log, "value")
 
     def show(self, pair: Pair | None, row: Row | None) -> None:
-        """Show another tensor, or the same one with other numbers; None for nothing."""
-        self.pair, self.row = pair, row
-        for part in (self.heading, self.log_scale, self.sheet):
-            part.layout.display = None if pair is not None else "none"
+        """Show another tensor, or the same one with other numbers; None leaves what is there."""
         if pair is None:
-            self.origin.say(NOTHING, "info")
             return
+        if self.pair is None:
+            self.unfold()
+        self.pair, self.row = pair, row
         stats = pair.latest
         shape = " × ".join(map(str, stats.shape)) or "scalar"
         self.heading.value = f"{pair.name}: {shape}, {stats.count:,} values, {stats.dtype}"
@@ -78,6 +78,7 @@ class Detail(Panel):
 
         law = self.row.law if self.row else None
         drawn = histogram(self.pair.before, self.pair.after, law, log=self.log_scale.value)
+        drawn.layout.autosize = True  # as wide as the panel
         if self.figure is None:
             self.figure = FigureWidget(drawn)
             self.canvas.children = (self.figure,)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import ipywidgets as w
 
 from brickbook.init.rows import InitPlan
+from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_words import summary, unmatched_words
-from brickbook.lab.panels import Notice, Panel, guarded
+from brickbook.lab.panels import Notice, guarded
 from brickbook.views.markup import plan_columns, table
 
 __all__ = ["Forecast"]
@@ -16,18 +17,21 @@ __all__ = ["Forecast"]
 PLAN_ROWS = 1000
 
 
-class Forecast(Panel):
+class Forecast(Part):
     """The top of the init lab; the table is only filled while it is unfolded."""
 
     def __init__(self) -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__(spot=2)
         self.plan: InitPlan | None = None
         self.words, self.problems = Notice(), Notice()
-        self.table = w.HTML(layout=w.Layout(max_height="22em", overflow="auto", width="auto"))
+        self.table = w.HTML(layout=wide(max_height="22em", overflow="auto"))
         self.accordion = w.Accordion(
-            [self.table], titles=("Plan, parameter by parameter",), selected_index=None
+            [self.table],
+            titles=("Plan, parameter by parameter",),
+            selected_index=None,
+            layout=wide(),
         )
-        self.children = (self.words, self.problems, self.notice, self.accordion)
+        self.hold(self.words, self.problems, self.accordion)
         self.accordion.observe(self.unfold, "selected_index")
 
     def show(self, plan: InitPlan | None, wrong: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from html import escape
 from typing import Any
@@ -12,9 +13,11 @@ from torch import nn
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
 from brickbook.init.apply import InitReport
 from brickbook.lab.grid import Grid
+from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_forecast import Forecast
-from brickbook.lab.init_presets import PRESETS
+from brickbook.lab.init_look import Slim, wide
+from brickbook.lab.init_presets import DEFAULT
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_session import UNDO_BUDGET, InitSession
 from brickbook.lab.init_state import InitState
@@ -24,10 +27,12 @@ from brickbook.lab.init_words import (
     result,
     size_text,
 )
-from brickbook.lab.panels import MODEL_LOCK, Notice, Panel, guarded, take_place
+from brickbook.lab.panels import MODEL_LOCK, Panel, guarded, take_place
 from brickbook.measure.comparisons import Comparison
 
 __all__ = ["InitLab"]
+
+LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 
 
 class InitLab(Panel):
@@ -56,18 +61,30 @@ class InitLab(Panel):
         if not isinstance(model, nn.Module):
             raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
         state = InitState.from_cfg(init_cfg if init_cfg is not None else start(model), seed)
-        super().__init__(layout=w.Layout(width="auto", min_width="0"))
+        super().__init__(layout=wide(min_width="0"))
         self.model, self.name, self.plan = model, name, None
         with MODEL_LOCK:
             self.session = InitSession(model, MODEL_LOCK, undo_budget)
         self.rules = RuleList(model, state, self.refresh)
-        self.grid, self.detail = Grid(), Detail()
-        self.make_words()
-        self.make_buttons()
+        self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
+        self.detail = Detail()
+        self.forecast = Forecast()
+        self.bar = Bar(self.press_initialize, self.press_undo, self.python)
         self.lay_out()
         self.grid.observe(self.choose, "selected")
         self.refresh()
         take_place(("model", id(model)), self)
+
+    # What guarded callbacks set; here it also answers for the parts.
+    @property
+    def last_error(self) -> Exception | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The last exception in a callback, of the panel or of a part of it."""
+        found = (getattr(part, "last_error", None) for part in parts_of(self))
+        return self.own_error or next((error for error in found if error is not None), None)
+
+    @last_error.setter
+    def last_error(self, error: Exception | None) -> None:
+        self.own_error = error
 
     @property
     def state(self) -> InitState:
@@ -84,48 +101,26 @@ class InitLab(Panel):
         """What the last Initialize did; None before it and after Undo."""
         return self.session.report
 
-    def make_words(self) -> None:
-        """Make the lines that say something."""
+    def lay_out(self) -> None:
+        """Put everything in its place."""
         values = sum(p.latest.count for p in self.comparison.values() if p.kind == "parameter")
         self.title = w.Label(
             f"{self.name}: {type(self.model).__name__}, {self.count()}, {size_text(values)} values",
-            layout=w.Layout(width="auto"),
+            layout=wide(),
             style={"font_weight": "bold"},
         )
-        self.forecast, self.status = Forecast(), Notice()
-
-    def make_buttons(self) -> None:
-        """Make the buttons, and what they unfold."""
-        wide = w.Layout(width="auto")
-        self.initialize_button = w.Button(
-            description="Initialize", icon="play", button_style="primary", layout=wide
+        # A block, because the items of a flexible box with a greatest height would shrink.
+        left = w.Box(
+            [self.bar, self.rules],
+            layout=Slim(
+                display="block",
+                flex="0 0 25em",
+                max_height=LEFT_HEIGHT,
+                overflow="hidden auto",
+                padding="0 8px 0 0",
+            ),
         )
-        self.undo_button = w.Button(description="Undo", icon="undo", disabled=True, layout=wide)
-        self.copy_button = w.Button(
-            description="Copy config",
-            icon="copy",
-            tooltip="Show the rules as Python that runs as pasted",
-            layout=wide,
-        )
-        self.code = w.Textarea(
-            description="config", layout=w.Layout(width="auto", display="none"), rows=6
-        )
-        self.initialize_button.on_click(self.press_initialize)
-        self.undo_button.on_click(self.press_undo)
-        self.copy_button.on_click(self.press_copy)
-
-    def lay_out(self) -> None:
-        """Put everything in its place."""
-        buttons = w.HBox(
-            [self.initialize_button, self.undo_button, self.copy_button],
-            layout=w.Layout(flex_flow="row wrap"),
-        )
-        left = w.VBox(
-            [buttons, self.status, self.code, self.rules],
-            layout=w.Layout(flex="0 0 24em", max_height="46em", overflow="hidden auto"),
-        )
-        right = w.VBox([self.grid], layout=w.Layout(flex="1 1 30em", min_width="0"))
-        body = w.HBox([left, right], layout=w.Layout(align_items="stretch", width="auto"))
+        body = w.HBox([left, self.grid], layout=wide())
         self.children = (self.title, self.notice, self.forecast, body, self.detail)
 
     def count(self) -> str:
@@ -147,17 +142,14 @@ class InitLab(Panel):
                 self.rules.complain(error)
                 wrong = [f"{place(error.path)}: {error.problem} {error.hint}".rstrip()]
         self.forecast.show(self.plan, wrong)
-        self.initialize_button.disabled = self.plan is None
-        if self.code.layout.display is None:
-            self.show_code()
+        self.bar.refresh()
         self.show_weights()
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
         done = self.report if self.report is not None and self.report.plan is self.plan else None
         self.grid.show(self.comparison, self.plan, done)
-        self.undo_button.disabled = bool(self.session.why_no_undo)
-        self.undo_button.tooltip = self.session.why_no_undo or "Put the weights back, bit for bit"
+        self.bar.allow(self.plan is not None, self.session.why_no_undo)
         self.show_detail()
 
     def show_detail(self) -> None:
@@ -166,10 +158,9 @@ class InitLab(Panel):
         row = self.plan.get(name) if self.plan is not None else None
         self.detail.show(self.comparison.get(name), row)
 
-    def show_code(self) -> None:
-        """Write the rules as Python."""
-        self.code.value = self.state.to_python(self.name)
-        self.code.rows = min(24, self.code.value.count("\n") + 1)
+    def python(self) -> str:
+        """Return the rules and the seed as Python that runs as pasted."""
+        return self.state.to_python(self.name)
 
     def apply(self) -> InitReport:
         """Do what the Initialize button does, and return the report.
@@ -181,18 +172,18 @@ class InitLab(Panel):
             self.rules.forgive()
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
-            self.status.say("Initializing …", "info")
+            self.bar.status.say("Initializing …", "info")
             try:
                 report = self.session.apply(self.state)
             except ConfigError as error:
-                self.status.say(f"Nothing was changed. {error}")
+                self.bar.status.say(f"Nothing was changed. {error}")
                 self.rules.complain(error)
                 raise
             except Exception as error:
-                self.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
+                self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
                 raise
             self.plan = report.plan
-            self.status.say(result(report), "info")
+            self.bar.status.say(result(report), "info")
             self.show_weights()
             return report
 
@@ -203,7 +194,7 @@ class InitLab(Panel):
         """
         with MODEL_LOCK:
             self.session.undo()
-            self.status.say("Undone: the weights are what they were before.", "info")
+            self.bar.status.say("Undone: the weights are what they were before.", "info")
             self.show_weights()
 
     @guarded
@@ -216,14 +207,6 @@ class InitLab(Panel):
     def press_undo(self, _button: w.Button) -> None:
         """Undo."""
         self.undo()
-
-    @guarded
-    def press_copy(self, _button: w.Button) -> None:
-        """Unfold the Python text, or fold it."""
-        hidden = self.code.layout.display == "none"
-        self.code.layout.display = None if hidden else "none"
-        if hidden:
-            self.show_code()
 
     @guarded
     def choose(self, _change: object) -> None:
@@ -246,5 +229,12 @@ class InitLab(Panel):
 
 
 def start(model: nn.Module) -> Any:
-    """Return the ``init_cfg`` a panel opens with: the model's own, or the first preset."""
-    return getattr(model, "init_cfg", None) or list(PRESETS[0].rules(model))
+    """Return the ``init_cfg`` a panel opens with: the model's own, or the usual preset."""
+    return getattr(model, "init_cfg", None) or list(DEFAULT.rules(model))
+
+
+def parts_of(box: w.Widget) -> Iterator[w.Widget]:
+    """Yield everything inside a box."""
+    for child in getattr(box, "children", ()):
+        yield child
+        yield from parts_of(child)

@@ -8,9 +8,10 @@ from typing import Any
 import ipywidgets as w
 
 from brickbook.init.initializers import INITIALIZERS, BaseInit
-from brickbook.lab.fields import fields_of
+from brickbook.lab.fields import Field, fields_of
 from brickbook.lab.form import Form
-from brickbook.lab.panels import Panel, close_tree, guarded
+from brickbook.lab.init_look import Part, Slim, wide
+from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 
 __all__ = ["LawForm", "LawPart"]
@@ -34,56 +35,93 @@ class LawForm(Form):
         self.edited()
 
 
-class LawPart(Panel):
-    """A ``type`` and its arguments: what a rule and an override have in common.
+class LawPart(Part):
+    """A type, and the form of its arguments; folded while all of them are the defaults.
 
     ``value`` is the config without ``layer``, ``override`` and ``name``. With ``like`` there is a
     first entry of that name in the menu, which stands for no type of one's own: ``value`` is {}.
     """
 
     def __init__(self, cfg: Config, changed: Callable[[], None], like: str = "") -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__()
         self.changed = changed
-        own = {key: value for key, value in cfg.items() if key not in OWN}
-        self.kind = own.pop("type", None)
-        self.bare = own  # what stands in a config without a type, for the plan to refuse
+        self.own = {key: value for key, value in cfg.items() if key not in OWN}
+        self.kind = self.own.pop("type", None)
         self.menu = w.Dropdown(
             options=type_options(self.kind, like),
             value=self.kind,
             description="type",
-            style={"description_width": "6ch"},
-            layout=w.Layout(width="auto", max_width="24em"),
+            style={"description_width": "9ch"},
+            layout=wide(max_width="26em"),
         )
-        self.form: Form | None = None
-        self.inner = w.VBox(layout=w.Layout(width="auto"))
-        self.children = (self.menu, self.notice, self.inner)
-        self.show_form(own)
+        self.form: LawForm | None = None
+        self.below: w.Widget | None = None
+        self.arrange(bool(self.own))
         self.menu.observe(self.take_kind, "value")
+
+    @property
+    def make(self) -> Callable[..., Any] | None:
+        """What the type means, None if it means nothing."""
+        return INITIALIZERS.get(self.kind) if isinstance(self.kind, str) else self.kind
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The arguments that the type takes, ``layer`` among them."""
+        return () if self.make is None else fields_of(self.make)
 
     @property
     def value(self) -> dict[str, Any]:
         """The type and its arguments."""
-        if self.form is not None:
-            return {"type": self.kind, **self.form.value}
-        return {**({"type": self.kind} if self.kind is not None else {}), **self.bare}
+        own = self.form.value if self.form is not None else self.own
+        return {**({} if self.kind is None else {"type": self.kind}), **own}
 
     @property
     def takes_layer(self) -> bool:
         """Whether the chosen type has a ``layer``."""
-        return self.form is not None and "layer" in self.form.names
+        return any(field.name == "layer" for field in self.fields)
 
     @property
     def errors(self) -> dict[str, str]:
         """The messages shown, by key."""
-        own = {"type": self.notice.text} if self.notice.text else {}
+        own = {"type": self.message} if self.message else {}
         return {**own, **(self.form.errors if self.form is not None else {})}
+
+    def arrange(self, unfolded: bool) -> None:
+        """Show the type, and its form, or a button that unfolds it."""
+        shown = [field for field in self.fields if field.name not in OWN]
+        self.form = None
+        if self.make is not None and (unfolded or any(field.required for field in shown)):
+            self.form = LawForm(self.make, self.own, self.take_form)
+        below = self.form or (self.fold() if shown else None)
+        old, self.below = self.below, below
+        self.hold(self.menu, *([below] if below is not None else []))
+        if old is not None:
+            close_tree(old)
+
+    def fold(self) -> w.Button:
+        """Make the button that stands for the form."""
+        button = w.Button(
+            description="Arguments: all at their defaults",
+            icon="caret-right",
+            tooltip="Show the arguments of this type",
+            layout=Slim(width="auto", align_self="flex-start", margin="2px 2px 2px 9ch"),
+        )
+        button.on_click(self.press_fold)
+        return button
+
+    @guarded
+    def press_fold(self, _button: w.Button) -> None:
+        """Unfold the arguments."""
+        self.arrange(unfolded=True)
 
     @guarded
     def take_kind(self, change: Mapping[str, Any]) -> None:
         """Take another type; what all initialisers share is kept."""
         kept = {key: value for key, value in self.value.items() if key in COMMON}
-        self.kind, self.bare = change["new"], {}
-        self.show_form(kept)
+        self.kind = change["new"]
+        names = {field.name for field in self.fields}
+        self.own = {key: value for key, value in kept.items() if key in names}
+        self.arrange(unfolded=True)
         self.changed()
 
     def take_form(self) -> None:
@@ -91,28 +129,19 @@ class LawPart(Panel):
         if self.form is not None:
             self.changed()
 
-    def show_form(self, values: Mapping[str, Any]) -> None:
-        """Make the form for the chosen type."""
-        old, self.form = self.form, None
-        make = INITIALIZERS.get(self.kind) if isinstance(self.kind, str) else self.kind
-        if make is not None:
-            names = {field.name for field in fields_of(make)}
-            kept = values if old is None else {k: v for k, v in values.items() if k in names}
-            self.form = LawForm(make, kept, self.take_form)
-        self.inner.children = (self.form,) if self.form is not None and self.form.rows else ()
-        if old is not None:
-            close_tree(old)
-
     def complain(self, path: str, message: str) -> None:
         """Show a message at a key."""
-        if self.form is None or path in ("", "type"):
-            self.notice.say(message)
-        else:
+        if path in ("", "type") or self.make is None:
+            self.say(message)
+            return
+        if self.form is None:
+            self.arrange(unfolded=True)
+        if self.form is not None:
             self.form.show_error(path, message)
 
     def forgive(self) -> None:
         """Take the messages of `complain` away."""
-        self.notice.clear()
+        self.say("")
         if self.form is not None:
             self.form.clear_errors()
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as w
+from ipywidgets.widgets.widget_bool import CheckboxStyle
 from torch import nn
 
 from brickbook.init.matching import known_classes, matches
+from brickbook.lab.init_look import Part, Slim, wide
 from brickbook.lab.init_state import layer_choices
-from brickbook.lab.panels import Panel, guarded
+from brickbook.lab.panels import guarded
 
 __all__ = ["Classes", "LayerPicker"]
 
@@ -31,18 +33,20 @@ class Classes:
         return sum(matches(part, (layer,)) for part in self.model.modules())
 
 
-class LayerPicker(Panel):
+class LayerPicker(Part):
     """The ``layer`` of a rule: ``value`` is a list of class names or classes, in order."""
 
     def __init__(
         self, classes: Classes, value: Any, changed: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__(spot=2)
         self.classes, self.changed = classes, changed
         self.named: dict[str, Any] = {word(layer): layer for layer in listed(value)}
         self.boxes: dict[str, w.Checkbox] = {}
+        self.shared_layout = wide(margin="0 1em 0 0", flex="0 0 auto")
+        self.shared_style = CheckboxStyle()
         self.shelf = w.HBox(
-            layout=w.Layout(flex_flow="row wrap", max_height="11em", overflow="hidden auto")
+            layout=Slim(flex_flow="row wrap", max_height="11em", overflow="hidden auto")
         )
         self.more = w.Combobox(
             options=classes.others,
@@ -50,12 +54,13 @@ class LayerPicker(Panel):
             description="add class",
             continuous_update=False,
             style={"description_width": "9ch"},
-            layout=w.Layout(width="auto", max_width="26em"),
+            layout=wide(max_width="26em"),
         )
         self.more.observe(self.take_more, "value")
         for name in (*classes.own, *self.named):
             self.offer(name)
-        self.children = (self.shelf, self.more, self.notice)
+        self.shelf.children = tuple(self.boxes.values())
+        self.hold(self.shelf, self.more)
 
     @property
     def value(self) -> list[Any]:
@@ -63,18 +68,18 @@ class LayerPicker(Panel):
         return list(self.named.values())
 
     def offer(self, name: str) -> None:
-        """Show a check box for a class, once."""
+        """Make a check box for a class, once."""
         if name in self.boxes:
             return
         box = w.Checkbox(
             value=name in self.named,
             description=f"{name} × {self.classes.met(self.named.get(name, name))}",
             indent=False,
-            layout=w.Layout(width="auto", margin="0 1em 0 0", flex="0 0 auto"),
+            layout=self.shared_layout,
+            style=self.shared_style,
         )
         box.observe(self.take, "value")
         self.boxes[name] = box
-        self.shelf.children = tuple(self.boxes.values())
 
     @guarded
     def take(self, change: Mapping[str, Any]) -> None:
@@ -94,6 +99,7 @@ class LayerPicker(Panel):
             return
         self.more.value = ""
         self.offer(name)
+        self.shelf.children = tuple(self.boxes.values())
         self.boxes[name].value = True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.init.matching import class_names, is_norm_layer
 from brickbook.registry import Config
 
-__all__ = ["PRESETS", "Preset"]
+__all__ = ["DEFAULT", "PRESETS", "Preset"]
 
 ONE: Config = {"type": "Constant", "val": 1}
 
@@ -24,7 +25,6 @@ class Preset:
     last one that has a bias gets ``last`` on top, as an override.
     """
 
-    name: str
     weights: Config
     last: Config | None = None
 
@@ -44,24 +44,24 @@ class Preset:
         )
 
 
-PRESETS = (
-    Preset("Kaiming, fan out (ReLU nets)", {"type": "Kaiming"}),
-    Preset("Kaiming, fan in", {"type": "Kaiming", "mode": "fan_in"}),
-    Preset("Xavier, normal (tanh nets)", {"type": "Xavier"}),
-    Preset("Xavier, uniform", {"type": "Xavier", "distribution": "uniform"}),
-    Preset("Caffe2 Xavier", {"type": "Caffe2Xavier"}),
-    Preset("Truncated normal, std 0.02 (transformers)", {"type": "TruncNormal", "std": 0.02}),
-    Preset("Normal, std 0.01 (signals shrink)", {"type": "Normal", "std": 0.01}),
-    Preset("Normal, std 1 (signals explode)", {"type": "Normal", "std": 1}),
-    Preset("Uniform, -0.05 to 0.05", {"type": "Uniform", "a": -0.05, "b": 0.05}),
-    Preset("Constant 0.5 (units stay equal)", {"type": "Constant", "val": 0.5}),
-    Preset("Zeros (nothing is learned)", {"type": "Constant", "val": 0}),
-    Preset(
-        "Normal, std 0.01; last bias by prior 0.01 (focal loss)",
+PRESETS: Mapping[str, Preset] = {
+    "Kaiming, fan out (ReLU nets)": Preset({"type": "Kaiming"}),
+    "Kaiming, fan in": Preset({"type": "Kaiming", "mode": "fan_in"}),
+    "Xavier, normal (tanh nets)": Preset({"type": "Xavier"}),
+    "Xavier, uniform": Preset({"type": "Xavier", "distribution": "uniform"}),
+    "Caffe2 Xavier": Preset({"type": "Caffe2Xavier"}),
+    "Truncated normal, std 0.02 (transformers)": Preset({"type": "TruncNormal", "std": 0.02}),
+    "Normal, std 0.01 (signals shrink)": Preset({"type": "Normal", "std": 0.01}),
+    "Normal, std 1 (signals explode)": Preset({"type": "Normal", "std": 1}),
+    "Uniform, -0.05 to 0.05": Preset({"type": "Uniform", "a": -0.05, "b": 0.05}),
+    "Constant 0.5 (units stay equal)": Preset({"type": "Constant", "val": 0.5}),
+    "Zeros (nothing is learned)": Preset({"type": "Constant", "val": 0}),
+    "Normal, last bias by prior 0.01 (focal loss)": Preset(
         {"type": "Normal", "std": 0.01},
         last={"type": "Normal", "std": 0.01, "bias_prob": 0.01},
     ),
-)
+}
+DEFAULT = PRESETS["Kaiming, fan out (ReLU nets)"]
 
 
 def has_weight(part: nn.Module) -> bool:

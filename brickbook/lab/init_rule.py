@@ -10,29 +10,17 @@ import ipywidgets as w
 
 from brickbook.lab.init_law import LawPart
 from brickbook.lab.init_layers import Classes, LayerPicker
+from brickbook.lab.init_look import Part, Slim, icon_button, icon_layout, wide
 from brickbook.lab.init_state import overrides_of, with_overrides
-from brickbook.lab.panels import Panel, close_tree, guarded
+from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 
-__all__ = ["OverrideCard", "RuleCard", "icon_button"]
+__all__ = ["OverrideCard", "RuleCard"]
 
-INSET = {
-    "border_left": "2px solid var(--jp-border-color1, #888)",
-    "margin": "2px 0 2px 0.5em",
-    "padding": "0 0 0 0.6em",
-}
+ABOVE = 2  # the type and the layers
 
 
-def icon_button(icon: str, tooltip: str, press: Callable[[w.Button], None]) -> w.Button:
-    """Make a small square button; the tooltip is its name for a screen reader too."""
-    button = w.Button(
-        icon=icon, tooltip=tooltip, layout=w.Layout(width="2.4em", flex="0 0 auto", padding="0")
-    )
-    button.on_click(press)
-    return button
-
-
-class OverrideCard(Panel):
+class OverrideCard(Part):
     """An override: the name of a part of the model, and a law of its own or the rule's."""
 
     def __init__(
@@ -42,7 +30,8 @@ class OverrideCard(Panel):
         changed: Callable[[], None],
         remove: Callable[[OverrideCard], None],
     ) -> None:
-        super().__init__(layout=w.Layout(width="auto", **INSET))
+        edge = "2px solid var(--jp-border-color1, #888)"
+        super().__init__(border_left=edge, margin="2px 0 2px 0.5em", padding="0 0 0 0.6em")
         self.given_name, self.changed = cfg.get("name"), changed
         self.layer = {"layer": cfg["layer"]} if "layer" in cfg else {}
         self.name = w.Combobox(
@@ -52,13 +41,12 @@ class OverrideCard(Panel):
             description="part",
             continuous_update=False,
             style={"description_width": "6ch"},
-            layout=w.Layout(flex="1 1 auto", width="auto", max_width="24em"),
+            layout=wide(flex="1 1 auto", max_width="26em"),
         )
         self.law = LawPart(cfg, changed, like="as the rule")
-        line = w.HBox([
-            self.name, icon_button("trash", "Remove this override", lambda _: remove(self))
-        ])  # fmt: skip
-        self.children = (line, self.notice, self.law)
+        drop = icon_button("trash", "Remove this override", icon_layout())
+        drop.on_click(lambda _: remove(self))
+        self.hold(w.HBox([self.name, drop], layout=wide()), self.law)
         self.name.observe(self.take_name, "value")
 
     @property
@@ -70,7 +58,7 @@ class OverrideCard(Panel):
     @property
     def errors(self) -> dict[str, str]:
         """The messages shown, by key."""
-        own = {"name": self.notice.text} if self.notice.text else {}
+        own = {"name": self.message} if self.message else {}
         return {**own, **self.law.errors}
 
     @guarded
@@ -83,23 +71,23 @@ class OverrideCard(Panel):
         """Show a message at a key; one of the whole override is about its name, or its type."""
         whole_is_name = path == "" and self.given_name is None
         if path == "name" or whole_is_name:
-            self.notice.say(message)
+            self.say(message)
         else:
             self.law.complain(path, message)
 
     def forgive(self) -> None:
         """Take the messages of `complain` away."""
-        self.notice.clear()
+        self.say("")
         self.law.forgive()
 
 
-class RuleCard(Panel):
+class RuleCard(Part):
     """A rule: ``value`` is its config; ``changed`` is called after every edit."""
 
     def __init__(
         self, rule: Config, classes: Classes, names: Sequence[str], changed: Callable[[], None]
     ) -> None:
-        super().__init__(layout=w.Layout(width="auto", padding="4px 0"))
+        super().__init__(spot=ABOVE, padding="4px 0")
         self.names, self.changed, self.given_kind = names, changed, rule.get("type")
         self.law = LawPart(rule, self.take)
         self.picker = LayerPicker(classes, rule.get("layer"), self.take)
@@ -108,11 +96,9 @@ class RuleCard(Panel):
             description="Add override",
             icon="plus",
             tooltip="Give one part of the model, by name, this rule's law or another",
-            layout=w.Layout(width="auto", align_self="flex-start"),
+            layout=Slim(width="auto", align_self="flex-start"),
         )
         self.add.on_click(self.press_add)
-        self.below = w.VBox(layout=w.Layout(width="auto"))
-        self.children = (self.law, self.below, self.notice)
         self.arrange()
 
     @property
@@ -134,8 +120,8 @@ class RuleCard(Panel):
     def errors(self) -> dict[str, str]:
         """The messages shown, by key path below the rule."""
         found = dict(self.law.errors)
-        for key, notice in (("", self.notice), ("layer", self.picker.notice)):
-            found.update({key: notice.text} if notice.text else {})
+        for key, part in (("", self), ("layer", self.picker)):
+            found.update({key: part.message} if part.message else {})
         for at, card in enumerate(self.overrides):
             path = "override" if len(self.overrides) == 1 else f"override[{at}]"
             found.update({f"{path}.{key}": text for key, text in card.errors.items()})
@@ -148,7 +134,7 @@ class RuleCard(Panel):
     def arrange(self) -> None:
         """Show what the chosen type has: layers, or none."""
         self.picker.layout.display = None if self.has_layer else "none"
-        self.below.children = (self.picker, *self.overrides, self.add)
+        self.hold(self.law, self.picker, *self.overrides, self.add)
 
     @guarded
     def take(self) -> None:
@@ -175,15 +161,15 @@ class RuleCard(Panel):
         if found and int(found[1] or 0) < len(self.overrides):
             self.overrides[int(found[1] or 0)].complain(path[found.end() :], message)
         elif path == "layer":
-            self.picker.notice.say(message)
+            self.picker.say(message)
         elif path:
             self.law.complain(path, message)
         else:
-            self.notice.say(message)
+            self.say(message)
 
     def forgive(self) -> None:
         """Take the messages of `complain` away."""
         for part in (self.law, *self.overrides):
             part.forgive()
-        for notice in (self.notice, self.picker.notice):
-            notice.clear()
+        for part in (self, self.picker):
+            part.say("")

@@ -10,10 +10,11 @@ from torch import nn
 
 from brickbook.errors import ConfigError
 from brickbook.lab.init_layers import Classes
+from brickbook.lab.init_look import Part, Slim, icon_button, icon_layout, wide
 from brickbook.lab.init_presets import PRESETS
-from brickbook.lab.init_rule import RuleCard, icon_button
+from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
-from brickbook.lab.panels import Panel, close_tree, guarded
+from brickbook.lab.panels import close_tree, guarded
 
 __all__ = ["RuleList"]
 
@@ -21,7 +22,7 @@ NEW = {"type": "Kaiming"}
 CHOOSE = "choose …"
 
 
-class RuleList(Panel):
+class RuleList(Part):
     """The rules and the seed: ``state`` is what the controls say, ``changed`` hears of edits.
 
     Controls by name, for a program: ``cards``, ``add``, ``presets``, ``seed``.
@@ -30,20 +31,23 @@ class RuleList(Panel):
     def __init__(
         self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__(spot=4)
         self.model, self.state, self.changed = model, state, changed
         self.classes = Classes(model)
         self.names = [name for name, _ in model.named_modules() if name]
         self.cards: list[RuleCard] = []
-        self.shelf = w.VBox(layout=w.Layout(width="auto"))
+        self.shelf = w.VBox(layout=wide())
         self.add = w.Button(
-            description="Add rule", icon="plus", tooltip="Add a rule", layout=w.Layout(width="auto")
+            description="Add rule",
+            icon="plus",
+            tooltip="Add a rule; the later of two equals wins",
+            layout=Slim(width="auto", align_self="flex-start"),
         )
         self.presets = w.Dropdown(
-            options=[(CHOOSE, None), *((preset.name, preset) for preset in PRESETS)],
+            options=[CHOOSE, *PRESETS],
             description="presets",
             style={"description_width": "9ch"},
-            layout=w.Layout(width="auto", max_width="28em"),
+            layout=wide(max_width="26em"),
         )
         self.seed = w.Text(
             value="" if state.seed is None else str(state.seed),
@@ -51,9 +55,9 @@ class RuleList(Panel):
             placeholder="empty: torch's own generator",
             continuous_update=False,
             style={"description_width": "9ch"},
-            layout=w.Layout(width="auto", max_width="28em"),
+            layout=wide(max_width="26em"),
         )
-        self.children = (self.presets, self.shelf, self.add, self.seed, self.notice)
+        self.hold(self.presets, self.shelf, self.add, self.seed)
         self.fill()
         self.add.on_click(self.press_add)
         self.presets.observe(self.take_preset, "value")
@@ -67,7 +71,7 @@ class RuleList(Panel):
             for at, card in enumerate(self.cards)
             for key, text in card.errors.items()
         }
-        return {**found, **({"seed": self.notice.text} if self.notice.text else {})}
+        return {**found, **({"seed": self.message} if self.message else {})}
 
     def fill(self) -> None:
         """Make the cards anew."""
@@ -91,32 +95,30 @@ class RuleList(Panel):
 
     def framed(self, at: int) -> w.VBox:
         """Put a card under a heading with its buttons."""
-        heading = w.HTML(f"<b>Rule {at + 1}</b>", layout=w.Layout(flex="1 1 auto", margin="0"))
-        last = len(self.cards) - 1
-        up = icon_button("arrow-up", f"Move rule {at + 1} up", lambda _: self.move(at, at - 1))
-        down = icon_button(
-            "arrow-down", f"Move rule {at + 1} down", lambda _: self.move(at, at + 1)
-        )
-        drop = icon_button("trash", f"Remove rule {at + 1}", lambda _: self.drop(at))
-        up.disabled, down.disabled = at == 0, at == last
-        line = w.HBox([heading, up, down, drop], layout=w.Layout(align_items="center"))
+        small = icon_layout()
+        drop = icon_button("trash", f"Remove rule {at + 1}", small)
+        drop.on_click(lambda _: self.drop(at))
+        buttons = [drop]
+        if at:
+            up = icon_button("arrow-up", f"Move rule {at + 1} up", small)
+            up.on_click(lambda _: self.move(at, at - 1))
+            buttons.insert(0, up)
+        heading = w.HTML(f"<b>Rule {at + 1}</b>", layout=Slim(flex="1 1 auto", margin="0"))
+        line = w.HBox([heading, *buttons], layout=wide(align_items="center"))
         edge = "1px solid var(--jp-border-color2, #888)"
-        return w.VBox(
-            [line, self.cards[at]],
-            layout=w.Layout(width="auto", border_top=edge, padding="2px 0 4px 0"),
-        )
+        return w.VBox([line, self.cards[at]], layout=wide(border_top=edge, padding="2px 0 4px 0"))
 
     def take(self, card: RuleCard) -> None:
         """Take an edit of one card."""
         if card in self.cards:
             self.state = self.state.replace(self.cards.index(card), card.value)
-            self.presets.value = None  # the rules are no preset's any more
+            self.presets.value = CHOOSE  # the rules are no preset's any more
             self.changed()
 
     def edited(self) -> None:
         """Show that there are other rules now, or that they stand in another order."""
         self.arrange()
-        self.presets.value = None
+        self.presets.value = CHOOSE
         self.changed()
 
     @guarded
@@ -144,9 +146,9 @@ class RuleList(Panel):
     @guarded
     def take_preset(self, change: dict) -> None:
         """Take the rules of a preset in the place of all that are there."""
-        if change["new"] is None:
+        if change["new"] == CHOOSE:
             return
-        self.state = InitState(change["new"].rules(self.model), self.state.seed)
+        self.state = InitState(PRESETS[change["new"]].rules(self.model), self.state.seed)
         self.fill()
         self.changed()
 
@@ -154,9 +156,9 @@ class RuleList(Panel):
     def take_seed(self, change: dict) -> None:
         """Take a seed: a whole number, or nothing."""
         text = change["new"].strip()
-        self.notice.clear()
+        self.say("")
         if text and not re.fullmatch(r"[+-]?\d+", text):
-            self.notice.say(f"expected a whole number or nothing, got {text!r}.")
+            self.say(f"expected a whole number or nothing, got {text!r}.")
         else:
             self.state = self.state.reseed(int(text) if text else None)
         self.changed()
@@ -169,7 +171,7 @@ class RuleList(Panel):
             self.cards[int(found[1])].complain(error.path[found.end() :], message)
             return True
         if error.path == "seed":
-            self.notice.say(message)
+            self.say(message)
         return error.path == "seed"
 
     def forgive(self) -> None:

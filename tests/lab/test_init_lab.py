@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
+import comm
 import ipywidgets as w
 import pytest
 import torch
@@ -12,12 +14,12 @@ from brickbook import lab as lab_package
 from brickbook.errors import ConfigError
 from brickbook.init import INITIALIZERS, initialize
 from brickbook.lab.init_lab import InitLab
-from brickbook.lab.init_presets import PRESETS
 from brickbook.lab.panels import MODEL_LOCK
 from brickbook.modules import BaseModule
 
 KAIMING = {"type": "Kaiming", "layer": ["Conv2d", "Linear"]}
 ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
+KAIMING_PRESET = "Kaiming, fan out (ReLU nets)"
 
 
 def net() -> nn.Sequential:
@@ -61,32 +63,32 @@ def test_the_panel_opens_with_a_plan_and_the_weights_as_they_are():
     assert lab.forecast.problems.text == "" and lab.report is None
     assert lab.grid.rev == 1 and cell(lab, "0.weight")["status"] == "untouched"
     assert cell(lab, "0.weight")["law"] == "Normal(0, 0.1667)"
-    assert lab.undo_button.disabled and lab.undo_button.tooltip == "Nothing to undo yet."
+    assert lab.bar.undo.disabled and lab.bar.undo.tooltip == "Nothing to undo yet."
     assert same(model, before)
 
 
 def test_initialize_writes_what_initialize_would():
     lab, model = panel([KAIMING, ONE], seed=5), net()
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     initialize(model, [KAIMING, ONE], seed=5)
     assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
-    assert lab.status.text == "Initialized with seed 5: 6 written by a law."
+    assert lab.bar.status.text == "Initialized with seed 5: 6 written by a law."
     assert lab.report is not None and lab.report.plan is lab.plan
     assert cell(lab, "0.weight")["status"] == "changed"
     assert cell(lab, "1.weight")["status"] == "untouched"  # ones before and after
     assert lab.comparison["0.weight"].after.std == pytest.approx(model[0].weight.std().item(), 0.01)
-    assert not lab.undo_button.disabled and lab.last_error is None
+    assert not lab.bar.undo.disabled and lab.last_error is None
 
 
 def test_undo_is_bit_equal():
     lab = panel()
     before = copies(lab.model)
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     assert not same(lab.model, before)
-    lab.undo_button.click()
+    lab.bar.undo.click()
     assert same(lab.model, before)
-    assert lab.status.text == "Undone: the weights are what they were before."
-    assert lab.undo_button.disabled and lab.report is None
+    assert lab.bar.status.text == "Undone: the weights are what they were before."
+    assert lab.bar.undo.disabled and lab.report is None
     assert cell(lab, "0.weight")["status"] == "untouched"
 
 
@@ -110,7 +112,7 @@ def test_without_a_seed_torchs_generator_draws():
     torch.manual_seed(4)
     initialize(model, [KAIMING])
     assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
-    assert lab.status.text == (
+    assert lab.bar.status.text == (
         "Initialized with torch's generator: 4 written by a law, 2 left as they were."
     )
 
@@ -118,7 +120,7 @@ def test_without_a_seed_torchs_generator_draws():
 def test_every_edit_is_forecast_and_writes_nothing():
     lab = panel([KAIMING, ONE])
     before = copies(lab.model)
-    lab.rules.presets.value = PRESETS[7]
+    lab.rules.presets.value = "Normal, std 1 (signals explode)"
     assert lab.forecast.words.text == (
         "Initialize would write 6 of 6 parameters by a law. Expected std 1; constants 0, 1."
     )
@@ -137,9 +139,9 @@ def test_a_rule_that_matches_nothing_is_said_in_words_and_warns_nobody():
     assert lab.forecast.problems.text == (
         "Rule 1, layer: Conv2D matches nothing. Did you mean 'Conv2d'?"
     )
-    lab.initialize_button.click()
-    assert lab.status.text == "Initialized with seed 0: 6 left as they were."
-    assert lab.last_error is None and lab.undo_button.disabled
+    lab.bar.initialize.click()
+    assert lab.bar.status.text == "Initialized with seed 0: 6 left as they were."
+    assert lab.last_error is None and lab.bar.undo.disabled
 
 
 BAD = [
@@ -161,25 +163,26 @@ def test_bad_input_is_shown_at_its_field_and_changes_nothing(cfg, path, message)
     lab = panel([cfg])
     before = copies(lab.model)
     assert lab.rules.errors == {path: message}
-    assert lab.plan is None and lab.initialize_button.disabled
+    assert lab.plan is None and lab.bar.initialize.disabled
     assert lab.forecast.words.text == "Nothing can be initialized until this is mended:"
     assert lab.forecast.problems.text.endswith(message)
     with pytest.raises(ConfigError) as caught:
         lab.apply()
     assert str(caught.value).endswith(f": {message}")
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     assert same(lab.model, before) and lab.last_error is None
-    lab.rules.presets.value = PRESETS[0]
-    assert not lab.rules.errors and not lab.initialize_button.disabled
-    lab.initialize_button.click()
+    lab.rules.presets.value = KAIMING_PRESET
+    assert not lab.rules.errors and not lab.bar.initialize.disabled
+    lab.bar.initialize.click()
     assert not same(lab.model, before)
 
 
 def test_a_text_that_is_no_number_stops_initialize():
     lab = panel()
     before = copies(lab.model)
+    lab.rules.cards[0].law.below.click()
     lab.rules.cards[0].law.form["bias_prob"].control.value = "much"
-    assert lab.initialize_button.disabled
+    assert lab.bar.initialize.disabled
     assert lab.forecast.problems.text == ("Rule 1, bias_prob: expected float or None, got 'much'.")
     with pytest.raises(ConfigError) as caught:
         lab.apply()
@@ -193,13 +196,13 @@ def test_a_missing_checkpoint_is_found_out_by_pressing(tmp_path):
     assert lab.forecast.words.text == (
         f"Initialize would load what fits of {tmp_path / 'none.pth'}."
     )
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     assert list(lab.rules.errors) == ["init_cfg[0].checkpoint"]
-    assert lab.status.text.startswith("Nothing was changed. init_cfg[0].checkpoint: ")
+    assert lab.bar.status.text.startswith("Nothing was changed. init_cfg[0].checkpoint: ")
     assert same(lab.model, before) and lab.last_error is None
     torch.save(net().state_dict(), tmp_path / "none.pth")
-    lab.initialize_button.click()
-    assert lab.status.text == "Initialized with seed 0: 6 loaded from a checkpoint."
+    lab.bar.initialize.click()
+    assert lab.bar.status.text == "Initialized with seed 0: 6 loaded from a checkpoint."
     assert not lab.rules.errors
     assert "law" not in cell(lab, "0.weight")
 
@@ -213,15 +216,15 @@ def test_any_other_exception_is_shown_and_kept():
     try:
         lab = panel([{"type": "FailingInit"}])
         before = copies(lab.model)
-        lab.initialize_button.click()
-        assert lab.status.text == "Nothing was changed. ZeroDivisionError: no luck"
+        lab.bar.initialize.click()
+        assert lab.bar.status.text == "Nothing was changed. ZeroDivisionError: no luck"
         assert isinstance(lab.last_error, ZeroDivisionError)
         assert same(lab.model, before)
     finally:
         del INITIALIZERS.module_dict["FailingInit"]
-    lab.rules.presets.value = PRESETS[0]
-    lab.initialize_button.click()
-    assert lab.status.text == "Initialized with seed 0: 6 written by a law."
+    lab.rules.presets.value = KAIMING_PRESET
+    lab.bar.initialize.click()
+    assert lab.bar.status.text == "Initialized with seed 0: 6 written by a law."
 
 
 @pytest.mark.parametrize(
@@ -244,23 +247,24 @@ def test_the_old_weights_have_a_budget():
         "more than the budget of 1.0 kB (undo_budget)."
     )
     assert lab.forecast.problems.text == reason
-    lab.initialize_button.click()
-    assert lab.undo_button.disabled and lab.undo_button.tooltip == reason
+    lab.bar.initialize.click()
+    assert lab.bar.undo.disabled and lab.bar.undo.tooltip == reason
 
 
 def test_copy_config_is_python_that_runs():
     lab = panel(name="net")
-    assert lab.code.layout.display == "none"
-    lab.copy_button.click()
-    assert lab.code.layout.display is None and lab.code.value == lab.state.to_python("net")
+    assert lab.bar.code is None
+    lab.bar.copy.click()
+    assert lab.bar.code is not None and lab.bar.code in widgets(lab)
+    assert lab.bar.code.value == lab.state.to_python("net")
     lab.rules.seed.value = "8"
-    assert "seed=8" in lab.code.value
+    assert "seed=8" in lab.bar.code.value
     lab.apply()
     model = net()
-    exec(lab.code.value, {"net": model})
+    exec(lab.bar.code.value, {"net": model})
     assert all(map(torch.equal, lab.model.parameters(), model.parameters()))
-    lab.copy_button.click()
-    assert lab.code.layout.display == "none"
+    lab.bar.copy.click()
+    assert lab.bar.code is None and not [w for w in widgets(lab) if type(w).__name__ == "Textarea"]
 
 
 def test_the_plan_is_a_table_that_is_filled_when_it_is_unfolded():
@@ -286,11 +290,11 @@ def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
     assert lab.detail.figure is figure and sum(figure.data[0].y) == 4
     lab.detail.log_scale.value = True
     assert figure.layout.yaxis.type == "log"
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     assert lab.detail.origin.text == "Kaiming by Rule 1 (init_cfg[0]): Constant(0)."
     assert ">expected<" in lab.detail.table.value and ">after<" in lab.detail.table.value
     lab.grid.selected = "gone"
-    assert lab.detail.sheet.layout.display == "none"
+    assert lab.detail.heading.value.startswith("2.bias: ")
     kinds = [type(part).__name__ for part in widgets(lab)]
     assert kinds.count("FigureWidget") == 1 and lab.last_error is None
 
@@ -302,8 +306,8 @@ def test_callbacks_work_in_a_thread_of_their_own():
 
     def work() -> None:
         told.append(torch.is_grad_enabled())
-        lab.rules.presets.value = PRESETS[5]
-        lab.initialize_button.click()
+        lab.rules.presets.value = "Truncated normal, std 0.02 (transformers)"
+        lab.bar.initialize.click()
         lab.grid.selected = "0.weight"
         told.append(torch.is_grad_enabled())
 
@@ -325,7 +329,7 @@ def test_callbacks_work_in_a_thread_of_their_own():
 
 def test_a_callback_waits_for_whoever_holds_the_model():
     lab = panel()
-    thread = threading.Thread(target=lab.initialize_button.click)
+    thread = threading.Thread(target=lab.bar.initialize.click)
     with MODEL_LOCK:
         thread.start()
         thread.join(0.1)
@@ -346,7 +350,7 @@ def test_a_second_panel_closes_the_first():
 def test_closing_leaves_nothing_open():
     before = set(w.widget._instances)
     lab = panel([{**KAIMING, "override": {"type": "Xavier", "name": "2"}}, ONE])
-    lab.rules.presets.value = PRESETS[2]
+    lab.rules.presets.value = "Xavier, uniform"
     lab.rules.add.click()
     lab.grid.selected = "0.weight"
     lab.close()
@@ -373,7 +377,7 @@ def test_names_from_outside_are_never_html():
     lab = panel([{"type": evil, "layer": [evil], "override": {"name": evil}}], Odd(), name=evil)
     lab.forecast.accordion.selected_index = 0
     lab.grid.selected = evil
-    lab.rules.presets.value = PRESETS[0]
+    lab.rules.presets.value = KAIMING_PRESET
     lab.rules.cards[0].picker.more.value = evil
     assert lab.detail.heading.value.startswith(evil)  # a Label shows text only
     for part in widgets(lab):
@@ -395,10 +399,30 @@ def test_an_empty_model_has_nothing_to_initialize():
     assert lab.forecast.words.text == (
         "The model has no parameters: there is nothing to initialize."
     )
-    lab.initialize_button.click()
+    lab.bar.initialize.click()
     assert lab.last_error is None and repr(lab) == "InitLab(model: 0 parameters)"
 
 
 def test_no_output_widget_is_used():
     for path in Path(lab_package.__file__).parent.glob("*.py"):
         assert "Output(" not in path.read_text("utf-8")
+
+
+def test_an_exception_in_a_part_is_the_panels_too(monkeypatch):
+    lab = panel()
+    monkeypatch.setattr(lab.rules.cards[0].picker, "changed", lambda: 1 / 0)
+    lab.rules.cards[0].picker.boxes["Linear"].value = False
+    assert isinstance(lab.last_error, ZeroDivisionError)
+    assert lab.rules.cards[0].picker.message == "ZeroDivisionError: division by zero"
+
+
+def test_a_panel_costs_the_page_little(monkeypatch):
+    told: list[int] = []
+
+    class Counting(comm.base_comm.BaseComm):
+        def publish_msg(self, msg_type, data=None, metadata=None, buffers=None, **keys):
+            told.append(len(json.dumps(data)) + sum(map(len, buffers or ())))
+
+    monkeypatch.setattr(comm, "create_comm", lambda *args, **kwargs: Counting(*args, **kwargs))
+    panel()
+    assert len(told) < 200 and sum(told) < 120_000

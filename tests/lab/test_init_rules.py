@@ -5,7 +5,7 @@ from torch import nn
 
 from brickbook.errors import ConfigError
 from brickbook.init import INITIALIZERS, plan
-from brickbook.lab.init_presets import PRESETS
+from brickbook.lab.init_presets import DEFAULT, PRESETS
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_state import InitState
 
@@ -126,11 +126,11 @@ def press(rules: RuleList, at: int, button: int) -> None:
     ("edit", "kinds"),
     [
         (lambda rules: rules.add.click(), ["Kaiming", "Constant", "Kaiming"]),
-        (lambda rules: press(rules, 0, 2), ["Constant", "Kaiming"]),
         (lambda rules: press(rules, 1, 1), ["Constant", "Kaiming"]),
-        (lambda rules: press(rules, 0, 3), ["Constant"]),
+        (lambda rules: press(rules, 1, 2), ["Kaiming"]),
+        (lambda rules: press(rules, 0, 1), ["Constant"]),
     ],
-    ids=["add", "down", "up", "remove"],
+    ids=["add", "up", "remove last", "remove first"],
 )
 def test_buttons_edit_the_list(edit, kinds):
     edited = Edited([KAIMING, ONE])
@@ -144,19 +144,20 @@ def test_buttons_edit_the_list(edit, kinds):
 
 def test_a_card_still_works_after_the_list_has_changed():
     edited = Edited([KAIMING, NORMAL])
-    press(edited.rules, 0, 3)
+    press(edited.rules, 0, 1)
     set_std(edited.rules)
     assert edited.cfg == [{**NORMAL, "std": 0.5}]
 
 
 def test_a_preset_replaces_all_rules_and_keeps_the_seed():
     edited = Edited([NORMAL])
-    edited.rules.presets.value = PRESETS[0]
-    assert edited.rules.state == InitState(PRESETS[0].rules(edited.rules.model), 0)
+    name = next(iter(PRESETS))
+    edited.rules.presets.value = name
+    assert edited.rules.state == InitState(DEFAULT.rules(edited.rules.model), 0)
     tick(edited.rules)
-    assert edited.rules.presets.value == PRESETS[0]  # ticked already: no edit
+    assert edited.rules.presets.value == name  # ticked already: no edit
     untick(edited.rules)
-    assert edited.rules.presets.value is None
+    assert edited.rules.presets.value == "choose …"
 
 
 @pytest.mark.parametrize(
@@ -253,3 +254,15 @@ def test_boxes_say_how_many_modules_they_meet():
     assert [box.description for box in rules.cards[0].picker.boxes.values()] == [
         "Conv2d × 1", "BatchNorm2d × 1", "Linear × 1", "Conv2D × 0", "_BatchNorm × 1",
     ]  # fmt: skip
+
+
+def test_arguments_at_their_defaults_are_folded():
+    edited = Edited([KAIMING, ONE])
+    first, second = (card.law for card in edited.rules.cards)
+    assert first.form is None and second.form is not None
+    assert first.below.description == "Arguments: all at their defaults"
+    first.below.click()
+    assert list(first.form.rows) == [
+        "a", "mode", "nonlinearity", "distribution", "bias", "bias_prob",
+    ]  # fmt: skip
+    assert edited.told == 0 and edited.cfg == [KAIMING, ONE]

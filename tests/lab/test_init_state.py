@@ -152,9 +152,9 @@ def test_layer_choices_of_nothing():
     assert layer_choices(nn.Sequential(nn.ReLU(), nn.BatchNorm1d(3, affine=False))) == []
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
-def test_every_preset_fits_the_model(preset):
-    rules = preset.rules(net())
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_fits_the_model(name):
+    rules = PRESETS[name].rules(net())
     todo = plan(net(), list(rules), strict=True)
     assert [rule["layer"] for rule in rules] == [["Conv2d", "Linear"], ["BatchNorm2d"]]
     assert not todo.unmatched and len(todo.planned) == len(todo.rows) == 10
@@ -173,12 +173,12 @@ def test_every_preset_fits_the_model(preset):
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules:UserWarning")
 def test_presets_name_only_what_is_there(model, layers):
-    for preset in PRESETS:
+    for preset in PRESETS.values():
         assert [rule["layer"] for rule in preset.rules(model)] == layers
 
 
 def test_the_last_bias_gets_its_prior():
-    [preset] = [preset for preset in PRESETS if preset.last]
+    [preset] = [preset for preset in PRESETS.values() if preset.last]
     todo = plan(net(), list(preset.rules(net())))
     assert str(todo["6.bias"].law) == "Constant(-4.595)"
     assert str(todo["5.bias"].law) == "Constant(0)"

@@ -1,0 +1,80 @@
+"""What the many small parts of the init lab share: boxes, layouts, buttons that cost little."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import ipywidgets as w
+
+from brickbook.lab.panels import Notice, close_tree
+
+__all__ = ["Part", "Slim", "icon_button", "icon_layout", "wide"]
+
+
+class Slim(w.Layout):
+    """A layout that tells the page only what is set.
+
+    A plain one also lists the forty things that are not: a kilobyte, a hundred times a panel.
+    """
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return what the page is told; what is asked for by ``key`` even if it is not set."""
+        state = super().get_state(key, drop_defaults)
+        if key is not None:
+            return state
+        return {name: value for name, value in state.items() if value is not None}
+
+
+class Part(w.VBox):
+    """A box that can say something: the place for that is made for the first message.
+
+    ``spot`` is how many parts stand above the message.
+    """
+
+    def __init__(self, *, spot: int = 1, **layout: Any) -> None:
+        self.spot = spot
+        self.last_error: Exception | None = None
+        super().__init__(layout=Slim(width="auto", **layout))
+
+    @cached_property
+    def notice(self) -> Notice:
+        """The place of the message."""
+        made = Notice()
+        self.children = (*self.children[: self.spot], made, *self.children[self.spot :])
+        return made
+
+    @property
+    def message(self) -> str:
+        """What is said, "" for nothing."""
+        return self.notice.text if "notice" in vars(self) else ""
+
+    def hold(self, *parts: w.Widget) -> None:
+        """Hold these parts, and the message if there is one."""
+        place = (self.notice,) if "notice" in vars(self) else ()
+        self.children = (*parts[: self.spot], *place, *parts[self.spot :])
+
+    def say(self, text: str) -> None:
+        """Say what is wrong, or nothing."""
+        if text or "notice" in vars(self):
+            self.notice.say(text)
+
+    def close(self) -> None:
+        """Close the part and everything in it."""
+        if getattr(self, "comm", None) is not None:
+            close_tree(self)
+
+
+def wide(**layout: Any) -> Slim:
+    """Return a layout as wide as there is room."""
+    return Slim(width="auto", **layout)
+
+
+def icon_layout() -> Slim:
+    """Return the layout of one or more icon buttons."""
+    return Slim(width="2.4em", flex="0 0 auto", padding="0")
+
+
+def icon_button(icon: str, tooltip: str, layout: w.Layout) -> w.Button:
+    """Make a small square button; the tooltip is its name for a screen reader too."""
+    return w.Button(icon=icon, tooltip=tooltip, layout=layout)
