@@ -30,7 +30,10 @@ PARTS: Mapping[str, Callable[[str], Any]] = {
         width="auto", flex="1 1 0", min_width="0", max_width=f"calc({label} + 24em)"
     ),
     # The name of a check box stands on its right, where a narrow page would cut it.
-    "check": lambda _: w.Layout(width="auto", flex="1 1 auto", min_width="max-content"),
+    "check": lambda label: w.Layout(
+        width="auto", flex="1 1 auto", min_width="max-content", max_width=f"calc({label} + 24em)"
+    ),
+    "check mark": lambda _: w.Layout(flex="0 0 auto", margin="0 0 0 8px"),
     "mark": lambda _: w.Layout(flex="0 0 auto", min_width="7em", margin="0 0 0 8px"),
     "mark style": lambda _: LabelStyle(),
     "text style": lambda label: TextStyle(description_width=label),
@@ -66,7 +69,8 @@ class FieldRow(w.HBox):
         self.missing = False
         self.problem = self.complaint = ""
         self.last_error: Exception | None = None
-        self.mark = w.Label(layout=look["mark"], style=look["mark style"])
+        place = "check mark" if isinstance(control, w.Checkbox) else "mark"
+        self.mark = w.Label(layout=look[place], style=look["mark style"])
         super().__init__([control, self.mark], layout=look["row"])
 
     @cached_property

@@ -240,7 +240,8 @@ def test_choosing_a_brick_again_shows_its_form_again():
     put(panel, "out_channels", 4)
     panel.bricks.selected = 0
     assert panel.form.value == {k: v for k, v in CONV.items() if k != "type"}  # pyright: ignore[reportOptionalMemberAccess]
-    for _ in range(10):
+    for width in range(5, 15):
         press(panel, "Duplicate")
-        put(panel, "out_channels", 5 + len(panel.state.blueprint))
+        put(panel, "out_channels", width)
+        panel.bricks.selected = 0
     assert len(panel.shelf.forms) == 6
