@@ -1,0 +1,259 @@
+"""``brickbook VERB`` in a shell: the verbs of the magic, without a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from brickbook import __version__
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError, nearest
+from brickbook.literals import is_plain_word, literal
+
+__all__ = ["init_cfg_of", "load_model", "main", "parser", "read_config"]
+
+SHORT = {"torchvision": "torchvision.models"}
+SUFFIXES = (".py", ".json", ".txt", ".cfg")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; a ConfigError is one line on stderr and exit code 2."""
+    arguments = parser().parse_args(argv)
+    sys.path.insert(0, "")  # `package.module` of the folder one stands in, as with python -m
+    try:
+        arguments.verb(arguments)
+    except (ConfigError, OSError, ImportError) as error:
+        sys.stderr.write(f"brickbook: {error}\n")
+        return 2
+    finally:
+        sys.path.remove("")
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    whole = argparse.ArgumentParser(
+        prog="brickbook", description="Build a PyTorch model, start it, and look at its weights."
+    )
+    whole.add_argument("--version", action="version", version=f"brickbook {__version__}")
+    verbs = whole.add_subparsers(title="verbs", metavar="VERB", required=True)
+    one = verbs.add_parser(
+        "show",
+        help="a model's weights, before and after an initialisation",
+        description="Show a model's weights, and with --init or --cfg what an initialisation "
+        "makes of them: as text, and with --html as a page that needs no network.",
+    )
+    one.add_argument(
+        "model",
+        help="package.module:callable, file.py:callable, torchvision:NAME or timm:NAME; "
+        "the callable is called without arguments",
+    )
+    one.add_argument("--init", metavar="TYPE", help="an initialiser: Kaiming, Normal, Constant, …")
+    one.add_argument(
+        "--layer", action="append", default=[], help="a class it speaks of; may be repeated"
+    )
+    one.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE",
+        help="an argument of the initialiser, such as std=0.01; may be repeated",
+    )  # fmt: skip
+    one.add_argument("--cfg", metavar="FILE", help="an init_cfg as JSON or a Python literal")
+    one.add_argument("--seed", type=int, help="seed of the draws; the same weights each time")
+    one.add_argument("--strict", action="store_true", help="a rule without effect is an error")
+    one.add_argument("--bins", type=int, default=64, help="bins of a histogram (default 64)")
+    one.add_argument("--html", metavar="FILE", help="write a self-contained page")
+    one.set_defaults(verb=show)
+    one = verbs.add_parser(
+        "build",
+        help="a model from a config",
+        description="Build a model from a brick's config or a list of them, and say its layers.",
+    )
+    one.add_argument("config", help="a file with JSON or a Python literal; dict(...) is fine")
+    one.add_argument(
+        "--input", metavar="SHAPE", help="input shape without the batch, such as 3,32,32"
+    )
+    one.add_argument("--python", action="store_true", help="print the Python that builds it")
+    one.add_argument("--save", metavar="FILE", help="save the state dict with torch.save")
+    one.set_defaults(verb=build)
+    return whole
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """Carry out ``brickbook show``."""
+    from brickbook.init.apply import carry_out
+    from brickbook.init.plan import plan
+    from brickbook.measure import compare, snapshot
+
+    model = load_model(arguments.model)
+    cfg = init_cfg_of(arguments)
+    before = snapshot(model, bins=arguments.bins)
+    todo = plan(model, cfg if cfg is not None else [], strict=arguments.strict)
+    report = carry_out(todo, model, seed=arguments.seed) if cfg is not None else None
+    comparison = compare(before, snapshot(model, bins=arguments.bins) if report else before)
+    if arguments.html:
+        from brickbook.views.page import page
+
+        file = Path(arguments.html)
+        file.write_text(page(arguments.model, comparison, todo, report), encoding="utf-8")
+        say(f"{file}: {len(comparison)} tensors")
+    else:
+        say(table(comparison))
+    if report is not None:
+        say(repr(report))
+
+
+def build(arguments: argparse.Namespace) -> None:
+    """Carry out ``brickbook build``."""
+    import torch
+
+    from brickbook.blueprint import Blueprint
+    from brickbook.measure import shapes
+
+    blueprint = Blueprint.from_config(read_config(arguments.config))
+    model = blueprint.build()
+    if arguments.python:
+        say(blueprint.to_python())
+    elif arguments.input:
+        say(str_of_shapes(shapes(model, (1, *shape_of(arguments.input)))))
+    else:
+        say(repr(model))
+    total = sum(value.numel() for value in model.parameters())
+    say(f"{len(model)} bricks, {total:,} parameters")
+    if arguments.save:
+        torch.save(model.state_dict(), arguments.save)
+        say(f"saved to {arguments.save}")
+
+
+def load_model(spec: str) -> Any:
+    """Return the model that ``module:callable``, ``file.py:callable`` or ``timm:name`` means."""
+    from torch import nn
+
+    place, colon, name = spec.rpartition(":")
+    if not colon or not place or not name:
+        raise BadValueError("model", f"expected module:callable or file.py:callable, got {spec!r}.")
+    if place == "timm":
+        make: Any = lambda: importlib.import_module("timm").create_model(name)  # noqa: E731
+    else:
+        module = file_module(place) if place.endswith(".py") else importlib.import_module(
+            SHORT.get(place, place)
+        )  # fmt: skip
+        make = module
+        for part in name.split("."):
+            if not hasattr(make, part):
+                known = [word for word in vars(make) if not word.startswith("_")]
+                raise BadValueError("model", f"{place} has no {part!r}.", nearest(part, known))
+            make = getattr(make, part)
+    if not callable(make):
+        raise BadArgumentError("model", f"{spec} is {make!r}, no model and nothing that makes one.")
+    model = make if isinstance(make, nn.Module) else make()
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"{spec} gives {type(model)}, no torch.nn.Module.")
+    return model
+
+
+def file_module(file: str) -> Any:
+    """Import a Python file by its path."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"model: {file} can not be found.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"model: {file} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def read_config(file: str) -> Any:
+    """Read a file with JSON or a Python literal, in which ``dict(...)`` may stand."""
+    text = Path(file).expanduser().read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as wrong:
+        try:
+            return literal(text)
+        except (ValueError, SyntaxError):
+            raise BadValueError(file, f"neither JSON ({wrong}) nor a Python literal.") from None
+
+
+def init_cfg_of(arguments: Any) -> Any:
+    """Return the init_cfg that --init, --layer, --set or --cfg say; None without any."""
+    if arguments.cfg:
+        return read_config(arguments.cfg)
+    if not arguments.init:
+        if arguments.layer or arguments.set:
+            raise BadValueError("--layer" if arguments.layer else "--set", "--init is missing.")
+        return None
+    own = dict(argument(text) for text in arguments.set)
+    layers = [word for text in arguments.layer for word in text.split(",") if word]
+    return {"type": arguments.init, **own, **({"layer": layers} if layers else {})}
+
+
+def argument(text: str) -> tuple[str, Any]:
+    """Read ``key=value``."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadValueError("--set", f"expected KEY=VALUE, got {text!r}.")
+    try:
+        return key, value if is_plain_word(value) else literal(value)
+    except (ValueError, SyntaxError):
+        return key, value
+
+
+def shape_of(text: str) -> tuple[int, ...]:
+    """Read an input shape: ``3,32,32`` or ``3x32x32``."""
+    try:
+        return tuple(int(word) for word in text.replace("x", ",").split(",") if word.strip())
+    except ValueError:
+        raise BadValueError("--input", f"expected numbers like 3,32,32, got {text!r}.") from None
+
+
+def str_of_shapes(trace: Any) -> str:
+    """Return the bricks with their output shapes as text."""
+    rows = [
+        (
+            row.name,
+            row.kind,
+            row.error or "×".join(map(str, (row.output or ())[1:])) or row.state,
+            f"{row.params:,}",
+        )
+        for row in trace.rows
+    ]
+    return columns((("brick", "class", "output", "parameters"), *rows))
+
+
+def table(comparison: Any) -> str:
+    """Return the numbers of a comparison as text."""
+    head = ("name", "shape", "mean before", "after", "std before", "after")
+    rows = []
+    for pair in comparison.values():
+        was, now = pair.before, pair.after
+        rows.append((
+            pair.name,
+            "×".join(map(str, pair.latest.shape)),
+            *(f"{x:.4g}" for x in (was.mean, now.mean, was.std, now.std)),
+        ))  # fmt: skip
+    return columns((head, *rows))
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Set rows of words in columns."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def say(text: str) -> None:
+    """Write a line to stdout: the answer of a command."""
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

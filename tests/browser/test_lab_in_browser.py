@@ -1,0 +1,133 @@
+"""The notebook's main path in a real JupyterLab with a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+pytest_plugins = ["browser_fixtures"]
+pytestmark = pytest.mark.browser
+
+FIRST = "%load_ext brickbook"
+TOLD = """
+import json
+pair = Out[3].comparison["0.conv.weight"]
+print("TOLD", json.dumps(dict(count=pair.after.count, std=pair.after.std, counts=pair.counts_after,
+                              before=pair.counts_before)))
+"""
+RESNET = """
+from torchvision_support import import_torchvision
+model = import_torchvision().models.resnet50(weights=None)
+"""
+CELL = ".bb-cell[data-name='{}']"
+
+
+def open_notebook(page, address, cells):
+    page.goto(address)
+    page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+
+
+def run_cell(page, at):
+    """Click into a cell and press Shift-Enter."""
+    page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
+    page.keyboard.press("Shift+Enter")
+
+
+def told(page):
+    """Read what a cell printed."""
+    line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
+    line.wait_for()
+    return json.loads(line.inner_text().split("TOLD ", 1)[1])
+
+
+def theme(page, name):
+    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
+    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+    page.wait_for_timeout(1000)  # the stylesheet comes after the name
+
+
+def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, shoot):
+    cells = (FIRST, "%brickbook build --as model", "%brickbook show model", TOLD)
+    open_notebook(page, lab.notebook("path.ipynb", *cells), len(cells))
+    run_cell(page, 0)
+    run_cell(page, 1)
+    page.get_by_role("button", name="Use as `model`").click()
+    page.get_by_text("`model` is the new model").wait_for()
+    shoot("builder_light")
+    run_cell(page, 2)
+    cell = page.locator(CELL.format("0.conv.weight"))
+    cell.wait_for()
+    rules = page.locator(".jp-CodeCell").nth(2)
+    rules.get_by_label("type").first.select_option("Normal")
+    std = rules.get_by_label("std", exact=True)
+    std.fill("0.5")
+    std.press("Enter")
+    page.locator(CELL.format("0.conv.weight"), has_text="Normal(0, 0.5)").wait_for()
+    assert "untouched" in cell.inner_text()  # planned, not written
+    page.get_by_role("button", name="Initialize").click()
+    page.locator(CELL.format("0.conv.weight"), has_text="changed").wait_for()
+    run_cell(page, 3)
+    kernel = told(page)
+    shown = cell.evaluate("element => element.__data")
+    assert list(shown["counts"]["after"]) == kernel["counts"] or (
+        list(shown["counts"]["after"].values()) == kernel["counts"]
+    )
+    assert int(cell.get_attribute("data-after-total")) == kernel["count"] == 432
+    assert shown["after"]["std"] == pytest.approx(kernel["std"], rel=1e-6)
+    assert kernel["std"] == pytest.approx(0.5, rel=0.1)
+    assert cell.locator(".bb-std").inner_text().startswith(f"std {kernel['std']:.3g}")
+    page.get_by_role("button", name="Undo").last.click()
+    page.locator(CELL.format("0.conv.weight"), has_text="untouched").wait_for()
+
+
+def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(page, lab, shoot):
+    model = "from torch import nn\nmodel = nn.Sequential(nn.Linear(20, 30))"
+    cells = (FIRST, model, "%brickbook show model --init Normal --layer Linear")
+    open_notebook(page, lab.notebook("mistake.ipynb", *cells), len(cells))
+    for at in range(3):
+        run_cell(page, at)
+    panel = page.locator(".jp-CodeCell").nth(2)
+    panel.get_by_text("Arguments").first.click()
+    std = panel.get_by_label("std", exact=True)
+    std.fill("-1")
+    std.press("Enter")
+    panel.get_by_text("expected a finite number of 0 or more").first.wait_for()
+    assert panel.get_by_role("button", name="Initialize").is_disabled()
+    shoot("mistake")
+    std.fill("0.25")
+    std.press("Enter")
+    layer = panel.get_by_label("add class")
+    layer.fill("Linaer")
+    layer.press("Enter")
+    panel.get_by_text("Did you mean 'Linear'?").first.wait_for()
+    shoot("unmatched")
+    page.locator(CELL.format("0.weight"), has_text="Normal(0, 0.25)").wait_for()
+    panel.get_by_role("button", name="Initialize").click()
+    page.locator(CELL.format("0.weight"), has_text="changed").wait_for()
+
+
+def test_resnet50_in_both_themes(page, lab, shoot):
+    cells = (FIRST, RESNET, "%brickbook show model --init Kaiming --layer Conv2d")
+    open_notebook(page, lab.notebook("resnet50.ipynb", *cells), len(cells))
+    for at in range(3):
+        run_cell(page, at)
+    page.locator(CELL.format("fc.bias")).wait_for(state="attached")
+    assert page.locator(".bb-cell").count() == 161
+    page.get_by_role("button", name="Initialize").click()
+    first = page.locator(CELL.format("conv1.weight"))
+    page.locator(CELL.format("conv1.weight"), has_text="changed").wait_for()
+    first.click()
+    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.locator(".jp-CodeCell").nth(2).locator(".jp-OutputArea").first.scroll_into_view_if_needed()
+    shoot("resnet50_light")
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    shoot("resnet50_detail_light")
+    theme(page, "JupyterLab Dark")
+    shoot("resnet50_detail_dark")
+    first.scroll_into_view_if_needed()
+    shoot("resnet50_dark")
+    colour = first.evaluate("element => getComputedStyle(element).color")
+    assert min(int(number) for number in re.findall(r"\d+", colour)[:3]) > 150
