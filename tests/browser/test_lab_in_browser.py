@@ -110,7 +110,11 @@ def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(page, lab, shoot
 
 
 def test_resnet50_in_both_themes(page, lab, shoot):
-    cells = (FIRST, RESNET, "%brickbook show model --init Kaiming --layer Conv2d")
+    cells = (
+        FIRST,
+        RESNET,
+        "%brickbook show model --init Xavier --set distribution=uniform --layer Conv2d",
+    )
     open_notebook(page, lab.notebook("resnet50.ipynb", *cells), len(cells))
     for at in range(3):
         run_cell(page, at)
@@ -121,7 +125,7 @@ def test_resnet50_in_both_themes(page, lab, shoot):
     page.locator(CELL.format("conv1.weight"), has_text="changed").wait_for()
     first.click()
     page.locator(".js-plotly-plot .main-svg").first.wait_for()
-    page.locator(".jp-CodeCell").nth(2).locator(".jp-OutputArea").first.scroll_into_view_if_needed()
+    page.get_by_text("161 parameters, 25.6 M values").scroll_into_view_if_needed()
     shoot("resnet50_light")
     page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     shoot("resnet50_detail_light")
