@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as w
 
@@ -26,22 +27,19 @@ class Bar(Part):
         undo: Callable[[w.Button], None],
         python: Callable[[], str],
     ) -> None:
-        super().__init__()
         self.python = python
         self.status = Notice()
         self.code: w.Textarea | None = None
+        shared: dict[str, Any] = {"layout": wide(), "style": w.ButtonStyle()}
         self.initialize = w.Button(
-            description="Initialize",
-            icon="play",
-            button_style="primary",
-            layout=wide(),
+            description="Initialize", icon="play", button_style="primary", **shared
         )
-        self.undo = w.Button(description="Undo", icon="undo", disabled=True, layout=wide())
+        self.undo = w.Button(description="Undo", icon="undo", disabled=True, **shared)
         self.copy = w.Button(
             description="Copy config",
             icon="copy",
             tooltip="Show the rules as Python that runs as pasted",
-            layout=wide(),
+            **shared,
         )
         self.initialize.on_click(initialize)
         self.undo.on_click(undo)
@@ -49,7 +47,7 @@ class Bar(Part):
         self.line = w.HBox(
             [self.initialize, self.undo, self.copy], layout=wide(flex_flow="row wrap")
         )
-        self.hold(self.line, self.status)
+        super().__init__(self.line, self.status)
 
     def allow(self, ready: bool, why_no_undo: str) -> None:
         """Say what may be pressed."""
@@ -69,7 +67,7 @@ class Bar(Part):
         if self.code is None:
             self.code = w.Textarea(layout=wide())
             self.refresh()
-            self.hold(self.line, self.code, self.status)
+            self.hold(self.line, self.status, self.code)
         else:
             self.hold(self.line, self.status)
             close_tree(self.code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as w
 
 from brickbook.init.rows import Row
-from brickbook.lab.init_look import Part, wide
+from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import numbers, where_from
 from brickbook.lab.panels import Notice, guarded
 from brickbook.measure.comparisons import Pair
@@ -28,13 +28,15 @@ class Detail(Part):
     5 MB of script for the first figure. There is never a second one.
     """
 
+    spot = 2
+
     def __init__(self) -> None:
-        super().__init__(spot=2)
         self.figure: go.FigureWidget | None = None
+        self.fitted = False
         self.pair: Pair | None = None
         self.row: Row | None = None
         self.origin = Notice(NOTHING, "info")
-        self.hold(self.origin)
+        super().__init__(self.origin)
 
     def unfold(self) -> None:
         """Make the controls, at the first choice."""
@@ -58,7 +60,7 @@ class Detail(Part):
         self.heading.value = f"{pair.name}: {shape}, {stats.count:,} values, {stats.dtype}"
         self.origin.say(where_from(row), "info")
         heads, *lines = numbers(pair, row)
-        self.table.value = table(heads, lines, right=range(1, len(heads)))
+        self.table.value = close_up(table(heads, lines, right=range(1, len(heads))))
         self.paint()
 
     @guarded
@@ -78,10 +80,22 @@ class Detail(Part):
 
         law = self.row.law if self.row else None
         drawn = histogram(self.pair.before, self.pair.after, law, log=self.log_scale.value)
-        drawn.layout.autosize = True  # as wide as the panel
         if self.figure is None:
             self.figure = FigureWidget(drawn)
+            self.figure._config = {**self.figure._config, "responsive": True}
+            self.figure.observe(self.fit, "_js2py_traceDeltas")
             self.canvas.children = (self.figure,)
             return
+        # Nothing but the traces and the axes: a layout sent again would fix the width.
         with self.figure.batch_update():
-            self.figure.update(drawn.to_plotly_json(), overwrite=True)
+            self.figure.update(data=list(drawn.to_plotly_json()["data"]))
+            self.figure.update_layout(
+                xaxis=drawn.layout["xaxis"], yaxis=drawn.layout["yaxis"], overwrite=True
+            )
+
+    @guarded
+    def fit(self, _change: object) -> None:
+        """Take the width of the panel when the page answers: before, the figure has none."""
+        if self.figure is not None and not self.fitted:
+            self.fitted = True
+            self.figure.update_layout(autosize=True)

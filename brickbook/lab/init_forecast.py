@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import ipywidgets as w
 
 from brickbook.init.rows import InitPlan
-from brickbook.lab.init_look import Part, wide
+from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import summary, unmatched_words
 from brickbook.lab.panels import Notice, guarded
 from brickbook.views.markup import plan_columns, table
@@ -20,8 +20,9 @@ PLAN_ROWS = 1000
 class Forecast(Part):
     """The top of the init lab; the table is only filled while it is unfolded."""
 
+    spot = 2
+
     def __init__(self) -> None:
-        super().__init__(spot=2)
         self.plan: InitPlan | None = None
         self.words, self.problems = Notice(), Notice()
         self.table = w.HTML(layout=wide(max_height="22em", overflow="auto"))
@@ -31,7 +32,7 @@ class Forecast(Part):
             selected_index=None,
             layout=wide(),
         )
-        self.hold(self.words, self.problems, self.accordion)
+        super().__init__(self.words, self.problems, self.accordion)
         self.accordion.observe(self.unfold, "selected_index")
 
     def show(self, plan: InitPlan | None, wrong: Sequence[str]) -> None:
@@ -53,5 +54,5 @@ class Forecast(Part):
     def fill(self) -> None:
         """Write the table, if it can be seen."""
         if self.accordion.selected_index is not None:
-            rows = self.plan or InitPlan(())
-            self.table.value = table(*plan_columns(rows), shown=PLAN_ROWS)
+            rows = plan_columns(self.plan) if self.plan is not None else None
+            self.table.value = close_up(table(*rows, shown=PLAN_ROWS)) if rows else ""

@@ -77,13 +77,13 @@ class InitLab(Panel):
 
     # What guarded callbacks set; here it also answers for the parts.
     @property
-    def last_error(self) -> Exception | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def last_error(self) -> Exception | None:
         """The last exception in a callback, of the panel or of a part of it."""
         found = (getattr(part, "last_error", None) for part in parts_of(self))
         return self.own_error or next((error for error in found if error is not None), None)
 
     @last_error.setter
-    def last_error(self, error: Exception | None) -> None:
+    def last_error(self, error: Exception | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self.own_error = error
 
     @property
@@ -111,7 +111,7 @@ class InitLab(Panel):
         )
         # A block, because the items of a flexible box with a greatest height would shrink.
         left = w.Box(
-            [self.bar, self.rules],
+            [self.rules],
             layout=Slim(
                 display="block",
                 flex="0 0 25em",
@@ -121,7 +121,7 @@ class InitLab(Panel):
             ),
         )
         body = w.HBox([left, self.grid], layout=wide())
-        self.children = (self.title, self.notice, self.forecast, body, self.detail)
+        self.children = (self.title, self.notice, self.forecast, self.bar, body, self.detail)
 
     def count(self) -> str:
         """Say how many parameters there are."""
@@ -132,16 +132,22 @@ class InitLab(Panel):
     def refresh(self) -> None:
         """Make the plan anew and show what it would do; nothing is written."""
         self.rules.forgive()
-        wrong = [f"{place(path)}: {text}" for path, text in self.rules.errors.items()]
+        wrong = dict(self.rules.errors)
         self.plan = None
-        if not wrong:
-            try:
-                self.plan = self.session.plan(self.state)
-                wrong = [text for text in [self.session.why_not(self.plan)] if text]
-            except ConfigError as error:
-                self.rules.complain(error)
-                wrong = [f"{place(error.path)}: {error.problem} {error.hint}".rstrip()]
-        self.forecast.show(self.plan, wrong)
+        try:
+            found = self.session.plan(self.state)
+        except ConfigError as error:
+            # What a field lacks already says so: its rule need not say it too.
+            if not any(path.startswith(f"{error.path}.") for path in wrong):
+                if not self.rules.complain(error):
+                    wrong[error.path] = f"{error.problem} {error.hint}".rstrip()
+                wrong.update(self.rules.errors)
+        else:
+            self.plan = found if not wrong else None
+        lines = [f"{place(path)}: {text}" for path, text in wrong.items()]
+        if self.plan is not None:
+            lines = [text for text in [self.session.why_not(self.plan)] if text]
+        self.forecast.show(self.plan, lines)
         self.bar.refresh()
         self.show_weights()
 

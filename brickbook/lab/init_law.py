@@ -17,6 +17,7 @@ from brickbook.registry import Config
 __all__ = ["LawForm", "LawPart"]
 
 OWN = ("layer", "override", "name")
+LIKE = ""  # no type of one's own; None would be no choice for a menu
 COMMON = frozenset(field.name for field in fields_of(BaseInit)) - {"layer"}
 
 
@@ -43,10 +44,9 @@ class LawPart(Part):
     """
 
     def __init__(self, cfg: Config, changed: Callable[[], None], like: str = "") -> None:
-        super().__init__()
         self.changed = changed
         self.own = {key: value for key, value in cfg.items() if key not in OWN}
-        self.kind = self.own.pop("type", None)
+        self.kind = self.own.pop("type", LIKE)
         self.menu = w.Dropdown(
             options=type_options(self.kind, like),
             value=self.kind,
@@ -56,8 +56,9 @@ class LawPart(Part):
         )
         self.form: LawForm | None = None
         self.below: w.Widget | None = None
-        self.arrange(bool(self.own))
         self.menu.observe(self.take_kind, "value")
+        self.arrange(bool(self.own))
+        super().__init__()
 
     @property
     def make(self) -> Callable[..., Any] | None:
@@ -73,7 +74,7 @@ class LawPart(Part):
     def value(self) -> dict[str, Any]:
         """The type and its arguments."""
         own = self.form.value if self.form is not None else self.own
-        return {**({} if self.kind is None else {"type": self.kind}), **own}
+        return {**({"type": self.kind} if self.kind != LIKE else {}), **own}
 
     @property
     def takes_layer(self) -> bool:
@@ -148,9 +149,9 @@ class LawPart(Part):
 
 def type_options(kind: Any, like: str = "") -> list[tuple[str, Any]]:
     """Return the menu of types: all that are registered and can be called, and ``kind``."""
-    options: list[tuple[str, Any]] = [(like, None)] if like else []
+    options: list[tuple[str, Any]] = [(like, LIKE)] if like else []
     options += [(name, name) for name, make in INITIALIZERS.module_dict.items() if works(make)]
-    if kind is not None and kind not in [value for _, value in options]:
+    if kind not in [value for _, value in options]:
         options.append((kind if isinstance(kind, str) else getattr(kind, "__name__", "?"), kind))
     return options
 

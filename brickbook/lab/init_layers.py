@@ -36,18 +36,28 @@ class Classes:
 class LayerPicker(Part):
     """The ``layer`` of a rule: ``value`` is a list of class names or classes, in order."""
 
+    spot = 2
+
     def __init__(
         self, classes: Classes, value: Any, changed: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(spot=2)
         self.classes, self.changed = classes, changed
         self.named: dict[str, Any] = {word(layer): layer for layer in listed(value)}
         self.boxes: dict[str, w.Checkbox] = {}
         self.shared_layout = wide(margin="0 1em 0 0", flex="0 0 auto")
         self.shared_style = CheckboxStyle()
+        for name in (*classes.own, *self.named):
+            self.offer(name)
         self.shelf = w.HBox(
-            layout=Slim(flex_flow="row wrap", max_height="11em", overflow="hidden auto")
+            list(self.boxes.values()),
+            layout=Slim(
+                flex="1 1 0", flex_flow="row wrap", max_height="11em", overflow="hidden auto"
+            ),
         )
+        at_right = Slim(
+            display="flex", justify_content="flex-end", width="9ch", margin="2px 8px 2px 2px"
+        )
+        line = w.HBox([w.Label("layer", layout=at_right), self.shelf], layout=wide())
         self.more = w.Combobox(
             options=classes.others,
             placeholder="another class, then Enter",
@@ -57,10 +67,7 @@ class LayerPicker(Part):
             layout=wide(max_width="26em"),
         )
         self.more.observe(self.take_more, "value")
-        for name in (*classes.own, *self.named):
-            self.offer(name)
-        self.shelf.children = tuple(self.boxes.values())
-        self.hold(self.shelf, self.more)
+        super().__init__(line, self.more)
 
     @property
     def value(self) -> list[Any]:

@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from brickbook.lab.panels import Notice, close_tree
 
-__all__ = ["Part", "Slim", "icon_button", "icon_layout", "wide"]
+__all__ = ["Part", "Slim", "close_up", "icon_button", "wide"]
 
 
 class Slim(w.Layout):
@@ -29,13 +29,15 @@ class Slim(w.Layout):
 class Part(w.VBox):
     """A box that can say something: the place for that is made for the first message.
 
-    ``spot`` is how many parts stand above the message.
+    ``spot`` is how many parts stand above the message. A subclass makes its parts first and calls
+    ``__init__`` last: what a widget holds when it is made costs no message of its own.
     """
 
-    def __init__(self, *, spot: int = 1, **layout: Any) -> None:
-        self.spot = spot
-        self.last_error: Exception | None = None
-        super().__init__(layout=Slim(width="auto", **layout))
+    spot = 1
+    last_error: Exception | None = None
+
+    def __init__(self, *parts: w.Widget, **layout: Any) -> None:
+        super().__init__(parts or self.children, layout=Slim(width="auto", **layout))
 
     @cached_property
     def notice(self) -> Notice:
@@ -70,11 +72,19 @@ def wide(**layout: Any) -> Slim:
     return Slim(width="auto", **layout)
 
 
-def icon_layout() -> Slim:
-    """Return the layout of one or more icon buttons."""
-    return Slim(width="2.4em", flex="0 0 auto", padding="0")
+def close_up(table: str) -> str:
+    """Set the lines of a table closer than those of controls."""
+    return f'<div style="line-height: 1.4">{table}</div>'
 
 
-def icon_button(icon: str, tooltip: str, layout: w.Layout) -> w.Button:
-    """Make a small square button; the tooltip is its name for a screen reader too."""
-    return w.Button(icon=icon, tooltip=tooltip, layout=layout)
+def icon_button(icon: str, tooltip: str, like: w.Button | None = None) -> w.Button:
+    """Make a small square button; the tooltip is its name for a screen reader too.
+
+    It shares the models of layout and style with the button ``like``.
+    """
+    return w.Button(
+        icon=icon,
+        tooltip=tooltip,
+        layout=like.layout if like else Slim(width="2.4em", flex="0 0 auto", padding="0"),
+        style=like.style if like else w.ButtonStyle(),
+    )

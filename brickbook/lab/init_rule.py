@@ -10,14 +10,12 @@ import ipywidgets as w
 
 from brickbook.lab.init_law import LawPart
 from brickbook.lab.init_layers import Classes, LayerPicker
-from brickbook.lab.init_look import Part, Slim, icon_button, icon_layout, wide
+from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_state import overrides_of, with_overrides
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 
 __all__ = ["OverrideCard", "RuleCard"]
-
-ABOVE = 2  # the type and the layers
 
 
 class OverrideCard(Part):
@@ -30,8 +28,6 @@ class OverrideCard(Part):
         changed: Callable[[], None],
         remove: Callable[[OverrideCard], None],
     ) -> None:
-        edge = "2px solid var(--jp-border-color1, #888)"
-        super().__init__(border_left=edge, margin="2px 0 2px 0.5em", padding="0 0 0 0.6em")
         self.given_name, self.changed = cfg.get("name"), changed
         self.layer = {"layer": cfg["layer"]} if "layer" in cfg else {}
         self.name = w.Combobox(
@@ -44,9 +40,16 @@ class OverrideCard(Part):
             layout=wide(flex="1 1 auto", max_width="26em"),
         )
         self.law = LawPart(cfg, changed, like="as the rule")
-        drop = icon_button("trash", "Remove this override", icon_layout())
+        drop = icon_button("trash", "Remove this override")
         drop.on_click(lambda _: remove(self))
-        self.hold(w.HBox([self.name, drop], layout=wide()), self.law)
+        edge = "2px solid var(--jp-border-color1, #888)"
+        super().__init__(
+            w.HBox([self.name, drop], layout=wide()),
+            self.law,
+            border_left=edge,
+            margin="2px 0 2px 0.5em",
+            padding="0 0 0 0.6em",
+        )
         self.name.observe(self.take_name, "value")
 
     @property
@@ -84,10 +87,11 @@ class OverrideCard(Part):
 class RuleCard(Part):
     """A rule: ``value`` is its config; ``changed`` is called after every edit."""
 
+    spot = 2
+
     def __init__(
         self, rule: Config, classes: Classes, names: Sequence[str], changed: Callable[[], None]
     ) -> None:
-        super().__init__(spot=ABOVE, padding="4px 0")
         self.names, self.changed, self.given_kind = names, changed, rule.get("type")
         self.law = LawPart(rule, self.take)
         self.picker = LayerPicker(classes, rule.get("layer"), self.take)
@@ -100,6 +104,7 @@ class RuleCard(Part):
         )
         self.add.on_click(self.press_add)
         self.arrange()
+        super().__init__(padding="4px 0")
 
     @property
     def value(self) -> dict[str, Any]:

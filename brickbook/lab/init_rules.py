@@ -10,7 +10,7 @@ from torch import nn
 
 from brickbook.errors import ConfigError
 from brickbook.lab.init_layers import Classes
-from brickbook.lab.init_look import Part, Slim, icon_button, icon_layout, wide
+from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_presets import PRESETS
 from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
@@ -28,10 +28,11 @@ class RuleList(Part):
     Controls by name, for a program: ``cards``, ``add``, ``presets``, ``seed``.
     """
 
+    spot = 4
+
     def __init__(
         self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(spot=4)
         self.model, self.state, self.changed = model, state, changed
         self.classes = Classes(model)
         self.names = [name for name, _ in model.named_modules() if name]
@@ -57,11 +58,11 @@ class RuleList(Part):
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )
-        self.hold(self.presets, self.shelf, self.add, self.seed)
         self.fill()
         self.add.on_click(self.press_add)
         self.presets.observe(self.take_preset, "value")
         self.seed.observe(self.take_seed, "value")
+        super().__init__(self.presets, self.shelf, self.add, self.seed)
 
     @property
     def errors(self) -> dict[str, str]:
@@ -95,12 +96,11 @@ class RuleList(Part):
 
     def framed(self, at: int) -> w.VBox:
         """Put a card under a heading with its buttons."""
-        small = icon_layout()
-        drop = icon_button("trash", f"Remove rule {at + 1}", small)
+        drop = icon_button("trash", f"Remove rule {at + 1}")
         drop.on_click(lambda _: self.drop(at))
         buttons = [drop]
         if at:
-            up = icon_button("arrow-up", f"Move rule {at + 1} up", small)
+            up = icon_button("arrow-up", f"Move rule {at + 1} up", drop)
             up.on_click(lambda _: self.move(at, at - 1))
             buttons.insert(0, up)
         heading = w.HTML(f"<b>Rule {at + 1}</b>", layout=Slim(flex="1 1 auto", margin="0"))

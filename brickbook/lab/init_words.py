@@ -113,7 +113,7 @@ def result(report: InitReport) -> str:
 def where_from(row: Row | None) -> str:
     """Say which rule speaks for a parameter, which others lost, and what may follow."""
     if row is None:
-        return "No plan speaks of it."
+        return "Nothing is planned for it."
     if row.law is None:
         text = f"Left as it is: {row.reason}."
     else:

@@ -426,3 +426,47 @@ def test_a_panel_costs_the_page_little(monkeypatch):
     monkeypatch.setattr(comm, "create_comm", lambda *args, **kwargs: Counting(*args, **kwargs))
     panel()
     assert len(told) < 200 and sum(told) < 120_000
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    lab = panel([{**KAIMING, "override": {"name": "head"}}, {"type": "Pretrained"}])
+    lab.rules.seed.value = "1.5"
+    assert lab.rules.errors == {
+        "init_cfg[1].checkpoint": "needs a value.",
+        "seed": "expected a whole number or nothing, got '1.5'.",
+    }
+    assert lab.forecast.problems.text == (
+        "Rule 2, checkpoint: needs a value.\nseed: expected a whole number or nothing, got '1.5'."
+    )
+    lab.rules.cards[1].law.form["checkpoint"].control.value = "w.pth"
+    assert list(lab.rules.errors) == ["init_cfg[0].override.name", "seed"]
+    lab.rules.seed.value = "1"
+    assert lab.forecast.problems.text == (
+        "Rule 1, override, name: Sequential has no module 'head'. Known: 0, 1, 2."
+    )
+
+
+def test_the_figure_takes_the_width_of_the_page_once_it_is_there():
+    lab = panel()
+    lab.grid.selected = "0.weight"
+    figure = lab.detail.figure
+    assert not figure.layout.autosize
+    figure._js2py_traceDeltas = {"trace_deltas": [], "trace_edit_id": 0}
+    assert figure.layout.autosize and lab.last_error is None
+    lab.grid.selected = "2.weight"
+    assert figure.layout.autosize
+
+
+def test_every_control_is_on_the_page():
+    lab = panel([{**KAIMING, "override": {"type": "Constant", "val": 0, "name": "2"}}, ONE])
+    lab.grid.selected = "0.weight"
+    card = lab.rules.cards[0]
+    wanted = [
+        lab.title, lab.notice, lab.forecast.words, lab.forecast.problems, lab.forecast.table,
+        lab.bar.initialize, lab.bar.undo, lab.bar.copy, lab.bar.status, lab.rules.presets,
+        lab.rules.add, lab.rules.seed, lab.grid, lab.detail.log_scale, lab.detail.table,
+        lab.detail.figure, lab.detail.origin, card.law.menu, card.law.below, card.add,
+        card.picker.more, *card.picker.boxes.values(), card.overrides[0].name,
+        card.overrides[0].law.form, lab.rules.cards[1].law.form,
+    ]  # fmt: skip
+    assert {id(part) for part in wanted} <= {id(part) for part in widgets(lab)}

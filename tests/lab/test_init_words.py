@@ -83,7 +83,7 @@ def test_where_a_law_comes_from():
         "It is frozen (requires_grad=False)."
     )
     assert where_from(plan(model, linear)["0.bias"]) == ("Left as it is: no rule speaks of Conv2d.")
-    assert where_from(None) == "No plan speaks of it."
+    assert where_from(None) == "Nothing is planned for it."
 
 
 def test_the_numbers_of_a_tensor():
