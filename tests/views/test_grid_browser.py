@@ -18,14 +18,9 @@ from brickbook.measure import compare, snapshot
 from brickbook.views.grid import GRID_CSS, GRID_JS, GridPayload, grid_payload
 from brickbook.views.page import page as page_of
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 EVIL = "<img src=x onerror=alert(1)>"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 # A model as anywidget has it, with a "kernel" that the test plays.
 HOST = """<!DOCTYPE html><meta charset="utf-8"><style>%s</style><div id="grid"></div>
 <script type="module">
@@ -65,14 +60,6 @@ def start(net: nn.Module, std: float) -> tuple[Any, GridPayload]:
     report = initialize(net, {"type": "Normal", "std": std, "layer": "Linear"}, seed=3)
     comparison = compare(before, snapshot(net))
     return comparison, grid_payload(comparison, report.plan, report)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture
