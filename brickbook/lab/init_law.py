@@ -102,7 +102,7 @@ class LawPart(Part):
     def fold(self) -> w.Button:
         """Make the button that stands for the form."""
         button = w.Button(
-            description="Arguments: all at their defaults",
+            description="Arguments: defaults",
             icon="caret-right",
             tooltip="Show the arguments of this type",
             layout=Slim(width="auto", align_self="flex-start", margin="2px 2px 2px 9ch"),

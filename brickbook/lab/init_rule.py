@@ -36,7 +36,7 @@ class OverrideCard(Part):
             placeholder="a module's name",
             description="part",
             continuous_update=False,
-            style={"description_width": "6ch"},
+            style={"description_width": "9ch"},
             layout=wide(flex="1 1 auto", max_width="26em"),
         )
         self.law = LawPart(cfg, changed, like="as the rule")

@@ -28,7 +28,7 @@ class RuleList(Part):
     Controls by name, for a program: ``cards``, ``add``, ``presets``, ``seed``.
     """
 
-    spot = 4
+    spot = 2  # below the seed
 
     def __init__(
         self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
@@ -62,7 +62,7 @@ class RuleList(Part):
         self.add.on_click(self.press_add)
         self.presets.observe(self.take_preset, "value")
         self.seed.observe(self.take_seed, "value")
-        super().__init__(self.presets, self.shelf, self.add, self.seed)
+        super().__init__(self.presets, self.seed, self.shelf, self.add)
 
     @property
     def errors(self) -> dict[str, str]:

@@ -260,7 +260,7 @@ def test_arguments_at_their_defaults_are_folded():
     edited = Edited([KAIMING, ONE])
     first, second = (card.law for card in edited.rules.cards)
     assert first.form is None and second.form is not None
-    assert first.below.description == "Arguments: all at their defaults"
+    assert first.below.description == "Arguments: defaults"
     first.below.click()
     assert list(first.form.rows) == [
         "a", "mode", "nonlinearity", "distribution", "bias", "bias_prob",
