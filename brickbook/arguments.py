@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import math
+import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from inspect import Parameter, signature
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError, ConfigError, nearest
+from brickbook.callables import name_of
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError, nearest
 
-__all__ = ["Parameters", "call", "check_call", "parameters"]
+__all__ = ["Parameters", "call", "check_call", "checked_number", "copied", "parameters"]
 
 T = TypeVar("T")
+MOST = sys.float_info.max
 
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -33,13 +39,21 @@ class Parameters:
     any_keyword: bool
 
 
-@lru_cache(maxsize=1024)
 def parameters(make: Callable[..., Any]) -> Parameters:
     """Read a signature once.
 
     A module class without an ``__init__`` of its own (``nn.Tanh``) takes nothing, whatever the
     ``*args, **kwargs`` of ``nn.Module`` promise.
     """
+    try:
+        return _parameters(make)
+    except TypeError:  # it cannot be hashed
+        return _parameters.__wrapped__(make)
+
+
+@lru_cache(maxsize=1024)
+def _parameters(make: Callable[..., Any]) -> Parameters:
+    """Read a signature."""
     if isinstance(make, type) and make.__init__ is nn.Module.__init__:
         return Parameters({}, (), (), {}, False, False)
     try:
@@ -119,11 +133,34 @@ def call(
         raise
 
 
-def name_of(make: Any) -> str:
-    """Return what a reader knows the callable by."""
-    while isinstance(make, partial):
-        make = make.func
-    return getattr(make, "__name__", None) or repr(make)
+def checked_number(key: str, value: Any, *, least: float = -math.inf) -> float:
+    """Return a number as Python's own int or float.
+
+    Raises TypeError unless ``value`` is a number, ValueError unless it is finite and enough.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise BadArgumentError(key, f"expected a number, got {value!r} ({type(value).__name__}).")
+    number = int(value) if isinstance(value, Integral) else float(value)
+    if not -MOST <= number <= MOST or number < least:
+        wanted = (
+            "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
+        )
+        raise BadValueError(key, f"expected {wanted}, got {value!r}.")
+    return number
+
+
+def copied(value: Any) -> Any:
+    """Return a config of one's own: dicts, lists and tuples at any depth, and what they hold.
+
+    >>> cfg = {"type": "Constant", "override": [{"name": "a"}]}
+    >>> copied(cfg) == cfg, copied(cfg)["override"] is cfg["override"]
+    (True, False)
+    """
+    if isinstance(value, Mapping):
+        return {key: copied(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(copied(part) for part in value)
+    return copy.deepcopy(value)
 
 
 def fits(hint: Any, value: Any) -> bool:

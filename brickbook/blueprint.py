@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.arguments import call, parameters
+from brickbook.arguments import call, copied, parameters
 from brickbook.errors import BadArgumentError, BadValueError, UnknownNameError, nearest
-from brickbook.literals import spell
+from brickbook.literals import is_python, spell
 from brickbook.modules import Sequential
 from brickbook.registry import Config, Registry, build_from_cfg, split_type
 
@@ -83,23 +83,24 @@ class Blueprint:
 
     def insert(self, at: int, cfg: Config) -> Blueprint:
         """Return a blueprint with ``cfg`` before the brick that is at ``at`` now."""
-        return Blueprint((*self.bricks[:at], dict(cfg), *self.bricks[at:]))
+        return Blueprint((*self.bricks[:at], copied(cfg), *self.bricks[at:]))
 
     def append(self, cfg: Config) -> Blueprint:
         """Return a blueprint with ``cfg`` at the end."""
         return self.insert(len(self), cfg)
 
     def remove(self, at: int) -> Blueprint:
-        """Return a blueprint without the brick at ``at``."""
+        """Return a blueprint without the brick at ``at``; IndexError if there is none."""
+        at = range(len(self))[at]
         return Blueprint(self.bricks[:at] + self.bricks[at + 1 :])
 
     def replace(self, at: int, cfg: Config) -> Blueprint:
         """Return a blueprint with ``cfg`` in the place of the brick at ``at``."""
-        return self.remove(at).insert(at, cfg)
+        return self.remove(at).insert(range(len(self))[at], cfg)
 
     def move(self, at: int, to: int) -> Blueprint:
         """Return a blueprint with the brick at ``at`` taken out and put in again at ``to``."""
-        return self.remove(at).insert(to, self.bricks[at])
+        return self.remove(at).insert(range(len(self))[to], self.bricks[at])
 
     def duplicate(self, at: int) -> Blueprint:
         """Return a blueprint with the brick at ``at`` twice in a row."""
@@ -108,12 +109,13 @@ class Blueprint:
     def build_brick(self, at: int) -> nn.Module:
         """Build the brick at ``at`` alone; an error's path starts with ``bricks[at]``."""
         path = f"bricks[{at}]"
-        kind, kwargs = split_type(self.bricks[at], path)
+        kind, kwargs = split_type(copied(self.bricks[at]), path)
         word, make = resolve(kind, path)
         family = kinds().get(word)
-        if family is not None and "path" in parameters(family.build_func).named:
-            name = kind.removeprefix(f"{word}.")
-            built = family.build({"type": name, **kwargs}, path=path)  # a family may add arguments
+        if family is not None:
+            own = {"type": kind.removeprefix(f"{word}."), **kwargs}
+            where = {"path": path} if "path" in parameters(family.build_func).named else {}
+            built = family.build(own, **where)  # a family may add arguments
         else:
             built = call(make, (), kwargs, path)
         if not isinstance(built, nn.Module):
@@ -125,14 +127,22 @@ class Blueprint:
         return Sequential(*(self.build_brick(at) for at in range(len(self))))
 
     def to_python(self, name: str = "model") -> str:
-        """Return Python that builds the same model when it is run."""
+        """Return Python that builds the same model when it is run.
+
+        Raises ValueError for a value that has no Python text, such as a partial.
+        """
         classes = {kind for brick in self.bricks for kind in classes_of(brick)}
         imports = sorted(
             f"from {kind.__module__} import {kind.__name__}"
             for kind in classes
             if kind.__module__ != "__main__"  # a class of the notebook is there already
         )
-        bricks = (f"    {spell(brick)}," for brick in self.bricks)
+        bricks = [f"    {spell(brick)}," for brick in self.bricks]
+        for at, line in enumerate(bricks):
+            if not is_python(line):
+                raise BadValueError(f"bricks[{at}]", f"cannot be written as Python: {line.strip()}")
+        if any("torch." in line for line in bricks):
+            imports.insert(0, "import torch")
         head = ("from brickbook import Blueprint", *imports, "")
         return "\n".join((*head, f"{name} = Blueprint((", *bricks, ")).build()", ""))
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from brickbook import __version__
+from brickbook.arguments import call
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError, nearest
 from brickbook.literals import is_plain_word, literal
 
 __all__ = ["init_cfg_of", "load_model", "main", "parser", "read_config"]
 
 SHORT = {"torchvision": "torchvision.models"}
-SUFFIXES = (".py", ".json", ".txt", ".cfg")
+NOTHING_TO_START = "there is nothing to start with: --init or --cfg is missing."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,9 +88,12 @@ def show(arguments: argparse.Namespace) -> None:
     from brickbook.init.apply import carry_out
     from brickbook.init.plan import plan
     from brickbook.measure import compare, snapshot
+    from brickbook.views.text import comparison_text
 
     model = load_model(arguments.model)
     cfg = init_cfg_of(arguments)
+    if cfg is None and (arguments.strict or arguments.seed is not None):
+        raise BadValueError("--strict" if arguments.strict else "--seed", NOTHING_TO_START)
     before = snapshot(model, bins=arguments.bins)
     todo = plan(model, cfg if cfg is not None else [], strict=arguments.strict)
     report = carry_out(todo, model, seed=arguments.seed) if cfg is not None else None
@@ -101,7 +105,7 @@ def show(arguments: argparse.Namespace) -> None:
         file.write_text(page(arguments.model, comparison, todo, report), encoding="utf-8")
         say(f"{file}: {len(comparison)} tensors")
     else:
-        say(table(comparison))
+        say(comparison_text(comparison))
     if report is not None:
         say(repr(report))
 
@@ -112,13 +116,16 @@ def build(arguments: argparse.Namespace) -> None:
 
     from brickbook.blueprint import Blueprint
     from brickbook.measure import shapes
+    from brickbook.views.text import shapes_text
 
+    if arguments.save and not Path(arguments.save).resolve().parent.is_dir():
+        raise BadValueError("--save", f"the folder of {arguments.save} does not exist.")
     blueprint = Blueprint.from_config(read_config(arguments.config))
     model = blueprint.build()
     if arguments.python:
         say(blueprint.to_python())
     elif arguments.input:
-        say(str_of_shapes(shapes(model, (1, *shape_of(arguments.input)))))
+        say(shapes_text(shapes(model, (1, *shape_of(arguments.input)))))
     else:
         say(repr(model))
     total = sum(value.numel() for value in model.parameters())
@@ -149,7 +156,7 @@ def load_model(spec: str) -> Any:
             make = getattr(make, part)
     if not callable(make):
         raise BadArgumentError("model", f"{spec} is {make!r}, no model and nothing that makes one.")
-    model = make if isinstance(make, nn.Module) else make()
+    model = make if isinstance(make, nn.Module) else call(make, (), {}, "model")
     if not isinstance(model, nn.Module):
         raise BadArgumentError("model", f"{spec} gives {type(model)}, no torch.nn.Module.")
     return model
@@ -165,13 +172,20 @@ def file_module(file: str) -> Any:
         raise ImportError(f"model: {file} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.parent.resolve()))  # what stands beside it, as for `python file.py`
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
     return module
 
 
 def read_config(file: str) -> Any:
     """Read a file with JSON or a Python literal, in which ``dict(...)`` may stand."""
-    text = Path(file).expanduser().read_text(encoding="utf-8")
+    try:
+        text = Path(file).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadValueError(file, "is no text in UTF-8.") from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as wrong:
@@ -184,10 +198,15 @@ def read_config(file: str) -> Any:
 def init_cfg_of(arguments: Any) -> Any:
     """Return the init_cfg that --init, --layer, --set or --cfg say; None without any."""
     if arguments.cfg:
-        return read_config(arguments.cfg)
+        if arguments.init:
+            raise BadValueError("--init", "cannot stand beside --cfg: one of them says the rules.")
+        cfg = read_config(arguments.cfg)
+        if cfg is None:
+            raise BadValueError(arguments.cfg, "holds no init_cfg.")
+        return cfg
     if not arguments.init:
         if arguments.layer or arguments.set:
-            raise BadValueError("--layer" if arguments.layer else "--set", "--init is missing.")
+            raise BadValueError("--layer" if arguments.layer else "--set", NOTHING_TO_START)
         return None
     own = dict(argument(text) for text in arguments.set)
     layers = [word for text in arguments.layer for word in text.split(",") if word]
@@ -211,43 +230,6 @@ def shape_of(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.replace("x", ",").split(",") if word.strip())
     except ValueError:
         raise BadValueError("--input", f"expected numbers like 3,32,32, got {text!r}.") from None
-
-
-def str_of_shapes(trace: Any) -> str:
-    """Return the bricks with their output shapes as text."""
-    rows = [
-        (
-            row.name,
-            row.kind,
-            row.error or "×".join(map(str, (row.output or ())[1:])) or row.state,
-            f"{row.params:,}",
-        )
-        for row in trace.rows
-    ]
-    return columns((("brick", "class", "output", "parameters"), *rows))
-
-
-def table(comparison: Any) -> str:
-    """Return the numbers of a comparison as text."""
-    head = ("name", "shape", "mean before", "after", "std before", "after")
-    rows = []
-    for pair in comparison.values():
-        was, now = pair.before, pair.after
-        rows.append((
-            pair.name,
-            "×".join(map(str, pair.latest.shape)),
-            *(f"{x:.4g}" for x in (was.mean, now.mean, was.std, now.std)),
-        ))  # fmt: skip
-    return columns((head, *rows))
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows of words in columns."""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def say(text: str) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["is_plain_word", "literal", "spell"]
+__all__ = ["is_plain_word", "is_python", "literal", "spell"]
 
 
 def spell(value: Any) -> str:
-    """Write a value so that `parse` reads it back: a plain word as it is, else a Python literal.
+    """Write a value so that it is read back: a plain word as it is, else a Python literal.
 
     >>> spell("same"), spell("3"), spell((3, 3)), spell({"type": "BN"})
     ('same', "'3'", '(3, 3)', "dict(type='BN')")
@@ -26,8 +27,29 @@ def spell(value: Any) -> str:
 
 
 def quote(value: Any) -> str:
-    """Spell a value inside a dict, where words need their quotes."""
-    return repr(value) if isinstance(value, str) else spell(value)
+    """Spell a value inside a dict, where words need their quotes.
+
+    >>> quote([1, dict(type="BN")]), quote((int,)), quote(float("inf"))
+    ("[1, dict(type='BN')]", '(int,)', "float('inf')")
+    """
+    if isinstance(value, str):
+        return repr(value)
+    if type(value) in (list, tuple):
+        parts = ", ".join(quote(part) for part in value)
+        comma = "," if type(value) is tuple and len(value) == 1 else ""
+        return f"[{parts}]" if type(value) is list else f"({parts}{comma})"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float({str(value)!r})"
+    return spell(value)
+
+
+def is_python(text: str) -> bool:
+    """Whether a text can be run: reprs in angle brackets cannot."""
+    try:
+        ast.parse(text.strip())
+    except SyntaxError:
+        return False
+    return True
 
 
 def is_plain_word(text: str) -> bool:

@@ -15,7 +15,7 @@ from torch import nn
 
 from brickbook.cli import init_cfg_of
 from brickbook.errors import ConfigError, nearest
-from brickbook.init.apply import InitReport
+from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan
 from brickbook.measure import Snapshot
 from brickbook.views.markup import plan_html, report_html, snapshot_html
@@ -66,10 +66,14 @@ def show_options(parser: Parser) -> None:
 def show(shell: InteractiveShell, arguments: argparse.Namespace) -> Any:
     """Open the init lab for a model; outside a notebook return its numbers as a table."""
     model = model_named(shell, arguments.model)
+    if arguments.cfg and arguments.init:
+        raise UsageError("--init cannot stand beside --cfg: one of them says the rules.")
     cfg = value_named(shell, arguments.cfg) if arguments.cfg else None
     if cfg is None:
         cfg = init_cfg_of(argparse.Namespace(**{**vars(arguments), "cfg": None}))
     if not in_notebook(shell):
+        if cfg is not None:
+            raise UsageError("there is no panel outside a notebook: call initialize(model, cfg).")
         from brickbook.measure import snapshot
         from brickbook.views.tables import snapshot_frame
 

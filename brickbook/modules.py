@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import ABCMeta
 from collections.abc import Iterable, Mapping
@@ -10,9 +9,11 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.init.apply import InitReport, carry_out
+from brickbook.arguments import copied
+from brickbook.init.apply import carry_out
 from brickbook.init.collect import planned
-from brickbook.init.plan import plan
+from brickbook.init.plan import plan_below
+from brickbook.init.report import InitReport
 
 __all__ = ["BaseModule", "ModuleDict", "ModuleList", "Sequential"]
 
@@ -29,7 +30,7 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
     def __init__(self, init_cfg: InitCfg = None) -> None:
         super().__init__()
         self._is_init = False
-        self.init_cfg = copy.deepcopy(init_cfg)
+        self.init_cfg = copied(init_cfg)
 
     @property
     def is_init(self) -> bool:
@@ -53,11 +54,7 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
                 stacklevel=2,
             )
             return None
-        report = carry_out(plan(self, strict=strict), self, seed=seed)
-        for module in self.modules():
-            if isinstance(module, BaseModule):
-                module._is_init = True
-        return report
+        return carry_out(plan_below(self, strict=strict), self, seed=seed)
 
     def __repr__(self) -> str:
         text = super().__repr__()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from brickbook.arguments import call
+from brickbook.callables import identity, place
 from brickbook.errors import (
     BadArgumentError,
     CheckError,
@@ -107,8 +108,10 @@ class Registry:
         if not isinstance(key, str):
             raise BadArgumentError("key", f"expected a str, got {key!r}.")
         scope, rest = self.split_scope_key(key)
-        if scope is None or scope == self._scope:
+        if scope is None:
             return self._module_dict.get(rest)
+        if scope == self._scope:
+            return self.get(rest)
         if scope in self._children:
             return self._children[scope].get(rest)
         return self.parent.root().get(key) if self.parent is not None else None
@@ -136,7 +139,8 @@ class Registry:
         names = [module_name] if isinstance(module_name, str) else list(module_name or ())
         if not names and not hasattr(module, "__name__"):
             raise BadArgumentError("name", f"{module!r} has no name of its own: pass name=.")
-        for name in names or [module.__name__]:
+        names = names or [module.__name__]
+        for name in names:
             taken = self._module_dict.get(name)
             if taken is not None and not force and identity(taken) != identity(module):
                 raise NameTakenError(
@@ -144,7 +148,7 @@ class Registry:
                     f"{name} is already registered in {self.name}, as {place(taken)}; "
                     f"the new one is {place(module)}. Pass force=True to replace it.",
                 )
-            self._module_dict[name] = module
+        self._module_dict.update(dict.fromkeys(names, module))
 
     def deprecated_register_module(self, cls: Any = None, force: bool = False) -> Any:
         """Register in the form of mmcv before 1.0; warns."""
@@ -201,23 +205,6 @@ class Registry:
             return module
 
         return register
-
-
-def identity(item: Any) -> tuple[str, str] | int:
-    """What makes two objects the same entry: module and qualified name, where they have one."""
-    name = getattr(item, "__qualname__", None)
-    return (item.__module__, name) if name is not None else id(item)
-
-
-def place(item: Any) -> str:
-    """Say where an object was defined, with file and line where they are known."""
-    name = f"{getattr(item, '__module__', '?')}.{getattr(item, '__qualname__', repr(item))}"
-    try:
-        file = inspect.getsourcefile(item)
-        line = inspect.getsourcelines(item)[1]
-    except (TypeError, OSError):
-        return name
-    return f"{name} ({file}:{line})"
 
 
 def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:

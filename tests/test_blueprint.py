@@ -1,6 +1,7 @@
 """Blueprints: edits as values, building, and the way out as Python and JSON."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -76,6 +77,35 @@ def test_python_and_json_build_the_same_model():
         "from brickbook import Blueprint\n\n"
         "model = Blueprint((\n    dict(type='MaxPool2d', kernel_size=2),\n)).build()\n"
     )
+
+
+@pytest.mark.parametrize("edit", ["remove", "duplicate", "replace", "move"])
+def test_places_count_from_the_end_too_and_must_be_there(edit):
+    more = {"replace": (dict(type="new"),), "move": (0,)}.get(edit, ())
+    blueprint = of("abc")
+    assert getattr(blueprint, edit)(-1, *more) == getattr(blueprint, edit)(2, *more)
+    with pytest.raises(IndexError):
+        getattr(blueprint, edit)(9, *more)
+
+
+def test_values_without_a_text_are_named():
+    made = Blueprint((dict(type=partial(nn.Linear, 3), out_features=2),))
+    with pytest.raises(ValueError, match=r"^bricks\[0\]: cannot be written as Python: "):
+        made.to_python()
+    linear = dict(type="Linear", in_features=3, out_features=2, dtype=torch.float64)
+    space = {}
+    exec(Blueprint((linear,)).to_python(), space)
+    assert space["model"][0].weight.dtype == torch.float64
+
+
+def test_a_brick_that_changes_its_config_can_be_built_twice():
+    class Popping(nn.Module):
+        def __init__(self, spec):
+            super().__init__()
+            self.v = spec.pop("v")
+
+    blueprint = Blueprint((dict(type=Popping, spec=dict(v=1)),))
+    assert blueprint.build()[0].v == blueprint.build()[0].v == 1
 
 
 def test_a_blueprint_copies_its_bricks():

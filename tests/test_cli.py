@@ -30,6 +30,9 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(MODEL)
     (tmp_path / "cfg.py").write_text(CFG)
     (tmp_path / "init.json").write_text('{"type": "Constant", "val": 3, "layer": "Linear"}')
+    (tmp_path / "null.json").write_text("null")
+    (tmp_path / "latin.json").write_bytes(b'{"type": "\xe9"}')
+    (tmp_path / "beside.py").write_text("import net\nmake = net.make_model")
     (tmp_path / "broken.json").write_text("{'type': open('x')}")
     yield tmp_path
     sys.modules.pop("net", None)
@@ -42,7 +45,8 @@ def answer(capsys, *argv):
 
 
 @pytest.mark.parametrize(
-    "spec", ["net.py:make_model", "net:make_model", "net:Holder.make", "net:ready"]
+    "spec",
+    ["net.py:make_model", "net:make_model", "net:Holder.make", "net:ready", "beside.py:make"],
 )
 def test_show_as_text(folder, capsys, spec):
     code, out, err = answer(capsys, "show", spec, "--init", "Constant", "--set", "val=2",
@@ -107,7 +111,18 @@ def test_build(folder, capsys):
          "model: math:pi is 3.141592653589793, no model and nothing that makes one."),
         ("show net.py:Holder",
          "model: net.py:Holder gives <class 'net.Holder'>, no torch.nn.Module."),
-        ("show net.py:ready --layer x", "--layer: --init is missing."),
+        ("show net.py:ready --layer x",
+         "--layer: there is nothing to start with: --init or --cfg is missing."),
+        ("show net.py:ready --seed 1",
+         "--seed: there is nothing to start with: --init or --cfg is missing."),
+        ("show net.py:ready --init Normal --cfg init.json",
+         "--init: cannot stand beside --cfg: one of them says the rules."),
+        ("show net.py:ready --cfg null.json", "null.json: holds no init_cfg."),
+        ("show net.py:ready --cfg latin.json", "latin.json: is no text in UTF-8."),
+        ("show torch.nn:Linear", "model: Linear also needs in_features, out_features."),
+        ("show net.py:ready --init Constant --set val=1e39 --layer Linear",
+         "init_cfg: for 2.weight: Constant(1e+39) has 1e+39, and float32 ends at 3.403e+38."),
+        ("build cfg.py --save nowhere/w.pt", "--save: the folder of nowhere/w.pt does not exist."),
         ("show net.py:ready --init Kaimin --layer Conv2d",
          "init_cfg.type: Kaimin is not in the initializer registry. Did you mean 'Kaiming'?"),
         ("show net.py:ready --init Normal --layer Conv2D --strict",

@@ -134,6 +134,35 @@ def test_hierarchy():
     assert little.root() is dogs
 
 
+def test_full_paths_are_found_from_the_root_itself():
+    root = Registry("root", scope="root")
+    mid = Registry("mid", parent=root, scope="mid")
+    leaf = Registry("leaf", parent=mid, scope="leaf")
+    leaf.register_module(module=Siamese)
+    for registry in (root, mid, leaf):
+        assert registry.get("root.mid.leaf.Siamese") is Siamese
+    assert mid.get("mid.leaf.Siamese") is Siamese
+
+
+def test_a_clash_registers_none_of_the_names():
+    cats = Registry("cat")
+    cats.register_module(name="B", module=Siamese)
+    with pytest.raises(KeyError):
+        cats.register_module(name=["A", "B"], module=Persian)
+    assert list(cats.module_dict) == ["B"]
+
+
+def test_partials_and_lambdas_of_a_cell_run_twice():
+    cats = Registry("cat")
+    for _ in range(2):
+        cats.register_module(name="old", module=partial(Siamese, age=20))
+    with pytest.raises(KeyError, match="as a partial of"):
+        cats.register_module(name="old", module=partial(Siamese, age=21))
+    cats.register_module(name="one", module=lambda: 1)
+    with pytest.raises(KeyError):
+        cats.register_module(name="one", module=lambda: 2)
+
+
 def test_build_func_is_inherited_unless_given():
     def make(cfg, registry):
         return (cfg, registry.name)

@@ -1,6 +1,6 @@
 """How parameters start: laws, rules, plan, apply."""
 
-from brickbook.init.apply import InitReport, initialize
+from brickbook.init.apply import initialize
 from brickbook.init.functions import (
     bias_init_with_prob,
     caffe2_xavier_init,
@@ -24,6 +24,7 @@ from brickbook.init.initializers import (
     XavierInit,
 )
 from brickbook.init.plan import plan
+from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan
 
 __all__ = [

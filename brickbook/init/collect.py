@@ -26,12 +26,16 @@ def planned(method: F) -> F:
 
 @dataclass(frozen=True)
 class Source:
-    """The entries of one module's ``init_cfg``; ``default`` ones give way to all others."""
+    """The entries of one module's ``init_cfg``; ``default`` ones give way to all others.
+
+    ``starts`` says that the module is started by carrying them out: it is a BaseModule.
+    """
 
     name: str
     module: nn.Module
     entries: tuple[Entry, ...]
     default: bool = False
+    starts: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,14 @@ class Kept:
     whole: bool
 
 
-def collect(model: nn.Module) -> Iterator[Source | Call | Kept]:
+def collect(model: nn.Module, *, own_code: bool = True) -> Iterator[Source | Call | Kept]:
     """Yield what the modules of a tree say of their start, outer before inner.
 
-    A module's ``init_cfg`` counts wherever it stands, inside plain containers as well. An
-    ``init_weights`` of a class's own is called where mmcv would: on children of a module with
-    ``init_weights``, here also through plain torch containers; never deeper inside foreign code.
+    A BaseModule's ``init_cfg`` counts wherever it stands, inside plain containers as well. An
+    ``init_weights`` that is somebody's own code is called where mmcv would: on children of a
+    module with ``init_weights``, here also through plain torch containers and wrappers, never
+    deeper inside foreign code. What is below it is its own affair. ``own_code=False`` passes over
+    the model's own, which is running already.
     """
     seen: set[nn.Module] = set()
 
@@ -70,33 +76,40 @@ def collect(model: nn.Module) -> Iterator[Source | Call | Kept]:
         if module in seen:
             return
         seen.add(module)
-        entries = own_entries(module, name)
         root = module is model
-        started = getattr(module, "is_init", False) is True and not root
-        foreign = not root and runs_own_code(module)
-        if started:
-            yield Kept(name, module, entries, foreign or not hasattr(module, "init_cfg"))
-        else:
-            if entries:
-                yield Source(name, module, entries, default=not hasattr(module, "init_cfg"))
-            if foreign and (inside or hasattr(module, "init_cfg")):
-                yield Call(name, module)
-                return
-        speaks = hasattr(module, "init_cfg") or (inside and isinstance(module, PLAIN_CONTAINERS))
+        base = starts_itself(module)
+        foreign = runs_own_code(module) and (own_code or not root)
+        if getattr(module, "is_init", False) is True and not root:
+            whole = foreign or not base
+            yield Kept(name, module, () if whole else own_entries(module, name), whole)
+        elif foreign and (root or inside or base):
+            yield Call(name, module)
+            return
+        elif base or hasattr(module, "default_init_cfg"):
+            yield Source(name, module, own_entries(module, name), default=not base, starts=base)
+        through = isinstance(module, PLAIN_CONTAINERS) or list(module._modules) == ["module"]
         for key, child in module.named_children():
-            yield from visit(child, f"{name}.{key}" if name else key, speaks)
+            below = base or (inside and through)
+            yield from visit(child, f"{name}.{key}" if name else key, below)
 
     yield from visit(model, "", False)
 
 
+def starts_itself(module: nn.Module) -> bool:
+    """Whether a module is a BaseModule: some class of it has the ``init_weights`` that plans."""
+    return hasattr(module, "init_cfg") and any(
+        getattr(vars(kind).get("init_weights"), MARK, False) for kind in type(module).__mro__
+    )
+
+
 def own_entries(module: nn.Module, name: str) -> tuple[Entry, ...]:
-    """Read a module's ``init_cfg``, or the default that its class states."""
+    """Read a BaseModule's ``init_cfg``, or the default that another class states."""
     prefix = f"{name}." if name else ""
+    if not starts_itself(module):
+        default = getattr(module, "default_init_cfg", None)
+        return read_rules(default(), f"{prefix}default") if callable(default) else ()
     cfg = getattr(module, "init_cfg", None)
-    if cfg:
-        return read_rules(cfg, f"{prefix}init_cfg")
-    default = getattr(module, "default_init_cfg", None)
-    return read_rules(default(), f"{prefix}default") if callable(default) else ()
+    return read_rules(cfg, f"{prefix}init_cfg") if cfg else ()
 
 
 def runs_own_code(module: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from brickbook.init.laws import (
     TruncNormal,
     Uniform,
     Xavier,
+    mass,
 )
 
 __all__ = [
@@ -36,7 +38,14 @@ def start(module: nn.Module, recipe: Recipe, bias: float) -> None:
                 f"{type(recipe).__name__} needs {recipe.least_dims} or more dimensions, "
                 f"{type(module).__name__}.weight has shape {tuple(weight.shape)}.",
             )
-        recipe.at(tuple(weight.shape)).fill(weight)
+        law = recipe.at(tuple(weight.shape))
+        if "weight" in getattr(module, "parametrizations", ()):
+            fresh = torch.empty_like(weight)
+            law.fill(fresh)
+            with torch.no_grad():
+                module.weight = fresh  # goes through the parametrisation's right inverse
+        else:
+            law.fill(weight)
     offset = getattr(module, "bias", None)
     if isinstance(offset, Tensor):
         with torch.no_grad():
@@ -68,9 +77,18 @@ def trunc_normal_init(
 ) -> None:
     """Draw the weight from N(mean, std²) cut at the absolute numbers ``a`` and ``b``.
 
-    The numbers differ from mmcv's for the same seed; see `TruncNormal`.
+    The numbers differ from mmcv's for the same seed; see `TruncNormal`. Raises ValueError unless
+    ``a <= b`` and the law has mass between them.
     """
-    start(module, TruncNormal(mean, std, a, b), bias)
+    if not a <= b:
+        raise BadValueError("b", f"expected a or more (a={a!r}), got {b!r}.")
+    if std == 0:
+        start(module, Constant(min(max(mean, a), b)), bias)
+        return
+    law = TruncNormal(mean, std, a, b)
+    if not mass(*law.cuts) > 0:
+        raise BadValueError("a", f"N({mean!r}, {std!r}²) has no mass between {a!r} and {b!r}.")
+    start(module, law, bias)
 
 
 def uniform_init(module: nn.Module, a: float = 0, b: float = 1, bias: float = 0) -> None:
@@ -88,7 +106,8 @@ def kaiming_init(
 ) -> None:
     """Draw the weight from He et al.'s law (2015, eq. 10 and 14).
 
-    Raises AssertionError for an unknown distribution or mode, ValueError for a 1-D weight.
+    Raises AssertionError for an unknown distribution, ValueError for an unknown mode or
+    nonlinearity and for a 1-D weight.
     """
     start(module, Kaiming(distribution, a, mode, nonlinearity), bias)
 
@@ -106,7 +125,7 @@ def bias_init_with_prob(prior_prob: float) -> float:
     >>> bias_init_with_prob(0.01)
     -4.59511985013459
     """
-    if isinstance(prior_prob, str) or not isinstance(prior_prob, (int, float)):
+    if not isinstance(prior_prob, Real):
         raise BadArgumentError("prior_prob", f"expected a float, got {prior_prob!r}.")
     if not 0 < prior_prob < 1:
         raise BadValueError("prior_prob", f"expected 0 < p < 1, got {prior_prob!r}.")

@@ -1,8 +1,9 @@
 """mmcv's initialiser classes: what a config's ``type`` names, and the registry of them.
 
 An initialiser holds a recipe for weights, a number for biases and the layers it speaks of. Called
-with a module it plans and writes like `initialize`. To add one for a new law, write the dataclass
-here beside its law and register it; a class of one's own needs only to be callable with a module.
+with a module it fills them one after the other; `initialize` is what checks everything first. To
+add one for a new law, write the dataclass here beside its law and register it; a class of one's
+own needs only to be callable with a module.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import nn
 
+from brickbook.arguments import checked_number
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
@@ -42,17 +43,6 @@ __all__ = [
 INITIALIZERS = Registry("initializer")
 
 
-def check_number(key: str, value: Any, *, least: float = -math.inf) -> None:
-    """Raise TypeError unless ``value`` is a number, ValueError unless it is finite and enough."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadArgumentError(key, f"expected a number, got {value!r} ({type(value).__name__}).")
-    if not math.isfinite(value) or value < least:
-        wanted = (
-            "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
-        )
-        raise BadValueError(key, f"expected {wanted}, got {value!r}.")
-
-
 @dataclass
 class BaseInit:
     """What all initialisers of a law share.
@@ -73,7 +63,7 @@ class BaseInit:
     def __post_init__(self) -> None:
         """Refuse what is no number, no probability or no layer."""
         if not isinstance(self.bias, bool):
-            check_number("bias", self.bias)
+            self.bias = checked_number("bias", self.bias)
         if self.bias_prob is not None:
             if not isinstance(self.bias_prob, float):
                 raise BadArgumentError(
@@ -94,7 +84,7 @@ class BaseInit:
         self.wholemodule = False
         for key in self.numbers:
             least = 0.0 if key in self.not_negative else -math.inf
-            check_number(key, getattr(self, key), least=least)
+            setattr(self, key, checked_number(key, getattr(self, key), least=least))
         self.check()
 
     def check(self) -> None:
@@ -136,6 +126,7 @@ class XavierInit(BaseInit):
     """Glorot & Bengio 2010, eq. 12 ('normal') and 16 ('uniform')."""
 
     numbers = ("gain",)
+    not_negative = ("gain",)
     gain: float = 1
     distribution: Distribution = "normal"
 
@@ -208,8 +199,8 @@ class UniformInit(BaseInit):
             raise BadValueError("b", f"expected a or more (a={self.a!r}), got {self.b!r}.")
 
     def recipe(self) -> Recipe:
-        """Return Uniform(a, b), a constant if both are one number."""
-        return Uniform(self.a, self.b) if self.a < self.b else Constant(self.a)
+        """Return Uniform(a, b)."""
+        return Uniform(self.a, self.b)
 
 
 @INITIALIZERS.register_module(name="Kaiming")
@@ -258,4 +249,5 @@ class PretrainedInit:
 
     def __call__(self, module: nn.Module) -> None:
         """Load what fits of the checkpoint into ``module``."""
-        load_state_dict(module, read_state(self.checkpoint, prefix=self.prefix))
+        place = self.map_location or "cpu"
+        load_state_dict(module, read_state(self.checkpoint, prefix=self.prefix, map_location=place))

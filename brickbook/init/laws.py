@@ -158,6 +158,8 @@ class Uniform(Law):
         """``1 / (high - low)`` between the bounds."""
         x = x.double()
         inside = (x >= self.low) & (x <= self.high)
+        if self.low == self.high:
+            return torch.where(inside, math.inf, 0.0).double()
         return inside.double() / (self.high - self.low)
 
     @torch.no_grad()
@@ -337,7 +339,10 @@ class Kaiming(Scaled):
         """Refuse an unknown distribution, mode or nonlinearity."""
         super().__post_init__()
         check_choice("mode", self.mode, ("fan_in", "fan_out"), BadValueError)
-        named_gain(self.nonlinearity, self.a)
+        try:
+            named_gain(self.nonlinearity, self.a)
+        except OverflowError:
+            raise BadValueError("a", f"its square is no number: {self.a!r}.") from None
 
     def scale(self, fan_in: int, fan_out: int) -> float:
         """Return ``gain / √fan``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -13,6 +14,9 @@ from brickbook.init.laws import Law
 from brickbook.init.rules import Rule
 
 __all__ = ["InitPlan", "Load", "Row", "Run", "Unmatched"]
+
+# Every run of a notebook cell should say it, not only the first; a user's own filters go before.
+warnings.filterwarnings("always", category=UnmatchedRuleWarning, append=True)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Row:
     frozen: bool = False
     then: tuple[str, ...] = ()
     order: int = -1
-    after_load: bool = False
+    after_load: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-able values; the law as its name and numbers."""
@@ -85,6 +89,7 @@ class InitPlan(Mapping[str, Row]):
     unmatched: tuple[Unmatched, ...] = ()
     loads: tuple[Load, ...] = ()
     runs: tuple[Run, ...] = ()
+    starts: tuple[str, ...] = ()
     by_name: Mapping[str, Row] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +125,7 @@ class InitPlan(Mapping[str, Row]):
         import pandas as pd  # an optional package: only this table wants it
 
         rows = [row.to_dict() | {"law": str(row.law) if row.law else ""} for row in self.rows]
-        return pd.DataFrame(rows).set_index("name")
+        return pd.DataFrame(rows, columns=None if rows else ["name"]).set_index("name")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-able values."""
@@ -134,4 +139,12 @@ class InitPlan(Mapping[str, Row]):
     def warn(self) -> None:
         """Warn of every rule that does nothing."""
         for item in self.unmatched:
-            warnings.warn(str(item), UnmatchedRuleWarning, stacklevel=3)
+            warnings.warn(str(item), UnmatchedRuleWarning, stacklevel=callers_level())
+
+
+def callers_level() -> int:
+    """Return the ``stacklevel`` of the user's own line: the first frame outside of brickbook."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("brickbook."):
+        level, frame = level + 1, frame.f_back
+    return level

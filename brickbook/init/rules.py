@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from brickbook.arguments import copied
+from brickbook.callables import name_of
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
 from brickbook.registry import build_from_cfg
@@ -55,6 +57,7 @@ def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[Entry, ...]:
     an override without ``name`` or with arguments but no ``type``, TypeError or ValueError for
     an initialiser's arguments; all are ConfigErrors that say the key.
     """
+    init_cfg = copied(init_cfg)
     if isinstance(init_cfg, Mapping):
         return (read_entry(init_cfg, path),)
     if not isinstance(init_cfg, list):
@@ -69,7 +72,7 @@ def read_entry(cfg: object, path: str) -> Entry:
     if not isinstance(cfg, Mapping):
         raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
     own = {key: value for key, value in cfg.items() if key != "override"}
-    rule = read_rule(own, path)
+    rule = read_rule(copied(own), path)
     override = cfg.get("override")
     if override is None:
         return Entry(rule)
@@ -92,7 +95,7 @@ def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
             f"{path}.type", f"{type(init).__name__} is no initialiser: it cannot be called."
         )
     kind = cfg["type"]
-    return Rule(path, kind if isinstance(kind, str) else kind.__name__, init)
+    return Rule(path, kind if isinstance(kind, str) else name_of(kind), init)
 
 
 def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
@@ -110,7 +113,7 @@ def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
     if own and "type" not in own:
         raise BadValueError(
             path,
-            f"an override with arguments of its own ({', '.join(own)}) needs a 'type'.",
+            f"an override with arguments of its own ({', '.join(map(str, own))}) needs a 'type'.",
             f"Add type={outer['type']!r}." if isinstance(outer["type"], str) else "",
         )
-    return Override(read_rule(own or outer, path), name, ignored_layer="layer" in own)
+    return Override(read_rule(copied(own or outer), path), name, ignored_layer="layer" in own)

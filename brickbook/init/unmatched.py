@@ -8,7 +8,7 @@ from torch import nn
 
 from brickbook.errors import nearest
 from brickbook.init.initializers import BaseInit
-from brickbook.init.matching import known_classes
+from brickbook.init.matching import known_classes, matches
 from brickbook.init.rows import Unmatched
 from brickbook.init.rules import Rule
 
@@ -16,24 +16,21 @@ __all__ = ["without_effect"]
 
 
 def without_effect(
-    rule: Rule,
-    init: BaseInit,
-    parts: list[nn.Module],
-    met: list[tuple[str, nn.Module]],
-    claimed: int,
+    rule: Rule, init: BaseInit, parts: list[nn.Module], filled: set[int]
 ) -> Iterator[Unmatched]:
-    """Say which of a rule's layers match nothing, or match what has nothing to fill."""
+    """Say which of a rule's layers match nothing, or match only what has nothing to fill.
+
+    A class that is loaded but not in this model is passed over if the rule fills another: such
+    lists are written for many models.
+    """
     path = f"{rule.path}.layer"
-    names = ", ".join(x if isinstance(x, str) else x.__name__ for x in init.layers)
-    if met and not claimed:
-        yield Unmatched(path, f"{names} has no 'weight' or 'bias' parameter of its own.")
-    elif not met:
-        yield Unmatched(path, f"{names} matches nothing.", nearest(names, fillable(parts)))
-    else:
-        present = known_classes(parts)
-        for word in init.layers:
-            if isinstance(word, str) and word not in present and not is_a_class(word):
-                yield Unmatched(path, f"{word} matches nothing.", nearest(word, fillable(parts)))
+    for layer in init.layers:
+        word = layer if isinstance(layer, str) else layer.__name__
+        met = [part for part in parts if matches(part, (layer,))]
+        if met and not any(id(part) in filled for part in met):
+            yield Unmatched(path, f"{word} has no 'weight' or 'bias' parameter of its own.")
+        elif not met and not (filled and is_a_class(word)):
+            yield Unmatched(path, f"{word} matches nothing.", nearest(word, fillable(parts)))
 
 
 def fillable(parts: list[nn.Module]) -> set[str]:

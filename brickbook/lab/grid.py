@@ -5,7 +5,7 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
-from brickbook.init.apply import InitReport
+from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan
 from brickbook.lab.panels import close_tree
 from brickbook.measure.comparisons import Comparison

@@ -11,7 +11,7 @@ import ipywidgets as w
 from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
-from brickbook.init.apply import InitReport
+from brickbook.init.report import InitReport
 from brickbook.lab.grid import Grid
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail

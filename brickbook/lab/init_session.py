@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadValueError
-from brickbook.init.apply import InitReport, carry_out
+from brickbook.init.apply import carry_out
 from brickbook.init.plan import plan
+from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_words import size_text

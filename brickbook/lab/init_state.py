@@ -14,7 +14,7 @@ from torch import nn
 
 from brickbook.errors import BadArgumentError
 from brickbook.init.matching import class_names
-from brickbook.init.streams import check_seed
+from brickbook.init.streams import Stream
 from brickbook.registry import Config, split_type
 
 __all__ = ["InitState", "layer_choices", "overrides_of", "with_overrides"]
@@ -47,7 +47,7 @@ class InitState:
         Raises TypeError for anything else and for a seed that is no int, KeyError for a rule or an
         override that has no ``type`` where it needs one. What the rules mean is not looked at.
         """
-        check_seed(seed)
+        Stream.of(seed)
         parts = [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg
         if not isinstance(parts, (list, tuple)):
             raise BadArgumentError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from brickbook.init.apply import InitReport
+from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan, Row
 from brickbook.measure.comparisons import Pair
 from brickbook.measure.snapshots import TensorStats

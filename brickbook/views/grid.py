@@ -14,8 +14,8 @@ from brickbook.measure.snapshots import TensorStats
 from brickbook.views.theory import body, expected
 
 if TYPE_CHECKING:
-    from brickbook.init.apply import InitReport
     from brickbook.init.laws import Law
+    from brickbook.init.report import InitReport
     from brickbook.init.rows import InitPlan, Row
 
 __all__ = ["GRID_CSS", "GRID_JS", "GridPayload", "grid_payload", "holes", "law_of"]

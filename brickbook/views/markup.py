@@ -14,7 +14,7 @@ from brickbook.measure.snapshots import Snapshot, TensorStats
 from brickbook.views.grid import holes
 
 if TYPE_CHECKING:
-    from brickbook.init.apply import InitReport
+    from brickbook.init.report import InitReport
     from brickbook.init.rows import InitPlan, Row
 
 __all__ = ["plan_html", "report_html", "snapshot_html", "table"]

@@ -14,7 +14,7 @@ from brickbook.views.grid import GRID_CSS, GRID_JS, grid_payload
 from brickbook.views.markup import plan_columns, table
 
 if TYPE_CHECKING:
-    from brickbook.init.apply import InitReport
+    from brickbook.init.report import InitReport
     from brickbook.init.rows import InitPlan
 
 __all__ = ["page"]

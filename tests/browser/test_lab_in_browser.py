@@ -28,6 +28,11 @@ def open_notebook(page, address, cells):
     page.goto(address)
     page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+    # A cell that is run before the session is there makes JupyterLab ask for a kernel.
+    asked = page.get_by_role("dialog").filter(has_text="Select Kernel")
+    page.add_locator_handler(asked, lambda: asked.get_by_role("button", name="Select").click())
+    page.wait_for_function("() => [...jupyterapp.serviceManager.sessions.running()].length > 0")
+    page.wait_for_timeout(1000)
 
 
 def run_cell(page, at):

@@ -296,7 +296,9 @@ def test_an_initialiser_of_ones_own(mine):
                                 {"type": "Mine", "value": 3}])  # fmt: skip
     assert model.reg.weight.unique().tolist() == [3]
     assert [run.path for run in report.plan.runs] == ["init_cfg[1]"]
-    assert report["feat.weight"].action == "called"
+    assert report["reg.weight"].action == "called"
+    assert report["reg.weight"].source == "init_cfg[1]"
+    assert report["feat.weight"].action == "left"
 
 
 def test_own_code_that_fails_loses_nothing(mine):

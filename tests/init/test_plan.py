@@ -117,7 +117,7 @@ PRIORITY = {
     "own code starts its own init_cfg": (
         lambda: Sequential(Own(constant(5, layer="Conv2d")),
                            init_cfg=constant(1, layer=["Linear", "Conv2d"])),
-        "0.other.weight", 5, "0.init_cfg", ("init_cfg",),
+        "0.other.weight", 5, "init_cfg", (),
     ),
     "foreign code": (
         lambda: Sequential(Foreign(), init_cfg=constant(1, **L)),

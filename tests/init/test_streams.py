@@ -7,7 +7,7 @@ from torch import nn
 
 from brickbook import initialize
 from brickbook.init.laws import Normal
-from brickbook.init.streams import BLOCK, block_generator, fill, plain_name
+from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
 
 CFG = {"type": "Normal", "layer": "Linear"}
 
@@ -64,7 +64,7 @@ def test_wrappers_do_not_change_a_name(wrapped):
 
 def test_large_tensors_are_drawn_block_by_block():
     tensor = torch.empty(BLOCK + 1000)
-    fill(tensor, Normal(0.0, 1.0), "w", seed=3)
+    fill(tensor, Normal(0.0, 1.0), "w", Stream(3))
     last = torch.empty(1000).normal_(generator=block_generator(3, "w", 1))
     assert torch.equal(tensor[BLOCK:], last)
     assert stats.kstest(tensor.double().numpy(), "norm").pvalue > 1e-3
@@ -74,7 +74,7 @@ def test_layout_does_not_matter():
     plain = torch.empty(8, 4, 3, 3)
     channels_last = torch.empty(8, 4, 3, 3).to(memory_format=torch.channels_last)
     for tensor in (plain, channels_last):
-        fill(tensor, Normal(0.0, 1.0), "w", seed=3)
+        fill(tensor, Normal(0.0, 1.0), "w", Stream(3))
     assert torch.equal(plain, channels_last)
 
 

@@ -1,0 +1,84 @@
+"""Who had the last word on a parameter: a law, a checkpoint or somebody's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from brickbook.init.report import Record
+from brickbook.init.rows import InitPlan, Row
+
+__all__ = ["Told"]
+
+LOOKED_AT = 16
+
+
+class Told:
+    """What is heard while a plan is carried out, for the report."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.called: dict[str, str] = {}
+        self.from_file: dict[int, str] = {}
+
+    @contextmanager
+    def listening(self, path: str) -> Iterator[None]:
+        """Note which parameters own code changes while the block runs."""
+        before = marks(self.model)
+        yield
+        for name, mark in marks(self.model).items():
+            if before.get(name) != mark:
+                self.called[name] = path
+
+    def loaded(self, path: str, tensors: Iterable[Tensor]) -> None:
+        """Note the tensors that a checkpoint has filled."""
+        self.from_file.update((id(tensor), path) for tensor in tensors)
+
+    def forget(self, tensor: Tensor) -> None:
+        """A law has the last word after all."""
+        self.from_file.pop(id(tensor), None)
+
+    def records(self, todo: InitPlan, parameters: Mapping[str, Tensor]) -> tuple[Record, ...]:
+        """Say for every row of the plan what became of it; a tied row shares its owner's fate."""
+        made: dict[str, Record] = {}
+        for row in todo.rows:
+            owner = made.get(row.tied_to)
+            if owner is not None:
+                made[row.name] = Record(row.name, owner.action, owner.source, owner.law, row.reason)
+            else:
+                made[row.name] = self.record(row, parameters[row.name])
+        return tuple(made.values())
+
+    def record(self, row: Row, tensor: Tensor) -> Record:
+        """Say what became of one row."""
+        if id(tensor) in self.from_file:
+            return Record(row.name, "loaded", self.from_file[id(tensor)])
+        if row.name in self.called and not row.after_load:
+            return Record(row.name, "called", self.called[row.name])
+        if row.law is not None:
+            return Record(row.name, "written", row.source, str(row.law))
+        return Record(row.name, "left", "", reason=row.reason)
+
+
+def marks(model: nn.Module) -> dict[str, object]:
+    """Return for every parameter something that differs once it was written.
+
+    The object, torch's count of writes, and a few elements: ``.data`` has a count of its own.
+    """
+    return {
+        name: (id(tensor), tensor._version, None if is_lazy(tensor) else sample(tensor))
+        for name, tensor in model.named_parameters(remove_duplicate=False)
+    }
+
+
+def sample(tensor: Tensor) -> tuple[float, ...]:
+    """Return up to 16 elements, evenly spread."""
+    if tensor.is_meta or not tensor.numel():
+        return ()
+    values = tensor.detach()
+    flat = values.view(-1) if values.is_contiguous() else values.select(0, 0).reshape(-1)
+    step = max(1, flat.numel() // LOOKED_AT)
+    return tuple(flat[::step][:LOOKED_AT].tolist())
