@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from brickbook.init.keeping import put_back_on_error, uninterrupted
 from brickbook.init.plan import plan
 from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan, Load, Row, Run
-from brickbook.init.streams import Stream, fill
+from brickbook.init.streams import Stream, Write, fill
 from brickbook.init.telling import Told
 
 __all__ = ["carry_out", "initialize"]
@@ -62,21 +63,20 @@ def carry_out(todo: InitPlan, model: nn.Module, *, seed: int | None = None) -> I
     told = Told(model)
     may_fail = bool(todo.runs or todo.loads)
     with put_back_on_error(model) if may_fail else uninterrupted():
-        for step in steps(todo, parameters, foreseen):
-            if isinstance(step, Run):
-                with told.listening(step.path):
-                    run(step, model, stream)
+        for call, group in groupby(steps(todo, parameters, foreseen), own_code):
+            if call is None:
+                fill(writes(group, parameters), stream)
             else:
-                write(step, parameters, stream)
+                with told.listening(call.path):
+                    run(call, model, stream)
         matches = []
         for load, state, _ in states:
             found = load_state_dict(model.get_submodule(load.name), state)
             matches.append(found)
             told.loaded(load.path, filled(model, load, found))
-            for row in todo.planned:
-                if row.after_load == load.path:
-                    write(row, parameters, stream)
-                    told.forget(parameters[row.name])
+            after = [row for row in todo.planned if row.after_load == load.path]
+            fill(writes(after, parameters), stream)
+            told.forget(parameters[row.name] for row in after)
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
     report = InitReport(todo, told.records(todo, parameters), stream.seed, tuple(matches))
@@ -126,10 +126,14 @@ def steps(todo: InitPlan, parameters: Mapping[str, Tensor], foreseen: set[int]) 
     return sorted((*rows, *todo.runs), key=lambda step: step.order)
 
 
-def write(row: Row, parameters: Mapping[str, Tensor], stream: Stream) -> None:
-    """Write one parameter by its law."""
-    if row.law is not None:
-        fill(parameters[row.name], row.law, row.name, stream)
+def own_code(step: Row | Run) -> Run | None:
+    """Return a step that is somebody's own code, None for a law."""
+    return step if isinstance(step, Run) else None
+
+
+def writes(rows: Iterable[Any], parameters: Mapping[str, Tensor]) -> list[Write]:
+    """Return what the rows of a plan say, with the tensors themselves."""
+    return [(parameters[row.name], row.law, row.name) for row in rows]
 
 
 def run(step: Run, model: nn.Module, stream: Stream) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import torch
@@ -48,6 +50,12 @@ class Stream:
             raise BadArgumentError("seed", f"expected an int or None, got {seed!r}.")
         return cls(int(seed))
 
+    def generator(
+        self, name: str, block: int, device: torch.device | str = "cpu"
+    ) -> torch.Generator:
+        """Return the generator of one block of a parameter; the stream must have a seed."""
+        return block_generator(self.seed or 0, f"{self.prefix}{name}", block, device)
+
     @contextmanager
     def inside(self, name: str, path: str) -> Iterator[None]:
         """Let code that is called for the module ``name`` draw from this stream.
@@ -60,8 +68,7 @@ class Stream:
         try:
             with torch.random.fork_rng(enabled=self.seed is not None):
                 if self.seed is not None:
-                    own = block_generator(self.seed, f"{self.prefix}{path}", 0)
-                    torch.manual_seed(own.initial_seed())
+                    torch.manual_seed(self.generator(path, 0).initial_seed())
                 yield
         finally:
             OUTER.reset(token)
@@ -88,15 +95,61 @@ def block_generator(
     return torch.Generator(device).manual_seed(state)
 
 
-@torch.no_grad()
-def fill(tensor: Tensor, law: Law, name: str, stream: Stream | None = None) -> None:
-    """Write one tensor: from torch's generator, or with a seed block by block from its stream."""
-    if stream is None or stream.seed is None:
-        law.fill(tensor)
+Write = tuple[Tensor, Law, str]
+
+
+def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) -> None:
+    """Write tensors by their laws; each of ``writes`` is a tensor, its law and its name.
+
+    Without a seed one after the other from torch's generator. With a seed block by block, each
+    from its own stream, in ``threads`` threads (default: as many as torch uses); the numbers do
+    not depend on how many there are.
+    """
+    if stream.seed is None:
+        for tensor, law, _ in writes:
+            law.fill(tensor)
         return
-    full = f"{stream.prefix}{name}"
-    flat = tensor.view(-1) if tensor.is_contiguous() else tensor.new_empty(tensor.numel())
-    for block, part in enumerate(flat.split(BLOCK)):
-        law.fill(part, block_generator(stream.seed, full, block, tensor.device))
-    if not tensor.is_contiguous():
-        tensor.copy_(flat.view(tensor.shape))
+    threads = threads or torch.get_num_threads()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda part: part(), batches(writes, stream)):
+            pass  # an exception of a thread is raised here
+
+
+def batches(writes: Iterable[Write], stream: Stream) -> Iterator[Callable[[], None]]:
+    """Cut the work into parts of about one block: whole small tensors, or a block of a large one.
+
+    A tensor that is not contiguous is one part: it is drawn in logical order and copied.
+    """
+    small: list[Write] = []
+    size = 0
+    for write in writes:
+        tensor = write[0]
+        if tensor.numel() > BLOCK and tensor.is_contiguous():
+            for block in range(-(-tensor.numel() // BLOCK)):
+                yield partial(fill_block, write, block, stream)
+            continue
+        small.append(write)
+        size += tensor.numel()
+        if size >= BLOCK:
+            yield partial(fill_whole, tuple(small), stream)
+            small, size = [], 0
+    yield partial(fill_whole, tuple(small), stream)
+
+
+@torch.no_grad()
+def fill_block(write: Write, block: int, stream: Stream) -> None:
+    """Write one block of a contiguous tensor."""
+    tensor, law, name = write
+    part = tensor.view(-1)[block * BLOCK : (block + 1) * BLOCK]
+    law.fill(part, stream.generator(name, block, tensor.device))
+
+
+@torch.no_grad()
+def fill_whole(writes: Iterable[Write], stream: Stream) -> None:
+    """Write tensors one after the other, block by block."""
+    for tensor, law, name in writes:
+        flat = tensor.view(-1) if tensor.is_contiguous() else tensor.new_empty(tensor.numel())
+        for block, part in enumerate(flat.split(BLOCK)):
+            law.fill(part, stream.generator(name, block, tensor.device))
+        if not tensor.is_contiguous():
+            tensor.copy_(flat.view(tensor.shape))

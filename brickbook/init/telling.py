@@ -37,9 +37,10 @@ class Told:
         """Note the tensors that a checkpoint has filled."""
         self.from_file.update((id(tensor), path) for tensor in tensors)
 
-    def forget(self, tensor: Tensor) -> None:
-        """A law has the last word after all."""
-        self.from_file.pop(id(tensor), None)
+    def forget(self, tensors: Iterable[Tensor]) -> None:
+        """A law has the last word on these after all."""
+        for tensor in tensors:
+            self.from_file.pop(id(tensor), None)
 
     def records(self, todo: InitPlan, parameters: Mapping[str, Tensor]) -> tuple[Record, ...]:
         """Say for every row of the plan what became of it; a tied row shares its owner's fate."""

@@ -10,6 +10,8 @@ from timing import fastest
 from torch import nn
 
 from brickbook import initialize, plan
+from brickbook.init.laws import Normal
+from brickbook.init.streams import Stream, fill
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from torchvision_support import import_torchvision
@@ -19,7 +21,7 @@ CFG = dict(type="Kaiming", layer="Conv2d")
 
 
 def cases() -> list[dict[str, float | str]]:
-    """Two rows: the whole of `initialize`, and what the plan alone takes of it."""
+    """The whole of `initialize`, what the plan alone takes of it, and draws with a seed."""
     model = import_torchvision().models.resnet50(weights=None)
 
     def ours() -> None:
@@ -38,4 +40,26 @@ def cases() -> list[dict[str, float | str]]:
     return [
         {"name": name, "ours": mine, "peer": peer, "ratio": mine / peer, "bound": BOUND},
         {"name": share, "ours": planning, "peer": peer, "ratio": planning / peer, "bound": 0.1},
+        *seeded(),
     ]
+
+
+def seeded() -> list[dict[str, float | str]]:
+    """Two rows: a seeded Normal on 100 M values in one and in two threads."""
+    values = torch.empty(100_000_000)
+    write = [(values, Normal(0.0, 0.02), "weight")]
+    one, two, peer = fastest(
+        [
+            lambda: fill(write, Stream(0), 1),
+            lambda: fill(write, Stream(0), 2),
+            lambda: nn.init.normal_(values, 0.0, 0.02),
+        ],
+        rounds=5,
+    )
+    name = "seeded Normal on 100 M values, {} / nn.init.normal_"
+    return [
+        {"name": name.format("1 thread"), "ours": one, "peer": peer, "ratio": one / peer,
+         "bound": 1.1},
+        {"name": name.format("2 threads"), "ours": two, "peer": peer, "ratio": two / peer,
+         "bound": 0.55},
+    ]  # fmt: skip

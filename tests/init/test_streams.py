@@ -6,7 +6,7 @@ from scipy import stats
 from torch import nn
 
 from brickbook import initialize
-from brickbook.init.laws import Normal
+from brickbook.init.laws import Normal, TruncNormal
 from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
 
 CFG = {"type": "Normal", "layer": "Linear"}
@@ -64,7 +64,7 @@ def test_wrappers_do_not_change_a_name(wrapped):
 
 def test_large_tensors_are_drawn_block_by_block():
     tensor = torch.empty(BLOCK + 1000)
-    fill(tensor, Normal(0.0, 1.0), "w", Stream(3))
+    fill([(tensor, Normal(0.0, 1.0), "w")], Stream(3))
     last = torch.empty(1000).normal_(generator=block_generator(3, "w", 1))
     assert torch.equal(tensor[BLOCK:], last)
     assert stats.kstest(tensor.double().numpy(), "norm").pvalue > 1e-3
@@ -74,7 +74,7 @@ def test_layout_does_not_matter():
     plain = torch.empty(8, 4, 3, 3)
     channels_last = torch.empty(8, 4, 3, 3).to(memory_format=torch.channels_last)
     for tensor in (plain, channels_last):
-        fill(tensor, Normal(0.0, 1.0), "w", Stream(3))
+        fill([(tensor, Normal(0.0, 1.0), "w")], Stream(3))
     assert torch.equal(plain, channels_last)
 
 
@@ -91,3 +91,34 @@ def test_pinned_streams():
     assert first == 2090547393285441047
     assert block_generator(0, "module.backbone.conv1.weight", 0).initial_seed() == first
     assert block_generator(0, "backbone.conv1.weight", 1).initial_seed() != first
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_the_number_of_threads_does_not_matter(threads):
+    shapes = [(3,), (BLOCK + 5,), (40, 50), (2 * BLOCK,), (7,)]
+    law = TruncNormal(0.0, 1.0, -1.0, 2.0)
+
+    def drawn(threads):
+        tensors = [torch.empty(shape) for shape in shapes]
+        fill([(t, law, f"w{at}") for at, t in enumerate(tensors)], Stream(3), threads)
+        return tensors
+
+    for ours, alone in zip(drawn(threads), drawn(1), strict=True):
+        assert torch.equal(ours, alone)
+
+
+def test_a_block_is_the_same_alone_and_inside_its_tensor():
+    whole = torch.empty(2 * BLOCK + 10)
+    fill([(whole, Normal(0.0, 1.0), "w")], Stream(3))
+    for block, part in enumerate(whole.split(BLOCK)):
+        alone = torch.empty_like(part).normal_(generator=block_generator(3, "w", block))
+        assert torch.equal(alone, part)
+
+
+def test_an_exception_in_a_thread_arrives():
+    class Broken(Normal):
+        def fill(self, tensor, generator=None):
+            raise RuntimeError("no luck")
+
+    with pytest.raises(RuntimeError, match="no luck"):
+        fill([(torch.empty(3), Broken(0.0, 1.0), "w")], Stream(3))
