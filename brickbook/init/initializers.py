@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -26,9 +26,11 @@ from brickbook.init.laws import (
     Distribution,
     Kaiming,
     Normal,
+    Orthogonal,
     Recipe,
     TruncNormal,
     Uniform,
+    VarianceScaling,
     Xavier,
     mass,
 )
@@ -36,11 +38,13 @@ from brickbook.init.matching import matches, post_order
 from brickbook.registry import Registry
 
 __all__ = [
-    "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "KaimingInit", "NormalInit",
-    "PretrainedInit", "TruncNormalInit", "UniformInit", "XavierInit",
+    "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "KaimingInit", "LeCunInit",
+    "NormalInit", "OnesInit", "OrthogonalInit", "PretrainedInit", "TruncNormalInit", "UniformInit",
+    "VarianceScalingInit", "XavierInit", "ZerosInit",
 ]  # fmt: skip
 
 INITIALIZERS = Registry("initializer")
+Shape = Literal["normal", "uniform", "truncated_normal"]
 
 
 @dataclass
@@ -231,6 +235,75 @@ class Caffe2XavierInit(BaseInit):
     def recipe(self) -> Recipe:
         """Return the Kaiming law it equals."""
         return Caffe2Xavier()
+
+
+@INITIALIZERS.register_module(name="Zeros")
+@dataclass
+class ZerosInit(BaseInit):
+    """Every weight is 0."""
+
+    def recipe(self) -> Recipe:
+        """Return Constant(0)."""
+        return Constant(0.0)
+
+
+@INITIALIZERS.register_module(name="Ones")
+@dataclass
+class OnesInit(BaseInit):
+    """Every weight is 1."""
+
+    def recipe(self) -> Recipe:
+        """Return Constant(1)."""
+        return Constant(1.0)
+
+
+@INITIALIZERS.register_module(name="LeCun")
+@dataclass
+class LeCunInit(BaseInit):
+    """LeCun et al. 1998, Efficient BackProp, eq. 16: std `√(1/fan_in)`."""
+
+    distribution: Shape = "normal"
+
+    def check(self) -> None:
+        """Refuse unknown words."""
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return VarianceScaling(1, fan_in)."""
+        return VarianceScaling(1.0, "fan_in", self.distribution)
+
+
+@INITIALIZERS.register_module(name="VarianceScaling")
+@dataclass
+class VarianceScalingInit(BaseInit):
+    """Std `√(scale/n)`, with n one of the fans or a mean of both."""
+
+    numbers = ("scale",)
+    not_negative = ("scale",)
+    scale: float = 1
+    mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"] = "fan_in"
+    distribution: Shape = "normal"
+
+    def check(self) -> None:
+        """Refuse unknown words."""
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return VarianceScaling(scale, mode, distribution)."""
+        return VarianceScaling(self.scale, self.mode, self.distribution)
+
+
+@INITIALIZERS.register_module(name="Orthogonal")
+@dataclass
+class OrthogonalInit(BaseInit):
+    """Saxe et al. 2013: orthonormal rows or columns, times `gain`."""
+
+    numbers = ("gain",)
+    gain: float = 1
+
+    def recipe(self) -> Recipe:
+        """Return Orthogonal(gain)."""
+        return Orthogonal(self.gain)
 
 
 @INITIALIZERS.register_module(name="Pretrained")

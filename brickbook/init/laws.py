@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from brickbook.errors import BadValueError, CheckError, ConfigError
 from brickbook.init.gains import named_gain
 
 __all__ = [
-    "Caffe2Xavier", "Constant", "Distribution", "Kaiming", "Law", "Normal", "Recipe",
-    "TruncNormal", "Uniform", "Xavier", "fans", "mass",
+    "Caffe2Xavier", "Constant", "Distribution", "Kaiming", "Law", "Normal", "Orthogonal",
+    "OrthogonalMatrix", "Recipe", "TruncNormal", "Uniform", "VarianceScaling", "Xavier", "fans",
+    "mass",
 ]  # fmt: skip
 
 Distribution = Literal["normal", "uniform"]
@@ -41,7 +42,13 @@ class Recipe(Protocol):
 
 @dataclass(frozen=True)
 class Law:
-    """A distribution of independent elements; all numbers are known."""
+    """A distribution of elements; all numbers are known.
+
+    ``independent`` says that each element is drawn for itself, so that parts of a tensor can be
+    drawn apart.
+    """
+
+    independent: ClassVar[bool] = True
 
     if TYPE_CHECKING:  # at run time a property here would be taken for a field's default below
 
@@ -234,6 +241,59 @@ class TruncNormal(Law):
             outside = (tensor < self.low) | (tensor > self.high)
 
 
+@dataclass(frozen=True)
+class OrthogonalMatrix(Law):
+    """``gain`` times a random matrix with orthonormal rows (or columns, if it is tall).
+
+    Haar-distributed: with n the longer side, an element divided by ``gain`` has the density
+    ``Γ(n/2) / (√π Γ((n-1)/2)) · (1 - x²)^((n-3)/2)``, mean 0 and variance 1/n. Source: Saxe et al.
+    2013, §3, https://arxiv.org/abs/1312.6120; drawn as Mezzadri 2007, §5, by QR with signs.
+    """
+
+    independent = False
+    gain: float
+    rows: int
+    columns: int
+
+    @property
+    def longer(self) -> int:
+        """The longer side of the matrix."""
+        return max(self.rows, self.columns)
+
+    @property
+    def mean(self) -> float:
+        """0 by symmetry."""
+        return 0.0
+
+    @property
+    def std(self) -> float:
+        """``|gain| / √n``."""
+        return abs(self.gain) / math.sqrt(self.longer)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Plus and minus the gain: no row is longer."""
+        return -abs(self.gain), abs(self.gain)
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """Density of one element."""
+        n = self.longer
+        x = x.double() / abs(self.gain)
+        if n == 1:
+            return torch.where(x.abs() == 1, math.inf, 0.0).double()
+        log = math.lgamma(n / 2) - math.lgamma((n - 1) / 2) - math.log(math.pi) / 2
+        inside = (1 - x * x).clamp_min(0).pow((n - 3) / 2)
+        return torch.where(x.abs() <= 1, inside * math.exp(log) / abs(self.gain), 0.0)
+
+    @torch.no_grad()
+    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
+        """Draw the whole matrix: (out, in · kernel) of a weight; in float32 at least."""
+        wide = tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
+        nn.init.orthogonal_(wide, self.gain, generator=generator)
+        if wide is not tensor:
+            tensor.copy_(wide)
+
+
 def density(z: float) -> float:
     """φ(z), the standard normal density; 0 at ±inf."""
     return math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
@@ -348,6 +408,75 @@ class Kaiming(Scaled):
         """Return ``gain / √fan``."""
         gain = named_gain(self.nonlinearity, self.a)
         return gain / math.sqrt(fan_in if self.mode == "fan_in" else fan_out)
+
+
+@dataclass(frozen=True)
+class VarianceScaling:
+    """Std ``√(scale / n)`` with n one of the fans or a mean of both.
+
+    ``mode`` is 'fan_in', 'fan_out', 'fan_avg' (arithmetic mean) or 'fan_geo_avg' (geometric mean);
+    'truncated_normal' is a normal law cut at two standard deviations and widened to the std meant.
+    LeCun's law is scale 1 with fan_in (LeCun et al. 1998, Efficient BackProp, eq. 16), Glorot's
+    scale 1 with fan_avg, He's scale 2 with fan_in. Source: the modes are those of
+    ``jax.nn.initializers.variance_scaling``.
+    """
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "normal"
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown mode or distribution."""
+        modes = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
+        check_choice("mode", self.mode, modes, BadValueError)
+        shapes = ("normal", "uniform", "truncated_normal")
+        check_choice("distribution", self.distribution, shapes)
+
+    @property
+    def least_dims(self) -> int:
+        """Fans need an output and an input dimension."""
+        return 2
+
+    def at(self, shape: tuple[int, ...]) -> Law:
+        """Return the law for a weight of this shape."""
+        fan_in, fan_out = fans(shape)
+        if 0 in (fan_in, fan_out):
+            return Constant(0.0)
+        count = {
+            "fan_in": fan_in,
+            "fan_out": fan_out,
+            "fan_avg": (fan_in + fan_out) / 2,
+            "fan_geo_avg": math.sqrt(fan_in * fan_out),
+        }[self.mode]
+        std = math.sqrt(self.scale / count)
+        if self.distribution == "normal" or std == 0:
+            return Normal(0.0, std)
+        if self.distribution == "uniform":
+            bound = math.sqrt(3.0) * std
+            return Uniform(-bound, bound)
+        wide = std / TruncNormal(0.0, 1.0, -2.0, 2.0).std
+        return TruncNormal(0.0, wide, -2 * wide, 2 * wide)
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    """A random matrix with orthonormal rows or columns: keeps the length of every signal.
+
+    Source: Saxe et al. 2013, §3, https://arxiv.org/abs/1312.6120.
+    """
+
+    gain: float = 1.0
+
+    @property
+    def least_dims(self) -> int:
+        """A matrix."""
+        return 2
+
+    def at(self, shape: tuple[int, ...]) -> Law:
+        """Return the law of the matrix (out, in · kernel)."""
+        if 0 in shape or self.gain == 0:
+            return Constant(0.0)
+        return OrthogonalMatrix(self.gain, shape[0], math.prod(shape[1:]))
 
 
 def Caffe2Xavier() -> Kaiming:  # noqa: N802 - named as the law in configs

@@ -118,13 +118,14 @@ def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) ->
 def batches(writes: Iterable[Write], stream: Stream) -> Iterator[Callable[[], None]]:
     """Cut the work into parts of about one block: whole small tensors, or a block of a large one.
 
-    A tensor that is not contiguous is one part: it is drawn in logical order and copied.
+    A tensor that is not contiguous is one part: it is drawn in logical order and copied. So is
+    one whose law is of the tensor as a whole.
     """
     small: list[Write] = []
     size = 0
     for write in writes:
-        tensor = write[0]
-        if tensor.numel() > BLOCK and tensor.is_contiguous():
+        tensor, law, _ = write
+        if tensor.numel() > BLOCK and tensor.is_contiguous() and law.independent:
             for block in range(-(-tensor.numel() // BLOCK)):
                 yield partial(fill_block, write, block, stream)
             continue
@@ -146,8 +147,11 @@ def fill_block(write: Write, block: int, stream: Stream) -> None:
 
 @torch.no_grad()
 def fill_whole(writes: Iterable[Write], stream: Stream) -> None:
-    """Write tensors one after the other, block by block."""
+    """Write tensors one after the other, block by block where the law allows it."""
     for tensor, law, name in writes:
+        if not law.independent:
+            law.fill(tensor, stream.generator(name, 0, tensor.device))
+            continue
         flat = tensor.view(-1) if tensor.is_contiguous() else tensor.new_empty(tensor.numel())
         for block, part in enumerate(flat.split(BLOCK)):
             law.fill(part, stream.generator(name, block, tensor.device))

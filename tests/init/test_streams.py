@@ -6,7 +6,7 @@ from scipy import stats
 from torch import nn
 
 from brickbook import initialize
-from brickbook.init.laws import Normal, TruncNormal
+from brickbook.init.laws import Normal, Orthogonal, TruncNormal
 from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
 
 CFG = {"type": "Normal", "layer": "Linear"}
@@ -113,6 +113,15 @@ def test_a_block_is_the_same_alone_and_inside_its_tensor():
     for block, part in enumerate(whole.split(BLOCK)):
         alone = torch.empty_like(part).normal_(generator=block_generator(3, "w", block))
         assert torch.equal(alone, part)
+
+
+def test_a_law_of_the_whole_tensor_is_drawn_whole():
+    wide = torch.empty(1100, 1000)
+    law = Orthogonal().at((1100, 1000))
+    fill([(wide, law, "w")], Stream(3), threads=2)
+    alone = torch.empty_like(wide)
+    law.fill(alone, block_generator(3, "w", 0))
+    assert torch.equal(wide, alone)
 
 
 def test_an_exception_in_a_thread_arrives():
