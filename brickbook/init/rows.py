@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from brickbook.errors import UnmatchedRuleWarning
+from brickbook.errors import BadValueError, UnknownNameError, UnmatchedRuleWarning, nearest
+from brickbook.init import laws
 from brickbook.init.initializers import PretrainedInit
 from brickbook.init.laws import Law
 from brickbook.init.rules import Rule
 
-__all__ = ["InitPlan", "Load", "Row", "Run", "Unmatched"]
+__all__ = ["Change", "InitPlan", "Load", "Row", "Run", "Unmatched"]
 
 # Every run of a notebook cell should say it, not only the first; a user's own filters go before.
 warnings.filterwarnings("always", category=UnmatchedRuleWarning, append=True)
@@ -47,6 +49,45 @@ class Row:
             row["law"] = {"type": type(self.law).__name__, **numbers}
             row["mean"], row["std"] = self.law.mean, self.law.std
         return row
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Row:
+        """Undo ``to_dict``; lists become tuples again."""
+        known = {item.name for item in fields(cls)}
+        row = {key: tuple(v) if type(v) is list else v for key, v in data.items() if key in known}
+        law = dict(row.get("law") or {})
+        kind = law.pop("type", None)
+        return cls(**{**row, "law": getattr(laws, kind)(**law) if kind else None})
+
+    def explain(self) -> str:
+        """Say in a sentence or two what will happen and why."""
+        shape = "×".join(map(str, self.shape)) or "no shape"
+        text = f"{self.name} ({self.module}, {shape}, {self.dtype}): "
+        if self.law is None:
+            text += f"left as it is, {self.reason}."
+        else:
+            text += f"{self.law}, {self.rule} by {self.source}."
+        if self.losers:
+            text += f" It wins over {', '.join(self.losers)}."
+        if self.then:
+            text += f" Afterwards may come {', '.join(self.then)}."
+        return text
+
+
+@dataclass(frozen=True)
+class Change:
+    """What two plans say differently of one parameter; None where a plan does not have it."""
+
+    name: str
+    before: Row | None
+    after: Row | None
+
+    def __str__(self) -> str:
+        told = (
+            "not there" if row is None else str(row.law) if row.law else "left"
+            for row in (self.before, self.after)
+        )
+        return f"{self.name}: {' → '.join(told)}"
 
 
 @dataclass(frozen=True)
@@ -131,10 +172,60 @@ class InitPlan(Mapping[str, Row]):
         """Return the plan as JSON-able values."""
         return {
             "rows": [row.to_dict() for row in self.rows],
-            "unmatched": [str(item) for item in self.unmatched],
-            "loads": [f"{item.path}: {item.init.checkpoint}" for item in self.loads],
-            "runs": [item.path for item in self.runs],
-        }
+            "unmatched": [vars(item) for item in self.unmatched],
+            "loads": [
+                {"path": item.path, "name": item.name, **vars(item.init)} for item in self.loads
+            ],
+            "runs": [
+                {"path": item.path, "name": item.name, "order": item.order, "whole": item.whole,
+                 "rule": item.rule.kind if item.rule else None}
+                for item in self.runs
+            ],
+            "starts": list(self.starts),
+        }  # fmt: skip
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> InitPlan:
+        """Read what `to_json` wrote.
+
+        Raises ValueError for a plan that calls an initialiser of one's own: code is not in it.
+        """
+        data = json.loads(text)
+        for run in data["runs"]:
+            if run.pop("rule") is not None:
+                raise BadValueError(run["path"], "an initialiser of one's own cannot be read back.")
+        loads = (
+            Load(item.pop("path"), item.pop("name"), PretrainedInit(**item))
+            for item in data["loads"]
+        )
+        return cls(
+            tuple(Row.from_dict(row) for row in data["rows"]),
+            tuple(Unmatched(**item) for item in data["unmatched"]),
+            tuple(loads),
+            tuple(Run(**run) for run in data["runs"]),
+            tuple(data["starts"]),
+        )
+
+    def diff(self, other: InitPlan) -> tuple[Change, ...]:
+        """Return the parameters for which ``other`` has another law, or that only one plan has."""
+        names = (*self, *(name for name in other if name not in self))
+        pairs = (Change(name, self.get(name), other.get(name)) for name in names)
+        return tuple(
+            pair
+            for pair in pairs
+            if pair.before is None or pair.after is None or pair.before.law != pair.after.law
+        )
+
+    def explain(self, name: str) -> str:
+        """Say what will happen to one parameter, and why; KeyError for an unknown name."""
+        if name not in self.by_name:
+            problem = f"the plan has no parameter {name!r}."
+            raise UnknownNameError("name", problem, nearest(name, self.by_name))
+        return self.by_name[name].explain()
 
     def warn(self) -> None:
         """Warn of every rule that does nothing."""

@@ -1,5 +1,6 @@
 """The plan: who wins, who loses, and what a tree of modules says of its own start."""
 
+import copy
 import json
 import math
 
@@ -7,7 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from brickbook import BaseModule, ConvModule, ModuleList, Sequential, UnmatchedRuleWarning, plan
+from brickbook import (
+    BaseModule,
+    ConvModule,
+    InitPlan,
+    ModuleList,
+    Sequential,
+    UnmatchedRuleWarning,
+    plan,
+)
 
 
 def constant(val, **more):
@@ -223,3 +232,65 @@ def test_a_shared_module_is_planned_once():
     assert len(plan(model)) == 4
     model.init_weights()
     assert leaf.fc.weight.unique().tolist() == [1]
+
+
+ROUND_TRIPS = {
+    "laws": lambda tmp: (
+        Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Linear(4, 4)),
+        [
+            {"type": "Kaiming", "layer": "Conv2d"},
+            {"type": "Orthogonal", "layer": "Linear"},
+            {"type": "TruncNormal", "std": 0.02, "layer": "Conv2D"},
+        ],
+    ),
+    "own code": lambda tmp: (Sequential(Own(), Leaf(constant(2, **L))), None),
+    "a checkpoint": lambda tmp: (
+        Sequential(nn.Linear(2, 2)),
+        {"type": "Pretrained", "checkpoint": tmp, "override": constant(3, name="0")},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ROUND_TRIPS)
+@pytest.mark.filterwarnings("ignore::brickbook.UnmatchedRuleWarning")
+def test_a_plan_survives_json_and_does_the_same(case, tmp_path):
+    from brickbook.init.apply import carry_out
+
+    file = str(tmp_path / "w.pth")
+    torch.save({"0.weight": torch.ones(2, 2)}, file)
+    model, cfg = ROUND_TRIPS[case](file)
+    todo = plan(model, cfg)
+    again = InitPlan.from_json(todo.to_json())
+    assert again == todo and repr(again) == repr(todo)
+    assert todo.diff(again) == ()
+    other = copy.deepcopy(model)
+    carry_out(todo, model, seed=1)
+    carry_out(again, other, seed=1)
+    for name, value in model.named_parameters():
+        assert torch.equal(value, other.get_parameter(name))
+
+
+def test_diff_and_explain():
+    model = Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    first = plan(model, constant(1, **L))
+    second = plan(model, [constant(1, **L), {"type": "Normal", "layer": "Linear", "std": 0.5}])
+    assert [str(item) for item in first.diff(second)] == ["0.weight: Constant(1) → Normal(0, 0.5)"]
+    fewer = plan(model[:1], constant(1, **L))
+    assert [str(item) for item in first.diff(fewer)] == [
+        "1.weight: left → not there", "1.bias: left → not there",
+    ]  # fmt: skip
+    assert second.explain("0.weight") == (
+        "0.weight (Linear, 4×4, float32): Normal(0, 0.5), Normal by init_cfg[1]. "
+        "It wins over init_cfg[0]."
+    )
+    assert second.explain("1.bias") == (
+        "1.bias (BatchNorm1d, 4, float32): left as it is, no rule speaks of BatchNorm1d."
+    )
+    assert (
+        plan(Sequential(Own())).explain("0.fc.bias").endswith("Afterwards may come 0.init_weights.")
+    )
+    with pytest.raises(KeyError) as caught:
+        first.explain("0.wieght")
+    assert str(caught.value) == (
+        "name: the plan has no parameter '0.wieght'. Did you mean '0.weight'?"
+    )
