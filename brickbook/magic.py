@@ -80,7 +80,13 @@ def show(shell: InteractiveShell, arguments: argparse.Namespace) -> Any:
         return snapshot_frame(snapshot(model))
     from brickbook.lab import InitLab
 
-    return InitLab(model, name=arguments.model, init_cfg=cfg, seed=arguments.seed)
+    return InitLab(
+        model,
+        name=arguments.model,
+        init_cfg=cfg,
+        seed=arguments.seed,
+        namespace=shell.user_ns,
+    )
 
 
 def build_options(parser: Parser) -> None:

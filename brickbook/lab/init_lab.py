@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from html import escape
 from typing import Any
@@ -16,17 +16,12 @@ from brickbook.lab.grid import Grid
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_forecast import Forecast
-from brickbook.lab.init_look import Slim, wide
-from brickbook.lab.init_presets import DEFAULT
+from brickbook.lab.init_look import Slim, parts_of, wide
+from brickbook.lab.init_presets import start
 from brickbook.lab.init_rules import RuleList
-from brickbook.lab.init_session import UNDO_BUDGET, InitSession
+from brickbook.lab.init_session import UNDO_BUDGET, AnotherModelError, InitSession, stranger
 from brickbook.lab.init_state import InitState
-from brickbook.lab.init_words import (
-    counted,
-    place,
-    result,
-    size_text,
-)
+from brickbook.lab.init_words import counted, place, result, size_text
 from brickbook.lab.panels import MODEL_LOCK, Panel, guarded, take_place
 from brickbook.measure.comparisons import Comparison
 
@@ -40,7 +35,8 @@ class InitLab(Panel):
 
     ``name`` is what the copied Python calls the model. Without ``init_cfg`` the panel opens with
     the model's own, or with Kaiming weights and norm scales of one. ``seed=None`` draws from
-    torch's generator. Old weights are kept for Undo up to ``undo_budget`` bytes.
+    torch's generator. Old weights are kept for Undo up to ``undo_budget`` bytes. Once ``name`` is
+    another model in ``namespace``, the user's variables, nothing is written any more.
 
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
     ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
@@ -57,12 +53,14 @@ class InitLab(Panel):
         init_cfg: object = None,
         seed: int | None = 0,
         undo_budget: int = UNDO_BUDGET,
+        namespace: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
         state = InitState.from_cfg(init_cfg if init_cfg is not None else start(model), seed)
         super().__init__(layout=wide(min_width="0"))
         self.model, self.name, self.plan = model, name, None
+        self.namespace = namespace or {}
         with MODEL_LOCK:
             self.session = InitSession(model, MODEL_LOCK, undo_budget)
         self.rules = RuleList(model, state, self.refresh)
@@ -172,9 +170,10 @@ class InitLab(Panel):
         """Do what the Initialize button does, and return the report.
 
         Raises the ConfigError that is shown at its field, with no parameter changed, if the rules
-        cannot be used.
+        cannot be used; ValueError if the name means another model now.
         """
         with MODEL_LOCK:
+            self.check_name()
             self.rules.forgive()
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
@@ -196,12 +195,20 @@ class InitLab(Panel):
     def undo(self) -> None:
         """Do what the Undo button does: put back what the last Initialize has written.
 
-        Raises ValueError if there is nothing to undo, or no copy.
+        Raises ValueError if there is nothing to undo, or no copy, or another model of that name.
         """
         with MODEL_LOCK:
+            self.check_name()
             self.session.undo()
             self.bar.status.say("Undone: the weights are what they were before.", "info")
             self.show_weights()
+
+    def check_name(self) -> None:
+        """Say and raise it if the name means another model now: nobody would see the weights."""
+        if stranger(self.namespace, self.name, self.model):
+            text = f"`{self.name}` is another model now: run the cell again."
+            self.bar.status.say(text)
+            raise AnotherModelError(self.name, text)
 
     @guarded
     def press_initialize(self, _button: w.Button) -> None:
@@ -211,8 +218,9 @@ class InitLab(Panel):
 
     @guarded
     def press_undo(self, _button: w.Button) -> None:
-        """Undo."""
-        self.undo()
+        """Undo; another model is spoken of already."""
+        with suppress(AnotherModelError):
+            self.undo()
 
     @guarded
     def choose(self, _change: object) -> None:
@@ -232,15 +240,3 @@ class InitLab(Panel):
         """Show the panel; where there are no widgets, one line."""
         bundle = super()._repr_mimebundle_(**kwargs)
         return {**(bundle or {}), "text/html": f"<p>{escape(repr(self))}</p>"}
-
-
-def start(model: nn.Module) -> Any:
-    """Return the ``init_cfg`` a panel opens with: the model's own, or the usual preset."""
-    return getattr(model, "init_cfg", None) or list(DEFAULT.rules(model))
-
-
-def parts_of(box: w.Widget) -> Iterator[w.Widget]:
-    """Yield everything inside a box."""
-    for child in getattr(box, "children", ()):
-        yield child
-        yield from parts_of(child)

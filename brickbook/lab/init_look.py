@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ import ipywidgets as w
 
 from brickbook.lab.panels import Notice, close_tree
 
-__all__ = ["Part", "Slim", "close_up", "icon_button", "wide"]
+__all__ = ["Part", "Slim", "close_up", "icon_button", "parts_of", "wide"]
 
 
 class Slim(w.Layout):
@@ -88,3 +89,10 @@ def icon_button(icon: str, tooltip: str, like: w.Button | None = None) -> w.Butt
         layout=like.layout if like else Slim(width="2.4em", flex="0 0 auto", padding="0"),
         style=like.style if like else w.ButtonStyle(),
     )
+
+
+def parts_of(box: w.Widget) -> Iterator[w.Widget]:
+    """Yield everything inside a box."""
+    for child in getattr(box, "children", ()):
+        yield child
+        yield from parts_of(child)

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.init.matching import class_names, is_norm_layer
 from brickbook.registry import Config
 
-__all__ = ["DEFAULT", "PRESETS", "Preset"]
+__all__ = ["DEFAULT", "PRESETS", "Preset", "start"]
 
 ONE: Config = {"type": "Constant", "val": 1}
 
@@ -62,6 +62,11 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 DEFAULT = PRESETS["Kaiming, fan out (ReLU nets)"]
+
+
+def start(model: nn.Module) -> Any:
+    """Return the ``init_cfg`` a panel opens with: the model's own, or the usual preset."""
+    return getattr(model, "init_cfg", None) or list(DEFAULT.rules(model))
 
 
 def has_weight(part: nn.Module) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from threading import RLock
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,14 @@ from brickbook.lab.init_words import size_text
 from brickbook.measure.comparisons import Comparison, compare
 from brickbook.measure.snapshots import Snapshot, snapshot
 
-__all__ = ["UNDO_BUDGET", "InitSession"]
+__all__ = ["UNDO_BUDGET", "AnotherModelError", "InitSession", "stranger"]
 
 UNDO_BUDGET = 2 * 10**9
 NOTHING_YET = "Nothing to undo yet."
+
+
+class AnotherModelError(BadValueError):
+    """A name that means another model than the one at hand."""
 
 
 class InitSession:
@@ -124,6 +129,15 @@ class InitSession:
                 raise BadValueError(name, "the model has changed since: it cannot be put back.")
         for name, copy in copies.items():
             tensors[name].copy_(copy)
+
+
+def stranger(namespace: Mapping[str, Any], name: str, model: nn.Module) -> bool:
+    """Whether a dotted name means another model than this one; a name for nothing does not."""
+    first, *rest = name.split(".")
+    value = namespace.get(first)
+    for part in rest:
+        value = getattr(value, part, None)
+    return isinstance(value, nn.Module) and value is not model
 
 
 def tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

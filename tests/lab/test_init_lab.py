@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import comm
 import ipywidgets as w
@@ -470,3 +471,27 @@ def test_every_control_is_on_the_page():
         card.overrides[0].law.form, lab.rules.cards[1].law.form,
     ]  # fmt: skip
     assert {id(part) for part in wanted} <= {id(part) for part in widgets(lab)}
+
+
+@pytest.mark.parametrize("name", ["model", "trainer.model"])
+def test_what_is_no_longer_the_notebooks_model_is_not_written(name):
+    model, other = net(), net()
+    namespace: dict[str, object] = {"model": model, "trainer": SimpleNamespace(model=model)}
+    lab = panel(model=model, name=name, namespace=namespace)
+    lab.bar.initialize.click()
+    before = copies(model), copies(other)
+    namespace.update(model=other, trainer=SimpleNamespace(model=other))
+    lab.rules.seed.value = "3"
+    text = f"`{name}` is another model now: run the cell again."
+    for button in (lab.bar.initialize, lab.bar.undo):
+        lab.bar.status.clear()
+        button.click()
+        assert lab.bar.status.text == text and not lab.notice.text
+    for method in (lab.apply, lab.undo):
+        with pytest.raises(ValueError) as caught:
+            method()
+        assert str(caught.value) == f"{name}: {text}"
+    assert same(model, before[0]) and same(other, before[1])
+    namespace.clear()  # a name for nothing: the panel still has its model
+    lab.bar.undo.click()
+    assert not same(model, before[0])
