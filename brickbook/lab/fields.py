@@ -77,8 +77,7 @@ class Field:
     """One argument as a form shows it.
 
     ``kind`` chooses the control. ``choices`` are the values of a "choice", and the plain words that
-    a "config" takes beside a dict and None (``"default"``). ``hint`` is the type hint, None if
-    there is none.
+    a "config" takes beside a dict and None (``"default"``). ``hint`` is the type hint or None.
     """
 
     name: str
@@ -112,8 +111,7 @@ def fields_of(make: Callable[..., Any]) -> tuple[Field, ...]:
 def fields_under(name: str, make: Callable[..., Any]) -> tuple[Field, ...]:
     """Return the fields of a type inside the sub-config ``name`` (``"norm_cfg"``).
 
-    Without what the owner passes itself; a norm has ``requires_grad`` on top, which its builder
-    reads.
+    Without what the owner passes itself; a norm has ``requires_grad``, which its builder reads.
     """
     family = family_of(name)
     found = tuple(f for f in fields_of(make) if f.name not in SUPPLIED.get(family, ()))
@@ -226,7 +224,7 @@ def parse(field: Field, text: str) -> Any:
     value = value_of(field, text, hint)
     meant_none = value is None and field.default is None and not field.required
     if hint is not None and not fits(hint, value) and not meant_none:
-        got = f"{value!r} ({type(value).__name__})"
+        got = repr(text) if field.kind in PLAIN_HINTS else f"{value!r} ({type(value).__name__})"
         raise BadArgumentError(field.name, f"expected {spell_hint(hint)}, got {got}.")
     if field.kind == "config" and not (
         value is None or isinstance(value, (dict, list)) or value in field.choices
@@ -246,5 +244,7 @@ def value_of(field: Field, text: str, hint: Any) -> Any:
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         if words_only or (is_plain_word(text) and (hint is None or fits(hint, text))):
             return text
+    if field.kind == "float" and re.fullmatch(r"[+-]?(?:nan|inf|infinity)", text, re.IGNORECASE):
+        return float(text)  # what is not finite is for its owner to judge
     wanted = spell_hint(hint) if hint is not None else "a Python literal or a word"
     raise BadArgumentError(field.name, f"expected {wanted}, got {text!r}.")

@@ -178,15 +178,11 @@ def make_control(field: Field, value: Any, look: Look) -> w.Widget:
             value=value, description=field.name, style=look["check style"], layout=look["check"]
         )
     common: dict[str, Any] = {"description": field.name, "layout": look["control"]}
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if field.kind == "int" and number and isinstance(value, int):
-        return w.IntText(value=value, style=look["plain style"], **common)
-    if field.kind == "float" and number:
-        return w.FloatText(value=float(value), style=look["plain style"], **common)
     missing = field.required and value is None
     if field.kind == "choice" and not missing:
         words = [spell(choice) for choice in field.choices]
         return make_menu(field, words, spell(value), look)
+    # No number field: a page that reads one drops what it cannot read, and 3.5 becomes 35.
     shown = "" if missing else spell(value)
     return w.Text(value=shown, continuous_update=False, style=look["text style"], **common)
 

@@ -25,7 +25,7 @@ def builder(*bricks: dict[str, Any], shape: tuple[int, ...] = (3, 8, 8), **more:
 
 def put(panel: Builder, path: str, value: Any) -> None:
     assert panel.form is not None
-    panel.form.control(path).value = value  # pyright: ignore[reportAttributeAccessIssue]
+    panel.form.control(path).value = value if isinstance(value, bool) else str(value)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def press(panel: Builder, *words: str) -> None:

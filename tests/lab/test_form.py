@@ -22,7 +22,7 @@ def conv() -> Form:
 
 
 def put(form: Form, path: str, value: Any) -> None:
-    form.control(path).value = value  # pyright: ignore[reportAttributeAccessIssue]
+    form.control(path).value = value if isinstance(value, bool) else str(value)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_the_value_has_required_and_changed_arguments_only():
@@ -62,7 +62,7 @@ def test_owners_observe_the_value():
 @pytest.mark.parametrize(
     "path, control, mark",
     [
-        ("in_channels", w.IntText, "required"),
+        ("in_channels", w.Text, "required"),
         ("kernel_size", w.Text, "required"),
         ("stride", w.Text, "default"),
         ("inplace", w.Checkbox, "default"),
@@ -101,6 +101,19 @@ def test_a_wrong_text_is_shown_and_the_last_good_value_stays():
     assert form.errors == {"kernel_size": wrong}  # it is still in the field
     put(form, "kernel_size", "(3, 5)")
     assert form.errors == {} and form.value["kernel_size"] == (3, 5)
+
+
+@pytest.mark.parametrize("text", ["3.5", "1e3", "abc"])
+def test_a_number_field_does_not_make_another_number_of_a_text(text):
+    form = conv()
+    put(form, "in_channels", text)
+    assert form.errors == {"in_channels": f"expected int, got {text!r}."}
+    assert form.control("in_channels").value == text  # pyright: ignore[reportAttributeAccessIssue]
+    assert form.value == CONV
+    put(form, "in_channels", "")
+    assert form.errors == {"in_channels": "needs a value."}
+    put(form, "in_channels", "4")
+    assert form.errors == {} and form.value["in_channels"] == 4
 
 
 def test_errors_go_to_their_field():

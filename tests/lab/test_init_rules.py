@@ -38,7 +38,7 @@ class Edited:
 
 
 def set_std(rules: RuleList) -> None:
-    rules.cards[0].law.form["std"].control.value = 0.5
+    rules.cards[0].law.form["std"].control.value = "0.5"
 
 
 def untick(rules: RuleList) -> None:
