@@ -133,3 +133,20 @@ def load_ipython_extension(ipython: Any) -> None:
     from brickbook.magic import load  # IPython and what the panels need arrive here
 
     load(ipython)
+
+
+# Public names of mmcv.cnn and mmcv.runner that this version does not have.
+LATER = frozenset((
+    "AlexNet", "CheckpointLoader", "ContextBlock", "Conv2d", "Conv2dRFSearchOp", "Conv3d",
+    "ConvAWS2d", "ConvTranspose2d", "ConvTranspose3d", "ConvWS2d", "DepthwiseSeparableConvModule",
+    "GeneralizedAttention", "Linear", "MaxPool2d", "MaxPool3d", "NonLocal1d", "NonLocal2d",
+    "NonLocal3d", "RFSearchHook", "ResNet", "Scale", "VGG", "auto_fp16", "build_plugin_layer",
+    "conv_ws_2d", "force_fp32", "fuse_conv_bn", "get_model_complexity_info", "make_res_layer",
+    "make_vgg_layer", "revert_sync_batchnorm", "save_checkpoint", "update_init_info",
+))  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATER:
+        raise ImportError(f"mmcv's {name} is not in brickbook {__version__}.", name=name)
+    raise AttributeError(f"module 'brickbook' has no attribute {name!r}")

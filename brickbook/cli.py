@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from brickbook import __version__
-from brickbook.arguments import call
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError, nearest
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+)
 from brickbook.literals import is_plain_word, literal
+from brickbook.targets import load_model
 
-__all__ = ["init_cfg_of", "load_model", "main", "parser", "read_config"]
+__all__ = ["init_cfg_of", "main", "parser", "read_config"]
 
-SHORT = {"torchvision": "torchvision.models"}
 NOTHING_TO_START = "there is nothing to start with: --init or --cfg is missing."
 
 
@@ -27,13 +28,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     sys.path.insert(0, "")  # `package.module` of the folder one stands in, as with python -m
     try:
-        arguments.verb(arguments)
-    except (ConfigError, OSError, ImportError) as error:
-        sys.stderr.write(f"brickbook: {error}\n")
-        return 2
+        with warnings.catch_warnings():
+            warnings.showwarning = warn
+            return arguments.verb(arguments) or 0
+    except ConfigError as error:
+        complain(error)
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror}." if error.filename else error)
+    except ImportError as error:
+        complain(error)
     finally:
         sys.path.remove("")
-    return 0
+    return 2
+
+
+def complain(what: object) -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(f"brickbook: {what}\n")
+
+
+def warn(message: Warning | str, *_: object, **__: object) -> None:
+    """Show a warning as one line, without the place in the launcher."""
+    complain(f"warning: {message}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,8 +126,8 @@ def show(arguments: argparse.Namespace) -> None:
         say(repr(report))
 
 
-def build(arguments: argparse.Namespace) -> None:
-    """Carry out ``brickbook build``."""
+def build(arguments: argparse.Namespace) -> int:
+    """Carry out ``brickbook build``; 1 if the input does not go through."""
     import torch
 
     from brickbook.blueprint import Blueprint
@@ -122,62 +138,16 @@ def build(arguments: argparse.Namespace) -> None:
         raise BadValueError("--save", f"the folder of {arguments.save} does not exist.")
     blueprint = Blueprint.from_config(read_config(arguments.config))
     model = blueprint.build()
+    trace = shapes(model, (1, *shape_of(arguments.input))) if arguments.input else None
     if arguments.python:
         say(blueprint.to_python())
-    elif arguments.input:
-        say(shapes_text(shapes(model, (1, *shape_of(arguments.input)))))
-    else:
-        say(repr(model))
+    say(repr(model) if trace is None else shapes_text(trace))
     total = sum(value.numel() for value in model.parameters())
     say(f"{len(model)} bricks, {total:,} parameters")
     if arguments.save:
         torch.save(model.state_dict(), arguments.save)
         say(f"saved to {arguments.save}")
-
-
-def load_model(spec: str) -> Any:
-    """Return the model that ``module:callable``, ``file.py:callable`` or ``timm:name`` means."""
-    from torch import nn
-
-    place, colon, name = spec.rpartition(":")
-    if not colon or not place or not name:
-        raise BadValueError("model", f"expected module:callable or file.py:callable, got {spec!r}.")
-    if place == "timm":
-        make: Any = lambda: importlib.import_module("timm").create_model(name)  # noqa: E731
-    else:
-        module = file_module(place) if place.endswith(".py") else importlib.import_module(
-            SHORT.get(place, place)
-        )  # fmt: skip
-        make = module
-        for part in name.split("."):
-            if not hasattr(make, part):
-                known = [word for word in vars(make) if not word.startswith("_")]
-                raise BadValueError("model", f"{place} has no {part!r}.", nearest(part, known))
-            make = getattr(make, part)
-    if not callable(make):
-        raise BadArgumentError("model", f"{spec} is {make!r}, no model and nothing that makes one.")
-    model = make if isinstance(make, nn.Module) else call(make, (), {}, "model")
-    if not isinstance(model, nn.Module):
-        raise BadArgumentError("model", f"{spec} gives {type(model)}, no torch.nn.Module.")
-    return model
-
-
-def file_module(file: str) -> Any:
-    """Import a Python file by its path."""
-    path = Path(file).expanduser()
-    if not path.is_file():
-        raise FileNotFoundError(f"model: {file} can not be found.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"model: {file} cannot be imported.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    sys.path.insert(0, str(path.parent.resolve()))  # what stands beside it, as for `python file.py`
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
-    return module
+    return int(trace is not None and bool(trace.error))
 
 
 def read_config(file: str) -> Any:
@@ -192,7 +162,8 @@ def read_config(file: str) -> Any:
         try:
             return literal(text)
         except (ValueError, SyntaxError):
-            raise BadValueError(file, f"neither JSON ({wrong}) nor a Python literal.") from None
+            problem = f"neither JSON ({wrong}) nor a Python literal."
+            raise BadValueError(file, problem) from None
 
 
 def init_cfg_of(arguments: Any) -> Any:

@@ -64,7 +64,10 @@ def is_plain_word(text: str) -> bool:
 
 
 def literal(text: str) -> Any:
-    """Read a Python literal; ``dict(type='BN')`` is one too. Raises ValueError or SyntaxError."""
+    """Read a Python literal; ``dict(type='BN')`` is one too, and ``float('nan')``.
+
+    Raises ValueError or SyntaxError.
+    """
     tree = ast.parse(text.strip(), mode="eval")
     return ast.literal_eval(DictCalls().visit(tree))
 
@@ -75,6 +78,9 @@ class DictCalls(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Replace a call of dict with keywords only; any other call stays, and is refused."""
         self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "float" and not node.keywords:
+            word = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else 0
+            return ast.Constant(float(word)) if isinstance(word, str) else node
         named = all(word.arg is not None for word in node.keywords)
         if not (isinstance(node.func, ast.Name) and node.func.id == "dict" and named) or node.args:
             return node

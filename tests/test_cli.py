@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -30,6 +31,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "net.py").write_text(MODEL)
     (tmp_path / "cfg.py").write_text(CFG)
     (tmp_path / "init.json").write_text('{"type": "Constant", "val": 3, "layer": "Linear"}')
+    (tmp_path / "nan.py").write_text("dict(type='Normal', layer='Linear', std=float('nan'))")
+    (tmp_path / "broken_package.py").write_text("raise RuntimeError('operator x does not exist')")
     (tmp_path / "null.json").write_text("null")
     (tmp_path / "latin.json").write_bytes(b'{"type": "\xe9"}')
     (tmp_path / "beside.py").write_text("import net\nmake = net.make_model")
@@ -132,7 +135,12 @@ def test_build(folder, capsys):
         ("build broken.json",
          "broken.json: neither JSON (Expecting property name enclosed in double quotes: "
          "line 1 column 2 (char 1)) nor a Python literal."),
-        ("build nothing.json", "[Errno 2] No such file or directory: 'nothing.json'"),
+        ("build nothing.json", "nothing.json: No such file or directory."),
+        ("show net.py:ready --cfg nan.py", "init_cfg.std: expected a finite number of 0 or more, "
+         "got nan."),
+        ("show broken_package:make",
+         "model: broken_package cannot be imported: operator x does not exist. "
+         "Install the broken_package that goes with this torch."),
         ("build cfg.py --input a", "--input: expected numbers like 3,32,32, got 'a'."),
     ],
 )  # fmt: skip
@@ -140,6 +148,24 @@ def test_a_mistake_is_one_line(folder, capsys, argv, message):
     code, out, err = answer(capsys, *argv.split())
     assert (code, out) == (2, "")
     assert err == f"brickbook: {message}\n"
+
+
+def test_a_rule_without_effect_is_one_line(folder, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, _, err = answer(
+            capsys, "show", "net.py:ready", "--init", "Normal", "--layer", "conv2d,Linear"
+        )
+    assert code == 0
+    assert err == (
+        "brickbook: warning: init_cfg.layer: conv2d matches nothing. Did you mean 'Conv2d'?\n"
+    )
+
+
+def test_an_input_that_does_not_go_through_is_a_failure(folder, capsys):
+    (folder / "bad.py").write_text("dict(type='Linear', in_features=3, out_features=2)")
+    code, out, _ = answer(capsys, "build", "bad.py", "--input", "4")
+    assert code == 1 and "0      Linear" in out
 
 
 def test_the_command_is_installed():

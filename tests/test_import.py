@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import brickbook
 
 HEAVY = ("plotly", "pandas", "ipywidgets", "anywidget", "IPython", "libcst", "torchvision", "scipy")
@@ -16,6 +18,15 @@ def test_the_import_stays_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+def test_names_of_mmcv_that_are_not_here_yet_say_so():
+    with pytest.raises(ImportError) as caught:
+        from brickbook import fuse_conv_bn  # noqa: F401
+    assert str(caught.value) == f"mmcv's fuse_conv_bn is not in brickbook {brickbook.__version__}."
+    assert not set(brickbook.LATER) & set(brickbook.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = brickbook.nonsense
 
 
 def test_all_is_sorted_complete_and_documented():

@@ -47,6 +47,14 @@ BUILDERS: tuple[tuple[Registry, str], ...] = (
 )
 
 
+COMPILED = "It is one of mmcv's compiled operators, which brickbook does not have."
+LATER = "It is a layer of mmcv that this version of brickbook does not have yet."
+# A near name would be another layer: no guess for what mmcv's users may well have in a config.
+NOT_HERE = dict.fromkeys(("DCN", "DCNv2", "SAC", "carafe", "MMSyncBN"), COMPILED) | dict.fromkeys(
+    ("ConvWS", "ConvAWS", "Conv2dAdaptivePadding"), LATER
+)
+
+
 def register_rows(registry: Registry, rows: Mapping[str, Callable[..., Any]]) -> None:
     """Register a table of names."""
     for name, make in rows.items():
@@ -67,6 +75,9 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
     not have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
     """
     if isinstance(kind, str) and kind not in registry.module_dict:
+        if kind in NOT_HERE:
+            problem = f"{kind} is not in the {registry.name} registry."
+            raise UnknownNameError(f"{path}.type", problem, NOT_HERE[kind])
         scope, name = Registry.split_scope_key(kind)
         for other, hint in BUILDERS:
             mine = other is registry or scope not in (None, other.scope)

@@ -100,8 +100,10 @@ def row(
     if kept:
         return Row(**what, reason=kept, losers=tuple(c.rule.path for c in claims))
     if not claims:
-        why = draft.left.get(id(tensor), f"no rule speaks of {type(part).__name__}.")
-        return Row(**what, reason=why.rstrip("."))
+        why = draft.left.get(id(tensor), f"no rule speaks of {type(part).__name__}")
+        if what["then"]:
+            why = f"{', '.join(what['then'])} may fill it"
+        return Row(**what, reason=why)
     *losers, best = sorted(claims, key=rank)
     return Row(
         **what,
