@@ -102,9 +102,8 @@ def test_an_interrupt_waits_until_every_tensor_is_written(monkeypatch):
         fill(law, tensor, generator)
 
     monkeypatch.setattr(laws.Constant, "fill", interrupted)
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a job in the background has none
+    # A job in the background starts with interrupts ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             initialize(model, constant(3, bias=3, **L))
