@@ -38,7 +38,8 @@ class Grid(anywidget.AnyWidget):
     ) -> None:
         """Show a comparison, and with a plan what each parameter should look like.
 
-        A ``report`` of what the plan did leaves out the laws of what a checkpoint has written.
+        A ``report`` leaves out the laws of what a checkpoint has written; where the plan is
+        another than the report's, the laws are called the next ones.
         """
         payload = grid_payload(comparison, plan, report)
         with self.hold_sync():

@@ -11,10 +11,14 @@ from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import numbers, where_from
 from brickbook.lab.panels import Notice, guarded
 from brickbook.measure.comparisons import Pair
+from brickbook.views.grid import law_of, pending
 from brickbook.views.markup import table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from brickbook.init.laws import Law
+    from brickbook.init.report import InitReport
 
 __all__ = ["Detail"]
 
@@ -35,6 +39,7 @@ class Detail(Part):
         self.fitted = False
         self.pair: Pair | None = None
         self.row: Row | None = None
+        self.law: Law | None = None
         self.origin = Notice(NOTHING, "info")
         super().__init__(self.origin)
 
@@ -48,18 +53,18 @@ class Detail(Part):
         self.hold(line, self.origin, self.table, self.canvas)
         self.log_scale.observe(self.take_log, "value")
 
-    def show(self, pair: Pair | None, row: Row | None) -> None:
+    def show(self, pair: Pair | None, row: Row | None, report: InitReport | None = None) -> None:
         """Show another tensor, or the same one with other numbers; None leaves what is there."""
         if pair is None:
             return
         if self.pair is None:
             self.unfold()
-        self.pair, self.row = pair, row
+        self.pair, self.row, self.law = pair, row, law_of(row, report)
         stats = pair.latest
         shape = " × ".join(map(str, stats.shape)) or "scalar"
         self.heading.value = f"{pair.name}: {shape}, {stats.count:,} values, {stats.dtype}"
         self.origin.say(where_from(row), "info")
-        heads, *lines = numbers(pair, row)
+        heads, *lines = numbers(pair, self.law, "next" if pending(row, report) else "expected")
         self.table.value = close_up(table(heads, lines, right=range(1, len(heads))))
         self.paint()
 
@@ -78,8 +83,7 @@ class Detail(Part):
 
         from brickbook.views.figures import histogram
 
-        law = self.row.law if self.row else None
-        drawn = histogram(self.pair.before, self.pair.after, law, log=self.log_scale.value)
+        drawn = histogram(self.pair.before, self.pair.after, self.law, log=self.log_scale.value)
         if self.figure is None:
             self.figure = FigureWidget(drawn)
             self.figure._config = {**self.figure._config, "responsive": True}

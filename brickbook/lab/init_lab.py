@@ -129,6 +129,7 @@ class InitLab(Panel):
     @guarded
     def refresh(self) -> None:
         """Make the plan anew and show what it would do; nothing is written."""
+        self.bar.status.clear()  # it speaks of rules that are others now
         self.rules.forgive()
         wrong = dict(self.rules.errors)
         self.plan = None
@@ -151,8 +152,7 @@ class InitLab(Panel):
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
-        done = self.report if self.report is not None and self.report.plan is self.plan else None
-        self.grid.show(self.comparison, self.plan, done)
+        self.grid.show(self.comparison, self.plan, self.report)
         self.bar.allow(self.plan is not None, self.session.why_no_undo)
         self.show_detail()
 
@@ -160,7 +160,7 @@ class InitLab(Panel):
         """Show the chosen parameter."""
         name = self.grid.selected
         row = self.plan.get(name) if self.plan is not None else None
-        self.detail.show(self.comparison.get(name), row)
+        self.detail.show(self.comparison.get(name), row, self.report)
 
     def python(self) -> str:
         """Return the rules and the seed as Python that runs as pasted."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
+from brickbook.init.laws import Law
 from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan, Row
 from brickbook.measure.comparisons import Pair
@@ -63,7 +65,7 @@ def summary(plan: InitPlan) -> str:
     parts = [
         f"write {len(by_law):,} of {everything} by a law" if by_law else "",
         *(f"load what fits of {load.init.checkpoint}" for load in plan.loads),
-        f"call {', '.join(run.path for run in plan.runs)}" if plan.runs else "",
+        f"call {listing([run.path for run in plan.runs])}" if plan.runs else "",
         f"leave {left:,} as {'it is' if left == 1 else 'they are'}" if left else "",
     ]
     *most, last = filter(None, parts)
@@ -110,28 +112,33 @@ def result(report: InitReport) -> str:
     return f"Initialized with {seed}: {', '.join(parts) or 'no parameters'}."
 
 
+def listing(paths: Sequence[str]) -> str:
+    """Say key paths one after the other."""
+    return ", ".join(map(place, paths))
+
+
 def where_from(row: Row | None) -> str:
     """Say which rule speaks for a parameter, which others lost, and what may follow."""
     if row is None:
         return "Nothing is planned for it."
     if row.law is None:
-        text = f"Left as it is: {row.reason}."
+        opens = row.reason.endswith("may fill it")  # not kept: a checkpoint or own code comes
+        text = "No law is drawn." if opens else f"Left as it is: {row.reason}."
     else:
-        text = f"{row.rule} by {place(row.source)} ({row.source}): {row.law}."
+        text = f"{row.rule} by {place(row.source)}: {row.law}."
     if row.losers:
-        text += f" It wins over {', '.join(row.losers)}."
+        text += f" It wins over {listing(row.losers)}."
     if row.then:
-        text += f" Afterwards: {', '.join(row.then)}."
+        text += f" {listing(row.then)} may fill it{' afterwards' if row.law else ''}."
     return text + (" It is frozen (requires_grad=False)." if row.frozen else "")
 
 
-def numbers(pair: Pair, row: Row | None) -> tuple[tuple[str, ...], ...]:
+def numbers(pair: Pair, law: Law | None, promise: str = "expected") -> tuple[tuple[str, ...], ...]:
     """Return a small table, head first: what the law promises, and each side's numbers."""
-    law = row.law if row else None
     lines: list[tuple[str, ...]] = [("", "mean", "std", "min", "max", "zeros")]
     if law is not None:
-        ends = tuple(f"{end:.4g}" for end in law.support)
-        lines.append(("expected", f"{law.mean:.4g}", f"{law.std:.4g}", *ends, ""))
+        ends = tuple(f"{end:.4g}" if math.isfinite(end) else "" for end in law.support)
+        lines.append((promise, f"{law.mean:.4g}", f"{law.std:.4g}", *ends, ""))
     sides = (("before", pair.before), ("after", pair.after))
     if not pair.changed:
         sides = (("now", pair.after),)

@@ -54,19 +54,34 @@ function ratio(cell) {
   return found && wanted ? Math.abs(Math.log(found / wanted)) : found === wanted ? 0 : Infinity;
 }
 
+// A parameter may be untouched because what was written is what was there.
+const badgeText = (cell) => (cell.same ? "same values" : cell.status);
+
+// Of a point mass the mean says more than the std. "next" is a law that has not been drawn yet.
+function against(cell) {
+  const key = cell.expected?.std === 0 ? "mean" : "std";
+  const found = (cell.after ?? cell.before)?.[key];
+  const wanted = cell.expected && `${cell.next ? "next" : "expected"} ${number(cell.expected[key])}`;
+  return [`${key} ${number(found)}`, wanted];
+}
+
 function summary(cell) {
-  const parts = [cell.name, `${whole(cell.count)} values`, cell.status];
+  const parts = [cell.name, `${whole(cell.count)} values`, badgeText(cell)];
   if (cell.law) parts.push(cell.law);
-  if (cell.after) parts.push(`std ${number(cell.after.std)}`);
-  if (cell.before && cell.status === "changed") parts.push(`was ${number(cell.before.std)}`);
-  if (cell.expected) parts.push(`expected ${number(cell.expected.std)}`);
+  const [found, wanted] = against(cell);
+  if (cell.after) parts.push(found);
+  if (cell.before && cell.status === "changed") {
+    parts.push(`was ${number(cell.before[found.split(" ")[0]])}`);
+  }
+  if (wanted) parts.push(wanted);
   return parts.concat(cell.note ? [cell.note] : []).join(", ");
 }
 
 function stdLine(cell) {
   if (cell.note && !cell.after) return cell.note;
-  let text = `std ${number(cell.after?.std ?? cell.before?.std)}`;
-  if (cell.expected) text += `, expected ${number(cell.expected.std)}`;
+  const [found, wanted] = against(cell);
+  let text = found;
+  if (wanted) text += `, ${wanted}`;
   else if (cell.status === "changed" && cell.before) text += `, was ${number(cell.before.std)}`;
   return cell.note ? `${text}, ${cell.note}` : text;
 }
@@ -165,7 +180,7 @@ function fill(element, cell) {
   }
   element.querySelector("svg").setAttribute("aria-label", summary(cell));
   const badge = element.querySelector(".bb-badge");
-  badge.textContent = cell.frozen ? `${cell.status}, frozen` : cell.status;
+  badge.textContent = badgeText(cell) + (cell.frozen ? ", frozen" : "");
   badge.className = `bb-badge bb-${cell.status}`;
   element.querySelector(".bb-shape").textContent = cell.shape.join("×") || "scalar";
   element.querySelector(".bb-rule").textContent = cell.law ?? cell.reason ?? "";

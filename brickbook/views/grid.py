@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from brickbook.init.report import InitReport
     from brickbook.init.rows import InitPlan, Row
 
-__all__ = ["GRID_CSS", "GRID_JS", "GridPayload", "grid_payload", "holes", "law_of"]
+__all__ = [
+    "GRID_CSS", "GRID_JS", "GridPayload", "grid_payload", "holes", "law_of", "pending",
+]  # fmt: skip
 
 GRID_JS = Path(__file__).with_name("grid.js")
 GRID_CSS = Path(__file__).with_name("grid.css")
@@ -61,13 +63,15 @@ def grid_payload(
 ) -> GridPayload:
     """Pack the parameters of a comparison, with the laws of a plan or of what was done by it.
 
-    Buffers are left out: no law speaks of them.
+    Buffers are left out: no law speaks of them. Where the plan is another than that of the
+    report, a law is what comes next and not what the values should follow.
     """
     rows = plan if plan is not None else report.plan if report is not None else {}
     buffer = Buffer()
     bins = max(comparison.before.bins, comparison.after.bins)
     cells = [
         cell(item, rows.get(item.name), law_of(rows.get(item.name), report), buffer, bins)
+        | past(item, rows.get(item.name), report)
         for item in comparison.values()
         if item.kind == "parameter"
     ]
@@ -78,8 +82,24 @@ def law_of(row: Row | None, report: InitReport | None = None) -> Law | None:
     """The law a parameter should follow; None where something else was written in the end."""
     if row is None or row.law is None:
         return None
-    record = report.get(row.name) if report is not None else None
+    record = report.get(row.name) if report is not None and not pending(row, report) else None
     return row.law if record is None or record.action == "written" else None
+
+
+def pending(row: Row | None, report: InitReport | None) -> bool:
+    """Whether a plan's row says something else than what the report is of."""
+    if row is None or report is None:
+        return False
+    done = report.plan.get(row.name)
+    return done is None or (done.law, done.then) != (row.law, row.then)
+
+
+def past(item: Pair, row: Row | None, report: InitReport | None) -> dict[str, bool]:
+    """Say whether a parameter was written with its own values, and whether its law comes next."""
+    record = report.get(item.name) if report is not None else None
+    same = item.status == "untouched" and record is not None and record.action != "left"
+    found = {"same": same, "next": row is not None and bool(row.law) and pending(row, report)}
+    return {key: True for key, value in found.items() if value}
 
 
 def cell(item: Pair, row: Row | None, law: Law | None, buffer: Buffer, bins: int) -> dict[str, Any]:

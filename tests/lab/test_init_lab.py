@@ -285,14 +285,14 @@ def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
     lab.grid.selected = "0.weight"
     figure = lab.detail.figure
     assert lab.detail.heading.value == "0.weight: 8 × 3 × 3 × 3, 216 values, float32"
-    assert lab.detail.origin.text == "Kaiming by Rule 1 (init_cfg[0]): Normal(0, 0.1667)."
+    assert lab.detail.origin.text == "Kaiming by Rule 1: Normal(0, 0.1667)."
     assert sum(figure.data[0].y) == 216
     lab.grid.selected = "2.bias"
     assert lab.detail.figure is figure and sum(figure.data[0].y) == 4
     lab.detail.log_scale.value = True
     assert figure.layout.yaxis.type == "log"
     lab.bar.initialize.click()
-    assert lab.detail.origin.text == "Kaiming by Rule 1 (init_cfg[0]): Constant(0)."
+    assert lab.detail.origin.text == "Kaiming by Rule 1: Constant(0)."
     assert ">expected<" in lab.detail.table.value and ">after<" in lab.detail.table.value
     lab.grid.selected = "gone"
     assert lab.detail.heading.value.startswith("2.bias: ")
@@ -495,3 +495,31 @@ def test_what_is_no_longer_the_notebooks_model_is_not_written(name):
     namespace.clear()  # a name for nothing: the panel still has its model
     lab.bar.undo.click()
     assert not same(model, before[0])
+
+
+def test_an_edit_after_initialize_makes_the_laws_the_next_ones():
+    lab = panel([KAIMING, ONE])
+    lab.grid.selected = "0.weight"
+    lab.bar.initialize.click()
+    assert "next" not in cell(lab, "0.weight") and ">expected<" in lab.detail.table.value
+    lab.rules.cards[0].law.menu.value = "Normal"
+    assert lab.bar.status.text == ""
+    assert cell(lab, "0.weight")["next"] and "next" not in cell(lab, "1.weight")
+    assert ">next<" in lab.detail.table.value and ">expected<" not in lab.detail.table.value
+    lab.bar.initialize.click()
+    assert "next" not in cell(lab, "0.weight")
+    lab.bar.undo.click()
+    lab.rules.seed.value = "2"
+    assert lab.bar.status.text == "" and "next" not in cell(lab, "0.weight")
+
+
+def test_a_parameter_that_was_written_with_its_own_values_is_known():
+    lab = panel([KAIMING, ONE])
+    assert "same" not in cell(lab, "1.weight")
+    lab.bar.initialize.click()
+    assert cell(lab, "1.weight")["same"] and cell(lab, "1.weight")["status"] == "untouched"
+    assert "same" not in cell(lab, "0.weight")
+    lab.rules.presets.value = "Xavier, uniform"
+    assert cell(lab, "1.weight")["same"]
+    lab.bar.undo.click()
+    assert "same" not in cell(lab, "1.weight")

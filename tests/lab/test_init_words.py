@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from brickbook.init import INITIALIZERS, initialize, plan
+from brickbook.init.laws import Normal
 from brickbook.lab.init_words import numbers, result, summary, unmatched_words, where_from
 from brickbook.measure import compare, snapshot
 
@@ -31,7 +32,7 @@ CASES = [
     ([{"type": "Kaiming", "layer": "Conv2d"}, {"type": "Pretrained", "checkpoint": "w.pth"},
       {"type": "WordsInit"}],
      "Initialize would write 2 of 5 parameters by a law, load what fits of w.pth and "
-     "call init_cfg[2]. Expected std 0.1667; constants 0."),
+     "call Rule 3. Expected std 0.1667; constants 0."),
 ]  # fmt: skip
 
 
@@ -79,28 +80,32 @@ def test_where_a_law_comes_from():
         [linear, {**linear, "override": override}, {"type": "Pretrained", "checkpoint": "w.pth"}],
     )
     assert where_from(todo["1.bias"]) == (
-        "Constant by Rule 2, override (init_cfg[1].override): Constant(0). "
-        "It wins over init_cfg[0], init_cfg[1]. Afterwards: init_cfg[2]. "
+        "Constant by Rule 2, override: Constant(0). It wins over Rule 1, Rule 2. "
+        "Rule 3 may fill it afterwards. "
         "It is frozen (requires_grad=False)."
     )
     assert where_from(plan(model, linear)["0.bias"]) == ("Left as it is: no rule speaks of Conv2d.")
+    loaded = [{"type": "Pretrained", "checkpoint": "w.pth"}]
+    assert where_from(plan(model, loaded)["0.bias"]) == ("No law is drawn. Rule 1 may fill it.")
     assert where_from(None) == "Nothing is planned for it."
 
 
 def test_the_numbers_of_a_tensor():
     model = nn.Linear(2, 2)
     cfg = {"type": "Uniform", "a": -1, "b": 1, "layer": "Linear"}
-    row = plan(model, cfg)["weight"]
+    law = plan(model, cfg)["weight"].law
     before = snapshot(model)
     same = compare(before, before)
-    assert [line[0] for line in numbers(same["weight"], row)] == ["", "expected", "now"]
+    assert [line[0] for line in numbers(same["weight"], law)] == ["", "expected", "now"]
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[1.0, float("nan")], [0.0, 2.0]]))
     pair = compare(before, snapshot(model))["weight"]
-    head, expected, _, after = numbers(pair, row)
+    head, expected, _, after = numbers(pair, law)
     assert head == ("", "mean", "std", "min", "max", "zeros")
     assert expected == ("expected", "0", "0.5774", "-1", "1", "")
     assert after == ("after", "1", "0.8165", "0", "2", "0.25, 1 NaN")
+    endless = numbers(pair, Normal(0.0, 2.0), "next")[1]
+    assert endless == ("next", "0", "2", "", "", "")
     assert [line[0] for line in numbers(pair, None)] == ["", "before", "after"]
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from brickbook.init import initialize
+from brickbook.init import initialize, plan
 from brickbook.measure import compare, snapshot
 from brickbook.views.grid import GRID_CSS, GRID_JS, GridPayload, grid_payload
 from brickbook.views.page import page as page_of
@@ -146,6 +146,31 @@ def test_an_update_repaints_in_place(hosted):
     assert hosted.evaluate("document.querySelector('.bb-cell').kept")
     std = hosted.locator("[data-name='0.weight'] .bb-std").text_content()
     assert std.endswith("expected 2")
+
+
+def words_of(tab: Any, name: str) -> tuple[str, str]:
+    cell = tab.locator(f"[data-name='{name}']")
+    return cell.locator(".bb-badge").text_content(), cell.locator(".bb-std").text_content()
+
+
+def test_what_was_written_and_what_comes_next_have_words_of_their_own(hosted):
+    net = nn.Linear(4, 3)
+    net.bias.data.zero_()
+    before = snapshot(net)
+    law = {"type": "Normal", "std": 0.5, "layer": "Linear"}
+    report = initialize(net, law, seed=3)
+    comparison = compare(before, snapshot(net))
+    push(hosted, grid_payload(comparison, report.plan, report), 1)
+    hosted.evaluate("start()")
+    assert words_of(hosted, "bias") == ("same values", "mean 0, expected 0")
+    assert words_of(hosted, "weight")[1].endswith(", expected 0.5")
+    todo = plan(net, {**law, "std": 2, "bias": -4.595})
+    push(hosted, grid_payload(comparison, todo, report), 2)
+    assert words_of(hosted, "bias") == ("same values", "mean 0, next -4.595")
+    badge, std = words_of(hosted, "weight")
+    assert badge == "changed" and std.startswith("std 0.") and std.endswith(", next 2")
+    label = hosted.locator("[data-name='bias'] svg").get_attribute("aria-label")
+    assert label == "bias, 3 values, same values, Constant(-4.595), mean 0, next -4.595"
 
 
 def read(payload: GridPayload, name: str) -> list[int]:
