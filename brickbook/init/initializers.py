@@ -3,7 +3,7 @@
 An initialiser holds a recipe for weights, a number for biases and the layers it speaks of. Called
 with a module it fills them one after the other; `initialize` is what checks everything first. To
 add one for a new law, write the dataclass here beside its law and register it; a class of one's
-own needs only to be callable with a module.
+own needs only to be callable with a module. They stand in one file, however long, side by side.
 """
 
 from __future__ import annotations

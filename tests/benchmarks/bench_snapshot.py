@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
+from timing import fastest
 from torch import nn
 
 from brickbook.measure import snapshot
 
 BOUND = 0.25
-ROUNDS = 7
 
 
 def cases() -> list[dict[str, float | str]]:
@@ -41,14 +38,3 @@ def numpy_loop(model: nn.Module) -> list[object]:
         moments = values.min(), values.max(), values.mean(), values.std()
         found.append((np.histogram(values, 64), moments))
     return found
-
-
-def fastest(jobs: list[Callable[[], object]]) -> list[float]:
-    """The shortest time of each job in seconds; they take turns, so that load hits all alike."""
-    best = [float("inf")] * len(jobs)
-    for _ in range(ROUNDS):
-        for at, job in enumerate(jobs):
-            start = time.perf_counter()
-            job()
-            best[at] = min(best[at], time.perf_counter() - start)
-    return best

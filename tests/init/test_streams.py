@@ -87,6 +87,7 @@ def test_a_seed_is_an_int(seed):
 
 def test_pinned_streams():
     """The stream of (seed, name, block) is a promise: these numbers do not change."""
+    assert BLOCK == 2**20
     first = block_generator(0, "backbone.conv1.weight", 0).initial_seed()
     assert first == 2090547393285441047
     assert block_generator(0, "module.backbone.conv1.weight", 0).initial_seed() == first
