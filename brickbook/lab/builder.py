@@ -15,10 +15,11 @@ from brickbook.errors import ConfigError
 from brickbook.lab.brick_list import row_dict
 from brickbook.lab.builder_forms import FormShelf, Key, about, key_of
 from brickbook.lab.builder_state import BuilderState
-from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, USE, BuilderView, offer
+from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, TAKEN, USE, BuilderView, offer
 from brickbook.lab.form import Form
 from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
 from brickbook.lab.preview import Preview, name_of
+from brickbook.lab.rows import wrong_texts
 from brickbook.lab.starting import starter
 
 __all__ = ["Builder"]
@@ -46,11 +47,13 @@ class Builder(BuilderView):
         super().__init__()
         shape = tuple(input_shape)
         start = starter(shape) if blueprint is None else blueprint
+        start = Blueprint(tuple(dict(cfg) for cfg in start.bricks))  # no config stands twice
         self.state = BuilderState(start, input_shape=shape).rename(name)
         self.namespace = namespace
         self.model: nn.Module | None = None
         self.form: Form | None = None
         self.formed: tuple[int, Key] | None = None
+        self.shown: Mapping[str, Any] | None = None
         self.complaint: tuple[str, str] | None = None
         self.shelf = FormShelf(self.fill)
         self.previewed: tuple[Blueprint, tuple[int, ...]] | None = None
@@ -80,6 +83,8 @@ class Builder(BuilderView):
     def go(self, state: BuilderState) -> None:
         """Show a state."""
         with MODEL_LOCK:
+            if (state.blueprint, state.name) != (self.state.blueprint, self.state.name):
+                self.code.layout.display = "none"  # it says what was
             same = (state.blueprint, state.input_shape) == self.previewed
             self.state = state
             if not same:
@@ -95,22 +100,27 @@ class Builder(BuilderView):
     def show_form(self) -> None:
         """Show the chosen brick's form, another one if it is not the one at hand."""
         at, cfg = self.state.selected, self.state.chosen
+        if self.form is not None and self.shown is not None and self.shown is not cfg:
+            self.shelf.leave(self.shown, self.form)
+            self.form = None
+        self.shown = cfg
         if cfg is None:
-            self.form, self.formed = None, None
+            self.formed = None
             self.title.value, self.place.children = "", ()
             self.about.clear()
             return
         key = key_of(cfg)
-        if self.form is None or self.formed != (at, key):
-            self.form, self.formed, self.complaint = self.shelf.take(cfg), (at, key), ("", "")
-            self.title.value = f"{at + 1}. {name_of(cfg['type'])}"
+        if self.form is None or self.formed is None or self.formed[1] != key:
+            self.form, self.complaint = self.shelf.take(cfg), ("", "")
             self.about.say(about(key[1]), "plain")
             self.place.children = (self.form,)
+        self.formed = (at, key)
+        self.title.value = f"{at + 1}. {name_of(cfg['type'])}"
         row = self.preview.rows[at]
         if self.complaint != (row.key, row.error):  # the same words need not be read out again
             self.complaint = (row.key, row.error)
             self.form.clear_errors()
-            if row.error:
+            if row.error and not set(row.missing) & set(wrong_texts(self.form.rows)):
                 self.form.show_error(row.key, row.error)
 
     def show_rest(self) -> None:
@@ -141,6 +151,8 @@ class Builder(BuilderView):
     @guarded
     def press(self, word: str, _button: object = None) -> None:
         """Do what a button says."""
+        if word in (USE, PYTHON, JSON) and self.refuses("used" if word == USE else "copied"):
+            return
         if word == USE:
             self.use()
         elif word in (PYTHON, JSON):
@@ -164,7 +176,7 @@ class Builder(BuilderView):
             state = self.state.change(change["new"])
             if state.chosen is not None:
                 self.shelf.keep(form, state.chosen)
-                self.formed = (state.selected, key_of(state.chosen))
+                self.formed, self.shown = (state.selected, key_of(state.chosen)), state.chosen
             self.complaint = None  # the form may have taken it away
             self.go(state)
 
@@ -186,9 +198,23 @@ class Builder(BuilderView):
         except ConfigError as error:
             self.name_notice.say(error.problem)
 
+    def refuses(self, done: str) -> bool:
+        """Say which field of which brick has a wrong text or none, and choose that brick."""
+        for at, cfg in enumerate(self.state.blueprint.bricks):
+            form = self.form if cfg is self.shown else self.shelf.draft(cfg)
+            missing = dict.fromkeys(self.preview.rows[at].missing, "needs a value.")
+            for path, problem in (wrong_texts(form.rows) if form else missing).items():
+                self.go(self.state.select(at))
+                self.notice.say(f"Brick {at + 1}, {path}: {problem} Nothing was {done}.")
+                return True
+        return False
+
     def use(self) -> None:
         """Build the model and hand it over; an error goes to its brick."""
         name, space = self.state.name, self.space()
+        if space is not None and name in space and not isinstance(space[name], nn.Module):
+            self.name_notice.say(TAKEN.format(name))
+            return
         try:
             self.model = self.state.blueprint.build()
         except ConfigError as error:

@@ -13,6 +13,7 @@ from brickbook.errors import ConfigError
 from brickbook.lab.docstrings import plain
 from brickbook.lab.form import Form
 from brickbook.lab.preview import name_of
+from brickbook.lab.rows import wrong_texts
 from brickbook.lab.starting import make_of
 
 __all__ = ["FormShelf", "Key", "about", "key_of"]
@@ -26,28 +27,49 @@ class FormShelf:
     """The forms of the bricks looked at last: choosing one again sends nothing to the page.
 
     A form is about a hundred models for the page. ``edited`` observes the ``value`` of each.
+    ``drafts`` are the forms in which a wrong text was left, each with the brick it belongs to:
+    two bricks with equal configs share a form, but not a draft.
     """
 
     def __init__(self, edited: Callable[[Any], None]) -> None:
         self.edited = edited
         self.forms: dict[Key, Form] = {}
+        self.drafts: list[tuple[Mapping[str, Any], Form]] = []
 
     def take(self, cfg: Mapping[str, Any]) -> Form:
         """Return the form of a brick, without messages of its owner."""
         key = key_of(cfg)
-        form = self.forms.pop(key, None)
+        form = self.draft(cfg)
+        if form is not None:
+            self.drafts = [pair for pair in self.drafts if pair[1] is not form]
+            self.drop(key)
+        else:
+            form = self.forms.pop(key, None)
         if form is not None:
             form.clear_errors()
-            if form.errors:  # a wrong text was left in it
-                form.close()
-                form = None
-        if form is None:
+        else:
             form = form_for(cfg, key[1])
             form.observe(self.edited, "value")
         self.forms[key] = form
         while len(self.forms) > KEPT:
             self.forms.pop(next(iter(self.forms))).close()
         return form
+
+    def leave(self, cfg: Mapping[str, Any], form: Form) -> None:
+        """Another brick is chosen: a wrong text waits until its brick is chosen again."""
+        if wrong_texts(form.rows):
+            self.forms = {key: kept for key, kept in self.forms.items() if kept is not form}
+            self.drafts.append((cfg, form))
+
+    def draft(self, cfg: Mapping[str, Any]) -> Form | None:
+        """Return the form in which a wrong text was left for this very brick."""
+        return next((form for brick, form in self.drafts if brick is cfg), None)
+
+    def drop(self, key: Key) -> None:
+        """Close the form of a config, if there is one."""
+        form = self.forms.pop(key, None)
+        if form is not None:
+            form.close()
 
     def keep(self, form: Form, cfg: Mapping[str, Any]) -> None:
         """Keep a form under the config that it was edited to."""
@@ -60,9 +82,9 @@ class FormShelf:
 
     def close(self) -> None:
         """Close all of them."""
-        for form in self.forms.values():
+        for form in (*self.forms.values(), *(form for _, form in self.drafts)):
             form.close()
-        self.forms = {}
+        self.forms, self.drafts = {}, []
 
 
 def key_of(cfg: Mapping[str, Any]) -> Key:

@@ -105,7 +105,9 @@ class BuilderState:
         to = self.selected + by
         if self.chosen is None or not 0 <= to < len(self.blueprint):
             return self
-        return self.edit(self.blueprint.move(self.selected, to), to)
+        bricks = [*self.blueprint.bricks]  # the very configs, unlike Blueprint.move
+        bricks.insert(to, bricks.pop(self.selected))
+        return self.edit(Blueprint(tuple(bricks)), to)
 
     def delete(self) -> BuilderState:
         """Take the chosen brick out."""

@@ -10,9 +10,10 @@ from brickbook.lab.brick_list import BrickList
 from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.panels import Notice, Panel
 
-__all__ = ["ADD", "EDITS", "JSON", "PYTHON", "USE", "BuilderView", "offer"]
+__all__ = ["ADD", "EDITS", "JSON", "PYTHON", "TAKEN", "USE", "BuilderView", "offer"]
 
 ADD, USE, PYTHON, JSON = "Add", "Use", "Copy Python", "Copy JSON"
+TAKEN = "`{}` is something else in this notebook: choose another name."
 EDITS: Mapping[str, Callable[[BuilderState], BuilderState]] = {
     "Duplicate": BuilderState.duplicate,
     "Up": BuilderState.up,

@@ -27,7 +27,8 @@ class BrickRow:
     """One brick as the list shows it.
 
     Shapes are those of one sample. ``error`` is the message, ``key`` the argument it is about
-    (``"norm_cfg.type"``), ``""`` for the brick as a whole.
+    (``"norm_cfg.type"``), ``""`` for the brick as a whole. ``missing`` are the arguments that it
+    still needs.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class BrickRow:
     params: int = 0
     error: str = ""
     key: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Preview:
         count = f"{len(self.rows)} brick{'s' if len(self.rows) > 1 else ''}"
         faulty = [at for at, row in enumerate(self.rows, 1) if row.error]
         if faulty:
-            end = f"brick {faulty[0]} does not fit"
+            unfinished = self.rows[faulty[0] - 1].missing
+            end = f"brick {faulty[0]} {'needs a value' if unfinished else 'does not fit'}"
         else:
             output = self.before(len(self.rows))
             end = f"{shape_text(self.input)} becomes {shape_text(output)}"
@@ -148,11 +151,12 @@ def mismatch(cfg: Mapping[str, Any], got: Shape) -> tuple[str, str]:
     return "", ""
 
 
-def complaint(error: Exception, at: int, cfg: Mapping[str, Any]) -> dict[str, str]:
+def complaint(error: Exception, at: int, cfg: Mapping[str, Any]) -> dict[str, Any]:
     """Say what went wrong while a brick was built, and at which argument."""
     if isinstance(error, ConfigError):
         key = error.path.removeprefix(f"bricks[{at}]").lstrip(".")
-        return {"error": f"{error.problem} {error.hint}".strip(), "key": key}
+        missing = () if key else tuple(name for name in required_of(cfg) if name not in cfg)
+        return {"error": f"{error.problem} {error.hint}".strip(), "key": key, "missing": missing}
     first = (str(error).strip().splitlines() or [""])[0]
     words = re.findall(r"\w+", first)
     key = next((word for word in words if word in cfg and word != "type"), "")

@@ -16,7 +16,7 @@ from brickbook.lab.fields import Field, parse, same
 from brickbook.lab.panels import Notice, close_tree, guarded
 from brickbook.literals import spell
 
-__all__ = ["FieldRow", "Look", "PlainRow", "make_menu"]
+__all__ = ["FieldRow", "Look", "PlainRow", "make_menu", "wrong_texts"]
 
 SHOWN = 16  # letters of a default that stand beside a field; a longer one is its tooltip
 
@@ -185,6 +185,18 @@ def make_control(field: Field, value: Any, look: Look) -> w.Widget:
     # No number field: a page that reads one drops what it cannot read, and 3.5 becomes 35.
     shown = "" if missing else spell(value)
     return w.Text(value=shown, continuous_update=False, style=look["text style"], **common)
+
+
+def wrong_texts(rows: Mapping[str, FieldRow], path: str = "") -> dict[str, str]:
+    """Return what cannot be read in the fields themselves, and what is missing, by key path."""
+    found: dict[str, str] = {}
+    for name, row in rows.items():
+        if row.problem:
+            found[f"{path}{name}"] = row.problem
+        nested = getattr(row, "nested", None)
+        if nested is not None:
+            found.update(wrong_texts(nested.rows, f"{path}{name}."))
+    return found
 
 
 def make_menu(field: Field, words: Iterable[str], chosen: str, look: Look) -> w.Dropdown:

@@ -165,10 +165,13 @@ def test_use_puts_the_model_into_the_namespace():
 
 def test_use_says_why_there_is_no_model():
     space: dict[str, Any] = {}
-    panel = builder(LINEAR, {"type": "Linear", "in_features": 2}, namespace=space)
+    panel = builder(LINEAR, {**CONV, "norm_cfg": {"type": "BNN"}}, namespace=space)
     press(panel, "Use")
     assert space == {} and panel.model is None
-    assert panel.notice.text == "Not built. bricks[1]: Linear also needs out_features."
+    assert panel.notice.text == (
+        "Not built. bricks[1].norm_cfg.type: BNN is not in the norm layer registry. "
+        "Did you mean 'BN'?"
+    )
     assert panel.state.selected == 1
     panel = builder(CONV, namespace=space, shape=(1, 8, 8))
     press(panel, "Use")

@@ -1,0 +1,121 @@
+"""What the builder refuses, and what it does not lose by that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ipywidgets.widgets import widget as widget_module
+from torch import nn
+
+from brickbook import Blueprint
+from brickbook.lab.builder import Builder
+
+LINEAR = {"type": "Linear", "in_features": 4, "out_features": 2}
+CONV = {"type": "ConvModule", "in_channels": 3, "out_channels": 8, "kernel_size": 3}
+FIVE = "Brick 1, kernel_size: expected int or tuple[int, ...], got 'five'. Nothing was "
+
+
+class Plain(nn.Module):
+    def __init__(self, a):
+        super().__init__()
+
+    def forward(self, x):
+        return x
+
+
+def builder(*bricks: dict[str, Any], **more: Any) -> Builder:
+    return Builder(Blueprint(bricks), input_shape=(3, 8, 8), name="refusals_test", **more)
+
+
+def put(panel: Builder, path: str, text: str) -> None:
+    assert panel.form is not None
+    panel.form.control(path).value = text  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def shown(panel: Builder, path: str) -> str:
+    assert panel.form is not None
+    return panel.form.control(path).value  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize(
+    "word, done", [("Use", "used."), ("Copy Python", "copied."), ("Copy JSON", "copied.")]
+)
+@pytest.mark.parametrize("go_away", [False, True])
+def test_a_wrong_text_is_refused_wherever_one_has_gone(word, done, go_away):
+    space: dict[str, Any] = {}
+    panel = builder(CONV, {"type": "Flatten"}, namespace=space)
+    put(panel, "kernel_size", "five")
+    if go_away:
+        panel.bricks.selected = 1
+    panel.buttons[word].click()
+    assert panel.notice.text == FIVE + done
+    assert space == {} and panel.model is None and panel.code.layout.display == "none"
+    assert panel.state.selected == 0 and shown(panel, "kernel_size") == "five"
+    put(panel, "kernel_size", "5")
+    panel.buttons[word].click()
+    assert "Nothing" not in panel.notice.text
+
+
+def test_a_wrong_text_stays_with_its_brick():
+    before = set(widget_module._instances)
+    panel = builder(CONV, CONV, {"type": "Flatten"})
+    panel.bricks.selected = 1
+    put(panel, "kernel_size", "five")
+    panel.bricks.selected = 0
+    assert shown(panel, "kernel_size") == "3"  # the same config, another brick
+    panel.bricks.selected = 1
+    assert shown(panel, "kernel_size") == "five"
+    panel.buttons["Down"].click()
+    assert panel.title.value == "3. ConvModule" and shown(panel, "kernel_size") == "five"
+    panel.buttons["Delete"].click()
+    panel.buttons["Use"].click()
+    assert panel.notice.text.startswith("Built. ")  # the brick with the text is gone
+    panel.buttons["Undo"].click()
+    assert shown(panel, "kernel_size") == "five"
+    panel.bricks.selected = 0
+    panel.buttons["Delete"].click()
+    panel.bricks.selected = 1
+    assert shown(panel, "kernel_size") == "five"
+    panel.close()
+    assert set(widget_module._instances) <= before
+
+
+def test_code_that_is_no_longer_true_is_hidden():
+    panel = builder(CONV)
+    for edit in (
+        lambda: put(panel, "out_channels", "4"),
+        lambda: panel.buttons["Undo"].click(),
+        lambda: setattr(panel.name, "value", "other"),
+    ):
+        panel.buttons["Copy Python"].click()
+        assert panel.code.layout.display is None
+        panel.bricks.selected = 0
+        assert panel.code.layout.display is None
+        edit()
+        assert panel.code.layout.display == "none"
+
+
+def test_a_brick_that_needs_a_value_says_so_once_in_its_form():
+    panel = builder({"type": "ReLU"}, {"type": Plain})
+    assert panel.bricks.rows[1]["error"] == "Plain also needs a."
+    assert panel.total.text == "2 bricks, 0 parameters; brick 2 needs a value."
+    panel.buttons["Copy Python"].click()
+    assert panel.notice.text == "Brick 2, a: needs a value. Nothing was copied."
+    assert panel.form is not None and panel.form.errors == {"a": "needs a value."}
+    put(panel, "a", "1")
+    assert panel.form.errors == {} and panel.bricks.rows[1]["error"] == ""
+
+
+def test_a_name_that_is_something_else_is_not_overwritten():
+    space: dict[str, Any] = {"nn": nn, "net": nn.ReLU()}
+    panel = builder(CONV, namespace=space)
+    panel.name.value = "nn"
+    panel.buttons["Use"].click()
+    assert space["nn"] is nn and panel.model is None
+    assert panel.name_notice.text == (
+        "`nn` is something else in this notebook: choose another name."
+    )
+    panel.name.value = "net"
+    panel.buttons["Use"].click()
+    assert space["net"] is panel.model is not None and panel.name_notice.text == ""
