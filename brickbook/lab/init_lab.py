@@ -12,22 +12,27 @@ from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
 from brickbook.init.report import InitReport
+from brickbook.init.rows import InitPlan
 from brickbook.lab.grid import Grid
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_forecast import Forecast
-from brickbook.lab.init_look import Slim, parts_of, wide
+from brickbook.lab.init_look import Slim, column, parts_of, wide
 from brickbook.lab.init_presets import start
 from brickbook.lab.init_rules import RuleList
-from brickbook.lab.init_session import UNDO_BUDGET, AnotherModelError, InitSession, stranger
+from brickbook.lab.init_session import (
+    UNDO_BUDGET,
+    AnotherModelError,
+    InitSession,
+    missing_files,
+    stranger,
+)
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_words import counted, place, result, size_text
 from brickbook.lab.panels import MODEL_LOCK, Panel, guarded, take_place
 from brickbook.measure.comparisons import Comparison
 
 __all__ = ["InitLab"]
-
-LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 
 
 class InitLab(Panel):
@@ -107,18 +112,7 @@ class InitLab(Panel):
             layout=wide(),
             style={"font_weight": "bold"},
         )
-        # A block, because the items of a flexible box with a greatest height would shrink.
-        left = w.Box(
-            [self.rules],
-            layout=Slim(
-                display="block",
-                flex="0 0 25em",
-                max_height=LEFT_HEIGHT,
-                overflow="hidden auto",
-                padding="0 8px 0 0",
-            ),
-        )
-        body = w.HBox([left, self.grid], layout=wide())
+        body = w.HBox([column(self.rules), self.grid], layout=wide())
         self.children = (self.title, self.notice, self.forecast, self.bar, body, self.detail)
 
     def count(self) -> str:
@@ -144,11 +138,17 @@ class InitLab(Panel):
         else:
             self.plan = found if not wrong else None
         lines = [f"{place(path)}: {text}" for path, text in wrong.items()]
-        if self.plan is not None:
-            lines = [text for text in [self.session.why_not(self.plan)] if text]
-        self.forecast.show(self.plan, lines)
+        self.forecast.show(self.plan, lines if self.plan is None else self.warnings(self.plan))
         self.bar.refresh()
         self.show_weights()
+
+    def warnings(self, todo: InitPlan) -> list[str]:
+        """Say what may go wrong with a plan: no way back, files that are not there."""
+        lines = [text for text in [self.session.why_not(todo)] if text]
+        for error in missing_files(todo):
+            self.rules.complain(error)
+            lines.append(f"{place(error.path)}: {error.problem}")
+        return lines
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
@@ -181,13 +181,15 @@ class InitLab(Panel):
             try:
                 report = self.session.apply(self.state)
             except ConfigError as error:
-                self.bar.status.say(f"Nothing was changed. {error}")
+                text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
+                self.bar.status.say(f"Nothing was changed. {text}")
                 self.rules.complain(error)
                 raise
             except Exception as error:
                 self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
                 raise
             self.plan = report.plan
+            self.forecast.show(self.plan, self.warnings(self.plan))
             self.bar.status.say(result(report), "info")
             self.show_weights()
             return report

@@ -29,6 +29,9 @@ class LawForm(Form):
     ) -> None:
         self.edited = edited
         super().__init__(make, values, hidden=OWN)
+        for row in self.rows.values():
+            if row.field.required:  # no default stands beside it: its text has all the room
+                row.mark.layout = Slim(flex="0 0 auto")
 
     def refresh(self) -> None:
         """Put together what the rows hold, and tell."""

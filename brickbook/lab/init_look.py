@@ -10,7 +10,9 @@ import ipywidgets as w
 
 from brickbook.lab.panels import Notice, close_tree
 
-__all__ = ["Part", "Slim", "close_up", "icon_button", "parts_of", "wide"]
+__all__ = ["Part", "Slim", "close_up", "column", "icon_button", "parts_of", "wide"]
+
+LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 
 
 class Slim(w.Layout):
@@ -96,3 +98,18 @@ def parts_of(box: w.Widget) -> Iterator[w.Widget]:
     for child in getattr(box, "children", ()):
         yield child
         yield from parts_of(child)
+
+
+def column(part: w.Widget) -> w.Box:
+    """Put a part into a column that scrolls."""
+    # A block, because the items of a flexible box with a greatest height would shrink.
+    return w.Box(
+        [part],
+        layout=Slim(
+            display="block",
+            flex="0 0 25em",
+            max_height=LEFT_HEIGHT,
+            overflow="hidden auto",
+            padding="0 8px 0 0",
+        ),
+    )

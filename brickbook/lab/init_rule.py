@@ -17,9 +17,14 @@ from brickbook.registry import Config
 
 __all__ = ["OverrideCard", "RuleCard"]
 
+CHOOSE = "Choose a part of the model."
+
 
 class OverrideCard(Part):
-    """An override: the name of a part of the model, and a law of its own or the rule's."""
+    """An override: the name of a part of the model, and a law of its own or the rule's.
+
+    One that was added here is ``begun`` until it has a name: it is no part of the rule yet.
+    """
 
     def __init__(
         self,
@@ -28,7 +33,8 @@ class OverrideCard(Part):
         changed: Callable[[], None],
         remove: Callable[[OverrideCard], None],
     ) -> None:
-        self.given_name, self.changed = cfg.get("name"), changed
+        self.given_name, self.names, self.changed = cfg.get("name"), names, changed
+        self.added = not cfg
         self.layer = {"layer": cfg["layer"]} if "layer" in cfg else {}
         self.name = w.Combobox(
             value="" if self.given_name is None else str(self.given_name),
@@ -37,7 +43,7 @@ class OverrideCard(Part):
             description="part",
             continuous_update=False,
             style={"description_width": "9ch"},
-            layout=wide(flex="1 1 auto", max_width="26em"),
+            layout=wide(flex="1 1 0", min_width="0", max_width="26em"),
         )
         self.law = LawPart(cfg, changed, like="as the rule")
         drop = icon_button("trash", "Remove this override")
@@ -51,6 +57,12 @@ class OverrideCard(Part):
             padding="0 0 0 0.6em",
         )
         self.name.observe(self.take_name, "value")
+        self.forgive()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it still lacks its name."""
+        return self.added and self.given_name is None
 
     @property
     def value(self) -> dict[str, Any]:
@@ -68,20 +80,27 @@ class OverrideCard(Part):
     def take_name(self, change: Mapping[str, Any]) -> None:
         """Take the name of another part."""
         self.given_name = change["new"].strip() or None
+        self.forgive()
         self.changed()
 
     def complain(self, path: str, message: str) -> None:
         """Show a message at a key; one of the whole override is about its name, or its type."""
         whole_is_name = path == "" and self.given_name is None
         if path == "name" or whole_is_name:
-            self.say(message)
+            head = str(self.given_name).rpartition(".")[0]
+            near = head in self.names and self.given_name not in self.names
+            self.say(
+                f"{self.given_name!r} is no module. Did you mean {head!r}?" if near else message
+            )
         else:
             self.law.complain(path, message)
 
     def forgive(self) -> None:
-        """Take the messages of `complain` away."""
+        """Take the messages of `complain` away; without a name, ask for one."""
         self.say("")
         self.law.forgive()
+        if self.begun:
+            self.notice.say(CHOOSE, "info")
 
 
 class RuleCard(Part):
@@ -112,7 +131,12 @@ class RuleCard(Part):
         rule = self.law.value
         if self.picker.value and self.has_layer:
             rule["layer"] = self.picker.value
-        return with_overrides(rule, [card.value for card in self.overrides])
+        return with_overrides(rule, [card.value for card in self.complete])
+
+    @property
+    def complete(self) -> list[OverrideCard]:
+        """The overrides that are part of the rule."""
+        return [card for card in self.overrides if not card.begun]
 
     @property
     def has_layer(self) -> bool:
@@ -127,8 +151,8 @@ class RuleCard(Part):
         found = dict(self.law.errors)
         for key, part in (("", self), ("layer", self.picker)):
             found.update({key: part.message} if part.message else {})
-        for at, card in enumerate(self.overrides):
-            path = "override" if len(self.overrides) == 1 else f"override[{at}]"
+        for at, card in enumerate(self.complete):
+            path = "override" if len(self.complete) == 1 else f"override[{at}]"
             found.update({f"{path}.{key}": text for key, text in card.errors.items()})
         return found
 
@@ -163,8 +187,8 @@ class RuleCard(Part):
     def complain(self, path: str, message: str) -> None:
         """Show a message at the field that ``path``, below the rule, belongs to."""
         found = re.match(r"override(?:\[(\d+)\])?(?:$|\.)", path)
-        if found and int(found[1] or 0) < len(self.overrides):
-            self.overrides[int(found[1] or 0)].complain(path[found.end() :], message)
+        if found and int(found[1] or 0) < len(self.complete):
+            self.complete[int(found[1] or 0)].complain(path[found.end() :], message)
         elif path == "layer":
             self.picker.say(message)
         elif path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -21,7 +22,7 @@ from brickbook.lab.init_words import size_text
 from brickbook.measure.comparisons import Comparison, compare
 from brickbook.measure.snapshots import Snapshot, snapshot
 
-__all__ = ["UNDO_BUDGET", "AnotherModelError", "InitSession", "stranger"]
+__all__ = ["UNDO_BUDGET", "AnotherModelError", "InitSession", "missing_files", "stranger"]
 
 UNDO_BUDGET = 2 * 10**9
 NOTHING_YET = "Nothing to undo yet."
@@ -129,6 +130,14 @@ class InitSession:
                 raise BadValueError(name, "the model has changed since: it cannot be put back.")
         for name, copy in copies.items():
             tensors[name].copy_(copy)
+
+
+def missing_files(todo: InitPlan) -> Iterator[BadValueError]:
+    """Yield an error for every checkpoint of a plan that is a file, and not there."""
+    for load in todo.loads:
+        name = load.init.checkpoint
+        if "://" not in name and not Path(name).expanduser().exists():
+            yield BadValueError(f"{load.path}.checkpoint", f"there is no file {name!r}.")
 
 
 def stranger(namespace: Mapping[str, Any], name: str, model: nn.Module) -> bool:

@@ -191,20 +191,23 @@ def test_a_text_that_is_no_number_stops_initialize():
     assert same(lab.model, before)
 
 
-def test_a_missing_checkpoint_is_found_out_by_pressing(tmp_path):
+def test_a_missing_checkpoint_is_named_before_and_after_pressing(tmp_path):
     lab = panel([{"type": "Pretrained", "checkpoint": str(tmp_path / "none.pth")}])
     before = copies(lab.model)
     assert lab.forecast.words.text == (
         f"Initialize would load what fits of {tmp_path / 'none.pth'}."
     )
+    text = f"there is no file {str(tmp_path / 'none.pth')!r}."
+    assert lab.rules.errors == {"init_cfg[0].checkpoint": text}
+    assert lab.forecast.problems.text == f"Rule 1, checkpoint: {text}"
     lab.bar.initialize.click()
     assert list(lab.rules.errors) == ["init_cfg[0].checkpoint"]
-    assert lab.bar.status.text.startswith("Nothing was changed. init_cfg[0].checkpoint: ")
+    assert lab.bar.status.text.startswith("Nothing was changed. Rule 1, checkpoint: ")
     assert same(lab.model, before) and lab.last_error is None
     torch.save(net().state_dict(), tmp_path / "none.pth")
     lab.bar.initialize.click()
     assert lab.bar.status.text == "Initialized with seed 0: 6 loaded from a checkpoint."
-    assert not lab.rules.errors
+    assert not lab.rules.errors and not lab.forecast.problems.text
     assert "law" not in cell(lab, "0.weight")
 
 
@@ -523,3 +526,11 @@ def test_a_parameter_that_was_written_with_its_own_values_is_known():
     assert cell(lab, "1.weight")["same"]
     lab.bar.undo.click()
     assert "same" not in cell(lab, "1.weight")
+
+
+def test_an_override_that_has_no_part_yet_changes_no_forecast():
+    lab = panel([KAIMING, ONE])
+    words = lab.forecast.words.text
+    lab.rules.cards[0].add.click()
+    assert lab.forecast.words.text == words and not lab.forecast.problems.text
+    assert not lab.bar.initialize.disabled and "override" not in lab.python()

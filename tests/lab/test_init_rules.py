@@ -266,3 +266,42 @@ def test_arguments_at_their_defaults_are_folded():
         "a", "mode", "nonlinearity", "distribution", "bias", "bias_prob",
     ]  # fmt: skip
     assert edited.told == 0 and edited.cfg == [KAIMING, ONE]
+
+
+def test_an_override_is_left_out_until_it_has_a_part():
+    edited = Edited([NORMAL])
+    card = edited.rules.cards[0]
+    card.add.click()
+    [begun] = card.overrides
+    assert begun.message == "Choose a part of the model." and 'role="status"' in begun.notice.value
+    assert not edited.rules.errors and edited.cfg == [NORMAL]
+    begun.law.menu.value = "Constant"
+    begun.law.form["val"].control.value = "3"
+    edited.rules.forgive()
+    assert begun.message == "Choose a part of the model." and edited.cfg == [NORMAL]
+    card.add.click()
+    card.overrides[1].name.value = "head"
+    edited.complain()  # the path counts only what is in the rule
+    assert edited.rules.errors == {
+        "init_cfg[0].override.name": "Sequential has no module 'head'. Known: 0, 1, 2."
+    }
+    card.overrides[1].name.value = ""
+    begun.name.value = "2"
+    edited.rules.forgive()
+    assert not begun.message and card.overrides[1].message == "Choose a part of the model."
+    assert edited.cfg[0]["override"] == {"type": "Constant", "val": 3, "name": "2"}
+
+
+def test_a_parameters_name_is_pointed_to_its_module():
+    edited = Edited([{**NORMAL, "override": {"name": "2.weight"}}])
+    edited.complain()
+    assert edited.rules.errors == {
+        "init_cfg[0].override.name": "'2.weight' is no module. Did you mean '2'?"
+    }
+
+
+def test_a_row_shrinks_to_its_column():
+    edited = Edited([WITH_TWO, {"type": "Pretrained", "checkpoint": "w.pth"}])
+    layout = edited.rules.cards[0].overrides[0].name.layout
+    assert (layout.width, layout.flex, layout.min_width) == ("auto", "1 1 0", "0")
+    assert edited.rules.cards[1].law.form["checkpoint"].mark.layout.min_width is None
