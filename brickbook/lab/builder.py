@@ -216,7 +216,7 @@ class Builder(BuilderView):
             self.name_notice.say(TAKEN.format(name))
             return
         try:
-            self.model = self.state.blueprint.build()
+            self.model = self.state.build()
         except ConfigError as error:
             self.go(self.state.select(int((re.findall(r"\d+", error.path) or ["0"])[0])))
             self.notice.say(f"Not built. {error}")

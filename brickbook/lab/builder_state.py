@@ -9,9 +9,11 @@ from typing import Any
 
 from brickbook.blueprint import Blueprint, kinds, resolve
 from brickbook.errors import BadValueError, UnknownNameError, nearest
+from brickbook.lab.builder_sizes import check_sizes
 from brickbook.lab.preview import Preview, preview
 from brickbook.lab.starting import suggest
 from brickbook.literals import literal
+from brickbook.modules import Sequential
 
 __all__ = ["BuilderState", "parse_shape"]
 
@@ -146,6 +148,12 @@ class BuilderState:
     def preview(self) -> Preview:
         """Say what the model would be."""
         return preview(self.blueprint, self.input_shape)
+
+    def build(self) -> Sequential:
+        """Build the model. Raises ConfigError where a brick cannot be meant."""
+        for at, cfg in enumerate(self.blueprint.bricks):
+            check_sizes(cfg, f"bricks[{at}]")
+        return self.blueprint.build()
 
     def to_python(self) -> str:
         """Return Python that builds the model under its name."""

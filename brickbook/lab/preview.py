@@ -13,6 +13,7 @@ from torch import nn
 from brickbook.arguments import parameters
 from brickbook.blueprint import Blueprint, resolve
 from brickbook.errors import ConfigError
+from brickbook.lab.builder_sizes import check_sizes
 from brickbook.lab.starting import CHANNELS, FEATURES
 from brickbook.literals import spell
 from brickbook.measure.tracing import ShapeRow, shapes
@@ -83,6 +84,7 @@ def preview(blueprint: Blueprint, input_shape: Shape) -> Preview:
     for at, cfg in enumerate(blueprint.bricks):
         row = BrickRow(name_of(cfg.get("type")), arguments_text(cfg))
         try:
+            check_sizes(cfg, f"bricks[{at}]")
             module = build_on_meta(blueprint, at)
             row = replace(row, params=sum(p.numel() for p in counted(module)))
         except Exception as error:  # a constructor may raise anything, and the list shows it

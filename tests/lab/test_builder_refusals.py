@@ -119,3 +119,48 @@ def test_a_name_that_is_something_else_is_not_overwritten():
     panel.name.value = "net"
     panel.buttons["Use"].click()
     assert space["net"] is panel.model is not None and panel.name_notice.text == ""
+
+
+POOL = {"type": "MaxPool2d", "kernel_size": 2}
+
+
+@pytest.mark.parametrize(
+    "cfg, path, text, problem",
+    [
+        (CONV, "kernel_size", "0", "expected a size of 1 or more, got 0."),
+        (CONV, "kernel_size", "(3, 0)", "expected sizes of 1 or more, got (3, 0)."),
+        (CONV, "out_channels", "0", "expected a size of 1 or more, got 0."),
+        (CONV, "in_channels", "-3", "expected a size of 1 or more, got -3."),
+        (CONV, "stride", "0", "expected a size of 1 or more, got 0."),
+        (CONV, "dilation", "0", "expected a size of 1 or more, got 0."),
+        (CONV, "groups", "0", "expected a size of 1 or more, got 0."),
+        (CONV, "padding", "-1", "expected a size of 0 or more, got -1."),
+        (LINEAR, "out_features", "0", "expected a size of 1 or more, got 0."),
+        ({"type": "BN", "num_features": 3}, "num_features", "0",
+         "expected a size of 1 or more, got 0."),
+        (POOL, "kernel_size", "-2", "expected a size of 1 or more, got -2."),
+    ],
+)  # fmt: skip
+def test_a_size_that_no_layer_has_is_said_at_its_field(cfg, path, text, problem):
+    space: dict[str, Any] = {}
+    panel = builder(cfg, namespace=space)
+    put(panel, path, text)
+    assert panel.form is not None and panel.form.errors == {path: problem}
+    assert panel.bricks.rows[0]["error"] == problem
+    panel.buttons["Use"].click()
+    assert panel.notice.text == f"Not built. bricks[0].{path}: {problem}" and space == {}
+
+
+class Cut(nn.Identity):
+    def __init__(self, stride: int, padding: int):
+        super().__init__()
+
+
+@pytest.mark.parametrize(
+    "cfg", [{"type": "zero", "padding": -1}, {"type": Cut, "stride": 0, "padding": -1}]
+)
+def test_other_layers_may_mean_what_they_like_by_the_same_names(cfg):
+    panel = builder(cfg)
+    assert panel.bricks.rows[0]["error"] == ""
+    panel.buttons["Use"].click()
+    assert panel.model is not None
