@@ -19,7 +19,8 @@ class Grid(anywidget.AnyWidget):
 
     ``meta`` describes the cells, ``buffer`` holds their numbers; both are those of
     `grid_payload`, and ``rev`` counts how often they were set. ``selected`` is the name of the
-    parameter that was chosen last, "" for none; it can be set from Python too.
+    parameter that was chosen last, "" for none, ``log_counts`` whether counts are
+    drawn on a logarithmic scale; both can be set from Python too.
     """
 
     _esm = GRID_JS.read_text("utf-8")
@@ -29,6 +30,7 @@ class Grid(anywidget.AnyWidget):
     buffer = traitlets.Bytes().tag(sync=True)
     rev = traitlets.Int().tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
+    log_counts = traitlets.Bool().tag(sync=True)
 
     def show(
         self,

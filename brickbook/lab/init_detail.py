@@ -29,14 +29,15 @@ class Detail(Part):
     """One tensor before and after.
 
     ``figure`` is None until something is chosen: plotly takes a second to import, and the page
-    5 MB of script for the first figure. There is never a second one.
+    5 MB of script for the first figure. There is never a second one. ``log_counts`` gives the next
+    drawing a logarithmic scale.
     """
 
     spot = 2
 
     def __init__(self) -> None:
         self.figure: go.FigureWidget | None = None
-        self.fitted = False
+        self.fitted = self.log_counts = False
         self.pair: Pair | None = None
         self.row: Row | None = None
         self.law: Law | None = None
@@ -45,13 +46,10 @@ class Detail(Part):
 
     def unfold(self) -> None:
         """Make the controls, at the first choice."""
-        self.heading = w.Label(layout=wide(flex="1 1 auto"))
-        self.log_scale = w.Checkbox(description="logarithmic counts", indent=False, layout=wide())
+        self.heading = w.Label(layout=wide())
         self.table = w.HTML(layout=wide(overflow="auto hidden"))
         self.canvas = w.VBox(layout=wide())
-        line = w.HBox([self.heading, self.log_scale], layout=wide(flex_flow="row wrap"))
-        self.hold(line, self.origin, self.table, self.canvas)
-        self.log_scale.observe(self.take_log, "value")
+        self.hold(self.heading, self.origin, self.table, self.canvas)
 
     def show(self, pair: Pair | None, row: Row | None, report: InitReport | None = None) -> None:
         """Show another tensor, or the same one with other numbers; None leaves what is there."""
@@ -68,11 +66,6 @@ class Detail(Part):
         self.table.value = close_up(table(heads, lines, right=range(1, len(heads))))
         self.paint()
 
-    @guarded
-    def take_log(self, _change: object) -> None:
-        """Change the scale."""
-        self.paint()
-
     def paint(self) -> None:
         """Draw into the one figure."""
         if self.pair is None:
@@ -83,7 +76,7 @@ class Detail(Part):
 
         from brickbook.views.figures import histogram
 
-        drawn = histogram(self.pair.before, self.pair.after, self.law, log=self.log_scale.value)
+        drawn = histogram(self.pair.before, self.pair.after, self.law, log=self.log_counts)
         if self.figure is None:
             self.figure = FigureWidget(drawn)
             self.figure._config = {**self.figure._config, "responsive": True}

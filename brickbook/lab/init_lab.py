@@ -74,7 +74,7 @@ class InitLab(Panel):
         self.forecast = Forecast()
         self.bar = Bar(self.press_initialize, self.press_undo, self.python)
         self.lay_out()
-        self.grid.observe(self.choose, "selected")
+        self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
         take_place(("model", id(model)), self)
 
@@ -160,6 +160,7 @@ class InitLab(Panel):
         """Show the chosen parameter."""
         name = self.grid.selected
         row = self.plan.get(name) if self.plan is not None else None
+        self.detail.log_counts = self.grid.log_counts
         self.detail.show(self.comparison.get(name), row, self.report)
 
     def python(self) -> str:
@@ -226,7 +227,7 @@ class InitLab(Panel):
 
     @guarded
     def choose(self, _change: object) -> None:
-        """Show another parameter."""
+        """Show another parameter, or the same one on another scale."""
         self.show_detail()
 
     def close(self) -> None:

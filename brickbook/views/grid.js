@@ -1,5 +1,5 @@
 // One small histogram per parameter: an anywidget module that a plain page can run as well.
-// Reads the traits meta (object), buffer (DataView), rev (number); reads and writes selected.
+// Reads the traits meta (object), buffer (DataView), rev (number); reads and writes selected, log_counts.
 // Names come from configs and checkpoints, so text only ever becomes text nodes.
 // All in one file, however long: a widget is one module, and a page inlines it.
 
@@ -255,6 +255,7 @@ class Grid {
     this.seen = new IntersectionObserver((entries) => this.reach(entries), { rootMargin: "300px" });
     this.listen();
     host.append(this.root);
+    this.parts.log.checked = Boolean(this.model.get("log_counts"));
     this.refresh();
   }
 
@@ -264,9 +265,14 @@ class Grid {
     this.root.addEventListener("keydown", (event) => this.press(event));
     search.addEventListener("input", () => this.arrange());
     for (const select of [status, order]) select.addEventListener("change", () => this.arrange());
-    log.addEventListener("change", () => this.paint());
+    log.addEventListener("change", () => {
+      this.model.set("log_counts", log.checked);
+      this.model.save_changes();
+      this.paint();
+    });
     this.numbers.addEventListener("toggle", () => this.tabulate());
-    this.follow = { "change:rev": () => this.refresh(), "change:selected": () => this.mark() };
+    this.follow = { "change:rev": () => this.refresh(), "change:selected": () => this.mark(),
+      "change:log_counts": () => this.scale() };
     for (const [event, act] of Object.entries(this.follow)) this.model.on(event, act);
   }
 
@@ -308,6 +314,11 @@ class Grid {
     this.seen.disconnect();
     for (const element of this.list.children) this.seen.observe(element);
     this.tabulate();
+  }
+
+  scale() {
+    this.parts.log.checked = Boolean(this.model.get("log_counts"));
+    this.paint();
   }
 
   // The table is only there while it is open: a thousand rows are many nodes.

@@ -121,7 +121,7 @@ def test_without_a_seed_torchs_generator_draws():
 def test_every_edit_is_forecast_and_writes_nothing():
     lab = panel([KAIMING, ONE])
     before = copies(lab.model)
-    lab.rules.presets.value = "Normal, std 1 (signals explode)"
+    lab.rules.presets.value = "Normal 1 (signals explode)"
     assert lab.forecast.words.text == (
         "Initialize would write 6 of 6 parameters by a law. Expected std 1; constants 0, 1."
     )
@@ -292,7 +292,7 @@ def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
     assert sum(figure.data[0].y) == 216
     lab.grid.selected = "2.bias"
     assert lab.detail.figure is figure and sum(figure.data[0].y) == 4
-    lab.detail.log_scale.value = True
+    lab.grid.log_counts = True
     assert figure.layout.yaxis.type == "log"
     lab.bar.initialize.click()
     assert lab.detail.origin.text == "Kaiming by Rule 1: Constant(0)."
@@ -310,7 +310,7 @@ def test_callbacks_work_in_a_thread_of_their_own():
 
     def work() -> None:
         told.append(torch.is_grad_enabled())
-        lab.rules.presets.value = "Truncated normal, std 0.02 (transformers)"
+        lab.rules.presets.value = "TruncNormal 0.02 (transformers)"
         lab.bar.initialize.click()
         lab.grid.selected = "0.weight"
         told.append(torch.is_grad_enabled())
@@ -468,7 +468,7 @@ def test_every_control_is_on_the_page():
     wanted = [
         lab.title, lab.notice, lab.forecast.words, lab.forecast.problems, lab.forecast.table,
         lab.bar.initialize, lab.bar.undo, lab.bar.copy, lab.bar.status, lab.rules.presets,
-        lab.rules.add, lab.rules.seed, lab.grid, lab.detail.log_scale, lab.detail.table,
+        lab.rules.add, lab.rules.seed, lab.grid, lab.detail.heading, lab.detail.table,
         lab.detail.figure, lab.detail.origin, card.law.menu, card.law.below, card.add,
         card.picker.more, *card.picker.boxes.values(), card.overrides[0].name,
         card.overrides[0].law.form, lab.rules.cards[1].law.form,

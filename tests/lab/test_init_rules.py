@@ -305,3 +305,7 @@ def test_a_row_shrinks_to_its_column():
     layout = edited.rules.cards[0].overrides[0].name.layout
     assert (layout.width, layout.flex, layout.min_width) == ("auto", "1 1 0", "0")
     assert edited.rules.cards[1].law.form["checkpoint"].mark.layout.min_width is None
+
+
+def test_names_of_presets_fit_their_menu():
+    assert max(map(len, PRESETS)) <= 31

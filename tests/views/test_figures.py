@@ -101,6 +101,22 @@ def test_a_figure_is_transparent_and_has_no_template():
     assert not layout.template.layout.to_plotly_json()
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2 has it."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_every_line_can_be_seen_in_both_themes(page):
+    after, before, law = histogram(one(1.0), one(2.0), Constant(1.0)).data
+    for colour in (after.marker.color, before.line.color, law.line.color):
+        low, high = sorted([luminance(page), luminance(colour)])
+        assert (high + 0.05) / (low + 0.05) >= 3
+    assert law.line.color == "#7a7a7a"  # neutral, as in the grid
+
+
 def write_golden() -> None:
     """Write the stored figures anew, to be looked at before they are committed."""
     for name, (before, after, law, options) in CASES.items():

@@ -42,6 +42,11 @@ window.push = (meta, buffer, rev) => {
   for (const act of heard["change:rev"] ?? []) act();
 };
 window.choose = (name) => { traits.selected = name; heard["change:selected"].forEach((f) => f()); };
+window.traits = traits;
+window.scale = (log) => {
+  traits.log_counts = log;
+  heard["change:log_counts"].forEach((f) => f());
+};
 window.listeners = () => Object.values(heard).reduce((total, set) => total + set.size, 0);
 window.start = () => {
   window.stop = grid.render({ model, el: document.getElementById("grid") });
@@ -230,7 +235,7 @@ def test_the_table_says_the_numbers_and_is_built_when_opened(hosted):
 def test_closing_leaves_nothing_behind(hosted):
     push(hosted, start(network(), 0.5)[1], 1)
     hosted.evaluate("start()")
-    assert hosted.evaluate("listeners()") == 2
+    assert hosted.evaluate("listeners()") == 3
     hosted.evaluate("stop()")
     assert hosted.evaluate("listeners()") == 0
     assert hosted.locator("#grid > *").count() == 0
@@ -245,6 +250,10 @@ def test_logarithmic_counts_raise_what_is_low(hosted):
     hosted.get_by_label("log counts").check()
     drawn = "document.querySelector(\"[data-name='0.weight'] .bb-after\")"
     hosted.wait_for_function(f"old => {drawn}.getAttribute('d') !== old", arg=before)
+    assert hosted.evaluate("traits.log_counts") is True
+    hosted.evaluate("scale(false)")
+    hosted.wait_for_function(f"old => {drawn}.getAttribute('d') === old", arg=before)
+    assert not hosted.get_by_label("log counts").is_checked()
 
 
 def test_cells_far_below_are_drawn_when_they_come_near(hosted):
