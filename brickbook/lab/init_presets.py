@@ -50,13 +50,13 @@ PRESETS: Mapping[str, Preset] = {
     "Xavier, normal (tanh nets)": Preset({"type": "Xavier"}),
     "Xavier, uniform": Preset({"type": "Xavier", "distribution": "uniform"}),
     "Caffe2 Xavier": Preset({"type": "Caffe2Xavier"}),
-    "TruncNormal 0.02 (transformers)": Preset({"type": "TruncNormal", "std": 0.02}),
+    "TruncNormal 0.02 (attention)": Preset({"type": "TruncNormal", "std": 0.02}),
     "Normal 0.01 (signals shrink)": Preset({"type": "Normal", "std": 0.01}),
     "Normal 1 (signals explode)": Preset({"type": "Normal", "std": 1}),
     "Uniform, -0.05 to 0.05": Preset({"type": "Uniform", "a": -0.05, "b": 0.05}),
-    "Constant 0.5 (units stay equal)": Preset({"type": "Constant", "val": 0.5}),
+    "Constant 0.5 (equal units)": Preset({"type": "Constant", "val": 0.5}),
     "Zeros (nothing is learned)": Preset({"type": "Constant", "val": 0}),
-    "Normal, last bias 0.01 (focal)": Preset(
+    "Normal, focal prior 0.01": Preset(
         {"type": "Normal", "std": 0.01},
         last={"type": "Normal", "std": 0.01, "bias_prob": 0.01},
     ),

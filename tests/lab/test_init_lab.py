@@ -310,7 +310,7 @@ def test_callbacks_work_in_a_thread_of_their_own():
 
     def work() -> None:
         told.append(torch.is_grad_enabled())
-        lab.rules.presets.value = "TruncNormal 0.02 (transformers)"
+        lab.rules.presets.value = "TruncNormal 0.02 (attention)"
         lab.bar.initialize.click()
         lab.grid.selected = "0.weight"
         told.append(torch.is_grad_enabled())

@@ -308,4 +308,4 @@ def test_a_row_shrinks_to_its_column():
 
 
 def test_names_of_presets_fit_their_menu():
-    assert max(map(len, PRESETS)) <= 31
+    assert max(map(len, PRESETS)) <= 28
