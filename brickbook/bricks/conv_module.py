@@ -39,7 +39,7 @@ SUBTRACTING = (_BatchNorm, _InstanceNorm)
 
 @PLUGIN_LAYERS.register_module()
 class ConvModule(nn.Module):
-    """A convolution, a normalisation and an activation, the last two if their config is given.
+    """A convolution, a normalisation if one is given, and an activation, by default ReLU.
 
     (N, in_channels, ...) becomes (N, out_channels, ...). The parts are the attributes ``conv``,
     ``activate`` and, under its abbreviation (``bn``, ``gn``, …) and as ``norm``, the normalisation;

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as w
 import traitlets
 
-from brickbook.lab.fields import Field, fields_of, fields_under, registry_of, same
+from brickbook.lab.fields import Field, family_of, fields_of, fields_under, registry_of, same
 from brickbook.lab.panels import Panel, close_tree, guarded
 from brickbook.lab.rows import FieldRow, Look, PlainRow, make_menu
 from brickbook.lab.starting import start_values
@@ -69,6 +69,7 @@ class Form(Panel):
                 shown.append(Field(key, "text"))
         old = self.children
         look = Look(field.name for field in shown if field.kind != "bool")
+        look.owner = self.names
         self.rows = {f.name: row_for(f, values, look, self.refresh) for f in shown}
         empty = [] if shown else [w.Label("It has nothing to set.")]
         self.notice.clear()
@@ -134,6 +135,7 @@ class ConfigRow(FieldRow):
     ) -> None:
         self.nested: Form | None = None
         self.kind: Any = None
+        self.owner = look.owner
         registry = registry_of(field.name)
         known = list(registry.module_dict) if registry is not None else []
         value = values.get(field.name, field.default)
@@ -173,13 +175,15 @@ class ConfigRow(FieldRow):
         if isinstance(kind, str):
             make = registry.get(kind) if registry is not None and kind != NONE else None
         own = None if values is None else {k: v for k, v in values.items() if k != "type"}
-        if callable(make) or own:
-            fields = fields_under(self.field.name, make) if callable(make) else ()
+        found = fields_under(self.field.name, make) if callable(make) else ()
+        # What the owner has too, it passes on itself: an inplace is asked for once.
+        twice = self.owner if family_of(self.field.name) == "activation" else ()
+        fields = [f for f in found if f.name not in twice or f.name in (own or ())]
+        if fields or own:
             self.nested = Form(make, own, fields=fields)  # pyright: ignore[reportArgumentType]
             self.nested.observe(self.take_nested, "value")
-        filled = self.nested is not None and bool(self.nested.rows)
-        self.inset.children = (self.nested,) if filled else ()
-        self.inset.layout.display = None if filled else "none"
+        self.inset.children = () if self.nested is None else (self.nested,)
+        self.inset.layout.display = None if self.nested is not None else "none"
         if old is not None:
             old.close()
         self.collect()

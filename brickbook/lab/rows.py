@@ -48,6 +48,7 @@ class Look(dict[str, Any]):
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
         widths = (sum(WIDTHS.get(letter, 1.0) for letter in name) for name in names)
+        self.owner: frozenset[str] = frozenset()  # all arguments of what the form is for
         self.label = f"{max(widths, default=0) + 1:.1f}ch"
 
     def __missing__(self, part: str) -> Any:

@@ -50,10 +50,10 @@ def test_owners_observe_the_value():
     form.observe(lambda change: seen.append(change["new"]), "value")
     put(form, "in_channels", 4)
     put(form, "in_channels", 4)
-    put(form, "act_cfg.inplace", True)
+    put(form, "inplace", False)
     assert seen == [
         {**CONV, "in_channels": 4},
-        {**CONV, "in_channels": 4, "act_cfg": {"type": "ReLU", "inplace": True}},
+        {**CONV, "in_channels": 4, "inplace": False},
     ]
     with pytest.raises(TraitError):
         form.value = {}
@@ -213,6 +213,21 @@ def test_a_users_own_type_is_in_the_menu_with_its_own_fields():
         assert form.value["act_cfg"] == {"type": "FormTestAct", "steps": 5}
     finally:
         del ACTIVATION_LAYERS.module_dict["FormTestAct"]
+
+
+def test_what_the_owner_has_too_is_asked_for_once():
+    form = conv()
+    assert "inplace" in form.rows and form["act_cfg"].nested is None  # pyright: ignore[reportAttributeAccessIssue]
+    put(form, "act_cfg", "LeakyReLU")
+    assert list(form["act_cfg"].nested.rows) == ["negative_slope"]  # pyright: ignore[reportAttributeAccessIssue]
+    given = {**CONV, "act_cfg": {"type": "ReLU", "inplace": False}}
+    form = Form(ConvModule, given)
+    assert list(form["act_cfg"].nested.rows) == ["inplace"]  # pyright: ignore[reportAttributeAccessIssue]
+
+    def make(act_cfg: Any = None) -> None: ...
+
+    form = Form(make, {"act_cfg": {"type": "ReLU"}})
+    assert list(form["act_cfg"].nested.rows) == ["inplace"]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_fill_starts_again():
