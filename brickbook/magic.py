@@ -1,4 +1,7 @@
-"""``%brickbook VERB …`` in a notebook: parse a line, call one public function."""
+"""``%brickbook VERB …`` in a notebook: parse a line, call one public function.
+
+The table of verbs and all that it needs of IPython stand here together, however long.
+"""
 
 from __future__ import annotations
 
