@@ -13,7 +13,7 @@ from torch import nn
 from brickbook.blueprint import Blueprint, kinds
 from brickbook.errors import ConfigError
 from brickbook.lab.brick_list import row_dict
-from brickbook.lab.builder_forms import FormShelf, Key, about, key_of
+from brickbook.lab.builder_forms import FormShelf, Key, about, fitting, key_of, kind_options
 from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, TAKEN, USE, BuilderView, offer
 from brickbook.lab.form import Form
@@ -85,9 +85,8 @@ class Builder(BuilderView):
         with MODEL_LOCK:
             if (state.blueprint, state.name) != (self.state.blueprint, self.state.name):
                 self.code.layout.display = "none"  # it says what was
-            same = (state.blueprint, state.input_shape) == self.previewed
             self.state = state
-            if not same:
+            if (state.blueprint, state.input_shape) != self.previewed:
                 self.preview = state.preview()
                 self.previewed = (state.blueprint, state.input_shape)
             self.notice.clear()
@@ -105,8 +104,7 @@ class Builder(BuilderView):
             self.form = None
         self.shown = cfg
         if cfg is None:
-            self.formed = None
-            self.title.value, self.place.children = "", ()
+            self.formed, self.title.value, self.place.children = None, "", ()
             self.about.clear()
             return
         key = key_of(cfg)
@@ -139,14 +137,16 @@ class Builder(BuilderView):
 
     def list_kinds(self) -> None:
         """Bring both menus up to date: a class may have been registered since."""
-        offer(self.kind, (word for word, registry in kinds().items() if len(registry)))
+        offer(self.kind, kind_options())
         self.list_types()
 
     @guarded
-    def list_types(self, _change: object = None) -> None:
-        """List the types of the kind."""
-        if self.kind.value is not None:
-            offer(self.type, kinds()[self.kind.value].module_dict)
+    def list_types(self, change: object = None) -> None:
+        """List the types of the kind; for another kind, choose one that fits."""
+        if (kind := self.kind.value) is not None:
+            offer(self.type, kinds()[kind].module_dict)
+            if change is not None:
+                self.type.value = fitting(kind, self.preview, self.state) or self.type.value
 
     @guarded
     def press(self, word: str, _button: object = None) -> None:

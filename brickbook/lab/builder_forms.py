@@ -8,17 +8,24 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.blueprint import resolve
+from brickbook.blueprint import kinds, resolve
 from brickbook.errors import ConfigError
+from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.docstrings import plain
 from brickbook.lab.form import Form
-from brickbook.lab.preview import name_of
+from brickbook.lab.preview import Preview, name_of
 from brickbook.lab.rows import wrong_texts
 from brickbook.lab.starting import make_of
 
-__all__ = ["FormShelf", "Key", "about", "key_of"]
+__all__ = ["FormShelf", "Key", "about", "fitting", "key_of", "kind_options"]
 
 KEPT = 6
+
+# The type to begin with, by kind and by the number of axes of a sample.
+FITTING: Mapping[str, Mapping[int, str]] = {
+    "conv": {2: "Conv1d", 3: "Conv2d", 4: "Conv3d"},
+    "norm": {1: "BN1d", 2: "BN1d", 3: "BN", 4: "BN3d"},
+}
 
 Key = tuple[str, Callable[..., Any] | None]
 
@@ -113,3 +120,15 @@ def about(make: Callable[..., Any] | None) -> str:
     text = cleandoc(make_of(make).__doc__ or "").partition("\n\n")[0]
     first = plain(" ".join(text.split())).partition(". ")[0].rstrip(".")
     return f"{first}." if first else ""
+
+
+def kind_options() -> list[tuple[str, str]]:
+    """Return the menu of kinds: a word to show and the kind, without empty ones and plugins."""
+    found = [word for word, registry in kinds().items() if len(registry) and word != "plugin"]
+    return [("layers" if word == "model" else word, word) for word in found]
+
+
+def fitting(kind: str, preview: Preview, state: BuilderState) -> str | None:
+    """Return the type of a kind to begin with after the chosen brick, None if any will do."""
+    name = FITTING.get(kind, {}).get(len(preview.before(state.selected + 1) or ()))
+    return name if name in kinds()[kind].module_dict else None

@@ -91,11 +91,12 @@ def line(*controls: w.Widget) -> w.HBox:
     return w.HBox(controls, layout=w.Layout(flex_flow="row wrap", align_items="center"))
 
 
-def offer(control: w.Dropdown, words: Iterable[str]) -> None:
+def offer(control: w.Dropdown, words: Iterable[str | tuple[str, str]]) -> None:
     """Let a menu offer these words, keeping what is chosen where it still can be."""
     options = tuple(words)
     if control.options == options:
         return
     kept = control.value
     control.options = options
-    control.value = kept if kept in options else next(iter(options), None)
+    values = [word if isinstance(word, str) else word[1] for word in options]
+    control.value = kept if kept in values else next(iter(values), None)

@@ -164,3 +164,24 @@ def test_other_layers_may_mean_what_they_like_by_the_same_names(cfg):
     assert panel.bricks.rows[0]["error"] == ""
     panel.buttons["Use"].click()
     assert panel.model is not None
+
+
+def test_the_menu_of_kinds_speaks_of_layers():
+    labels = [label for label, _ in builder(CONV).kind.options]
+    assert labels == ["layers", "conv", "norm", "activation", "padding", "upsample"]
+
+
+@pytest.mark.parametrize(
+    "shape, conv, norm",
+    [((3, 8, 8), "Conv2d", "BN"), ((3, 8), "Conv1d", "BN1d"), ((3, 4, 4, 4), "Conv3d", "BN3d")],
+)
+def test_a_kind_begins_with_the_type_for_the_shape(shape, conv, norm):
+    panel = builder({"type": "ReLU"})
+    panel.shape.value = ", ".join(map(str, shape))
+    panel.kind.value = "conv"
+    assert panel.type.value == conv
+    panel.kind.value = "norm"
+    assert panel.type.value == norm
+    panel.type.value = "GN"
+    panel.buttons["Duplicate"].click()
+    assert panel.type.value == "GN"  # what was chosen stays
