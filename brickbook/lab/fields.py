@@ -19,7 +19,10 @@ from brickbook.lab.docstrings import argument_docs
 from brickbook.literals import is_plain_word, literal, spell
 from brickbook.registry import Registry
 
-__all__ = ["Field", "Kind", "fields_of", "fields_under", "parse", "registry_of", "same", "spell"]
+__all__ = [
+    "Field", "Kind", "family_of", "fields_of", "fields_under", "parse", "registry_of", "same",
+    "spell",
+]  # fmt: skip
 
 Kind = Literal["int", "float", "bool", "choice", "config", "text"]
 
