@@ -8,7 +8,8 @@ notebook panels in ``brickbook.lab``; neither is loaded by this module.
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg
 from brickbook.bricks import (
@@ -60,9 +61,11 @@ from brickbook.init import (
     uniform_init,
     xavier_init,
 )
-from brickbook.measure import Comparison, Snapshot, compare, snapshot
 from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
 from brickbook.registry import Registry, build_from_cfg
+
+if TYPE_CHECKING:
+    from brickbook.measure import Comparison, Snapshot, compare, snapshot
 
 __version__ = "0.1.0"
 
@@ -146,7 +149,17 @@ LATER = frozenset((
 ))  # fmt: skip
 
 
+# Loaded at first use: who only builds models need not wait for them.
+MEASURES = frozenset(("Comparison", "Snapshot", "compare", "snapshot"))
+
+
 def __getattr__(name: str) -> Any:
+    if name in MEASURES:
+        return getattr(import_module("brickbook.measure"), name)
     if name in LATER:
         raise ImportError(f"mmcv's {name} is not in brickbook {__version__}.", name=name)
     raise AttributeError(f"module 'brickbook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *MEASURES})

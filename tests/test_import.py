@@ -20,6 +20,14 @@ def test_the_import_stays_light():
     assert out.stdout.split("\n")[:2] == ["[]", "[]"]
 
 
+def test_what_is_loaded_at_first_use_is_there():
+    from brickbook import compare, snapshot
+    from brickbook.measure import compare as same
+
+    assert compare is same and snapshot.__module__ == "brickbook.measure.snapshots"
+    assert set(brickbook.__all__) <= set(dir(brickbook))
+
+
 def test_names_of_mmcv_that_are_not_here_yet_say_so():
     with pytest.raises(ImportError) as caught:
         from brickbook import fuse_conv_bn  # noqa: F401
