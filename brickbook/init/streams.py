@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -109,10 +110,26 @@ def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) ->
         for tensor, law, _ in writes:
             law.fill(tensor)
         return
-    threads = threads or torch.get_num_threads()
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda part: part(), batches(writes, stream)):
-            pass  # an exception of a thread is raised here
+    parts = batches(writes, stream)
+    turn = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with turn:
+                part = next(parts, None)
+            if part is None:
+                return
+            part()
+
+    others = (threads or torch.get_num_threads()) - 1  # this thread works too
+    if not others:
+        work()
+        return
+    with ThreadPoolExecutor(others) as pool:
+        working = [pool.submit(work) for _ in range(others)]
+        work()
+        for other in working:
+            other.result()  # an exception of a thread is raised here
 
 
 def batches(writes: Iterable[Write], stream: Stream) -> Iterator[Callable[[], None]]:
