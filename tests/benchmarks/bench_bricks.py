@@ -25,6 +25,6 @@ def cases() -> list[dict[str, float | str]]:
             make(64, 64, 3, norm_cfg=norm)
 
     build(ConvModule), build(Theirs)  # both have read their signatures
-    ours, peer = fastest([lambda: build(ConvModule), lambda: build(Theirs)])
+    ours, peer = fastest([lambda: build(ConvModule), lambda: build(Theirs)], rounds=40)
     name = "100 × ConvModule(64, 64, 3, norm_cfg=dict(type='BN')) / mmcv-lite 2.2.0"
     return [{"name": name, "ours": ours, "peer": peer, "ratio": ours / peer, "bound": BOUND}]
