@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brickbook import __version__
-from brickbook.errors import (
-    BadValueError,
-    ConfigError,
-)
+from brickbook.errors import BadValueError, ConfigError
 from brickbook.literals import is_plain_word, literal
 from brickbook.targets import load_model
 
@@ -93,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--input", metavar="SHAPE", help="input shape without the batch, such as 3,32,32"
     )
-    one.add_argument("--python", action="store_true", help="print the Python that builds it")
+    one.add_argument("--python", action="store_true", help="print only the Python that builds it")
     one.add_argument("--save", metavar="FILE", help="save the state dict with torch.save")
     one.set_defaults(verb=build)
     return whole
@@ -139,14 +136,16 @@ def build(arguments: argparse.Namespace) -> int:
     blueprint = Blueprint.from_config(read_config(arguments.config))
     model = blueprint.build()
     trace = shapes(model, (1, *shape_of(arguments.input))) if arguments.input else None
-    if arguments.python:
-        say(blueprint.to_python())
-    say(repr(model) if trace is None else shapes_text(trace))
-    total = sum(value.numel() for value in model.parameters())
-    say(f"{len(model)} bricks, {total:,} parameters")
     if arguments.save:
         torch.save(model.state_dict(), arguments.save)
-        say(f"saved to {arguments.save}")
+    if arguments.python:  # alone, so that the output is a program
+        say(blueprint.to_python().rstrip())
+    else:
+        say(repr(model) if trace is None else shapes_text(trace))
+        total = sum(value.numel() for value in model.parameters())
+        say(f"{len(model)} bricks, {total:,} parameters")
+        if arguments.save:
+            say(f"saved to {arguments.save}")
     return int(trace is not None and bool(trace.error))
 
 

@@ -9,8 +9,8 @@ __all__ = [
     "BadArgumentError",
     "BadValueError",
     "CheckError",
-    "CheckpointMissingError",
     "ConfigError",
+    "MissingFileError",
     "MissingKeyError",
     "NameTakenError",
     "NoSuchModuleError",
@@ -75,8 +75,8 @@ class UnmatchedRuleError(ConfigError, ValueError):
     """A rule that matches nothing in the model, where ``strict=True`` asked for an error."""
 
 
-class CheckpointMissingError(ConfigError, FileNotFoundError):
-    """A checkpoint that is not where its name says."""
+class MissingFileError(ConfigError, FileNotFoundError):
+    """A file that is not where its name says."""
 
 
 class UnmatchedRuleWarning(UserWarning):

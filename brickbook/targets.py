@@ -13,7 +13,7 @@ from torch import nn
 
 from brickbook.arguments import call
 from brickbook.checkpoint.errors import MissingPackageError
-from brickbook.errors import BadArgumentError, BadValueError, CheckpointMissingError, nearest
+from brickbook.errors import BadArgumentError, BadValueError, MissingFileError, nearest
 
 __all__ = ["load_model"]
 
@@ -46,12 +46,13 @@ def file_module(file: str) -> Any:
     """Import a Python file by its path."""
     path = Path(file).expanduser()
     if not path.is_file():
-        raise CheckpointMissingError("model", f"{file} can not be found.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+        raise MissingFileError("model", f"{file} can not be found.")
+    name = f"_{path.stem}" if path.stem in sys.modules else path.stem  # a file may be random.py
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"model: {file} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     sys.path.insert(0, str(path.parent.resolve()))  # what stands beside it, as for `python file.py`
     try:
         spec.loader.exec_module(module)

@@ -82,7 +82,7 @@ def test_what_is_let_through(make, args, kwargs):
         ("CheckError", AssertionError),
         ("NoSuchModuleError", RuntimeError),
         ("UnmatchedRuleError", ValueError),
-        ("CheckpointMissingError", FileNotFoundError),
+        ("MissingFileError", FileNotFoundError),
     ],
 )
 def test_an_error_is_also_the_builtin_and_can_be_pickled(kind, builtin):

@@ -70,6 +70,14 @@ def test_show_as_text(folder, capsys, spec):
     assert lines[-1] == "InitReport: 4 parameters: 4 written by a law"
 
 
+def test_a_file_does_not_displace_a_module_of_the_same_name(folder, capsys):
+    import random
+
+    (folder / "random.py").write_text(MODEL)
+    code, _, err = answer(capsys, "show", "random.py:make_model")
+    assert (code, err) == (0, "") and sys.modules["random"] is random
+
+
 def test_show_with_a_config_file_and_a_page(folder, capsys):
     code, out, err = answer(
         capsys, "show", "net.py:make_model", "--cfg", "init.json", "--seed", "1", "--html", "o.html"
@@ -98,7 +106,9 @@ def test_build(folder, capsys):
     assert list(torch.load("w.pt", weights_only=True)) == ["0.conv.weight", "0.conv.bias"]
     (folder / "cfg.json").write_text(json.dumps([{"type": "ReLU"}]))
     code, out, _ = answer(capsys, "build", "cfg.json", "--python")
-    assert "dict(type='ReLU')," in out
+    space = {}
+    exec(out, space)
+    assert type(space["model"][0]).__name__ == "ReLU"
     code, out, _ = answer(capsys, "build", "cfg.json")
     assert "(0): ReLU()" in out
 

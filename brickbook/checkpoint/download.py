@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from brickbook.checkpoint.errors import CheckpointError, DownloadError
-from brickbook.errors import BadValueError, CheckpointMissingError
+from brickbook.errors import BadValueError, MissingFileError
 
 __all__ = ["cache_folder", "download", "promised_hash"]
 
@@ -133,7 +133,7 @@ def fetch(url: str, part: Path, path: str) -> str:
         error.close()
         answer = f"HTTP {error.code} {error.reason}"
         if error.code in GONE:
-            raise CheckpointMissingError(path, f"{url} can not be found: {answer}.") from error
+            raise MissingFileError(path, f"{url} can not be found: {answer}.") from error
         why = answer
     except (OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from brickbook.checkpoint.download import download
 from brickbook.checkpoint.zoo import torchvision_url
-from brickbook.errors import BadArgumentError, CheckpointMissingError, ConfigError, nearest
+from brickbook.errors import BadArgumentError, ConfigError, MissingFileError, nearest
 
 __all__ = ["SOURCES", "Source", "locate"]
 
@@ -43,7 +43,7 @@ def locate(checkpoint: str | os.PathLike[str], path: str = "checkpoint") -> Path
             "Download the file and give its path.",
         )
     word, known = scheme.partition("://")[0], (each.partition("://")[0] for each in SOURCES)
-    raise CheckpointMissingError(
+    raise MissingFileError(
         path, f"{name} can not be found: {scheme} is no known scheme.", nearest(word, known)
     )
 
@@ -66,7 +66,7 @@ def local_file(name: str, path: str) -> Path:
             hint = near_files(file.parent, file.name)
     except OSError as error:  # a folder that may not be read, a name that is too long
         hint = f"{error.strerror}."
-    raise CheckpointMissingError(path, problem, hint)
+    raise MissingFileError(path, problem, hint)
 
 
 def near_files(folder: Path, name: str) -> str:

@@ -147,4 +147,4 @@ def run(step: Run, model: nn.Module, stream: Stream) -> None:
     if isinstance(init, BaseInit):
         init.wholemodule = step.whole
     with stream.inside(step.name, step.path):
-        init(module) if init else module.init_weights()
+        init(module) if init is not None else module.init_weights()

@@ -75,11 +75,11 @@ def marks(model: nn.Module) -> dict[str, object]:
     }
 
 
-def sample(tensor: Tensor) -> tuple[float, ...]:
-    """Return up to 16 elements, evenly spread."""
+def sample(tensor: Tensor) -> tuple[str, ...]:
+    """Return up to 16 elements, evenly spread; as text, in which NaN equals NaN."""
     if tensor.is_meta or not tensor.numel():
         return ()
     values = tensor.detach()
     flat = values.view(-1) if values.is_contiguous() else values.select(0, 0).reshape(-1)
     step = max(1, flat.numel() // LOOKED_AT)
-    return tuple(flat[::step][:LOOKED_AT].tolist())
+    return tuple(map(str, flat[::step][:LOOKED_AT].tolist()))

@@ -10,7 +10,7 @@ import pytest
 
 from brickbook.checkpoint import CheckpointError, DownloadError, cache_folder, locate
 from brickbook.checkpoint.download import promised_hash
-from brickbook.errors import BadValueError, CheckpointMissingError
+from brickbook.errors import BadValueError, MissingFileError
 
 pytest_plugins = ["checkpoint_fixtures"]
 pytestmark = pytest.mark.usefixtures("cache")
@@ -84,7 +84,7 @@ FAILURES = {
     "404": (
         "model-deadbeef.pth",
         {"status": 404},
-        CheckpointMissingError,
+        MissingFileError,
         FileNotFoundError,
         "checkpoint: {url} can not be found: HTTP 404 Not Found.",
     ),

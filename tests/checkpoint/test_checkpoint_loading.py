@@ -16,7 +16,7 @@ from brickbook.checkpoint import (
     load_checkpoint,
     load_state_dict,
 )
-from brickbook.errors import CheckError, CheckpointMissingError
+from brickbook.errors import CheckError, MissingFileError
 
 pytest_plugins = ["checkpoint_fixtures"]
 pytestmark = pytest.mark.usefixtures("cache")
@@ -214,6 +214,6 @@ def test_load_with_prefix(prefix, file):
 
 @pytest.mark.parametrize("load", [_load_checkpoint, lambda file: load_checkpoint(net(), file)])
 def test_a_file_that_is_not_there(load, file):
-    with pytest.raises(CheckpointMissingError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         load(file)
     assert str(caught.value) == f"filename: {file} can not be found."

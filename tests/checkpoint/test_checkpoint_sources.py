@@ -10,8 +10,8 @@ from brickbook.checkpoint import MissingPackageError, locate
 from brickbook.checkpoint.zoo import torchvision_url
 from brickbook.errors import (
     BadArgumentError,
-    CheckpointMissingError,
     ConfigError,
+    MissingFileError,
     UnknownNameError,
 )
 
@@ -65,7 +65,7 @@ def test_local_file(folder, monkeypatch):
     ],
 )
 def test_nothing_there(name, message, folder):
-    with pytest.raises(CheckpointMissingError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         locate(name.format(folder), "init_cfg.checkpoint")
     assert str(caught.value) == f"init_cfg.checkpoint: {message.format(folder, folder)}".rstrip()
     assert isinstance(caught.value, FileNotFoundError)
@@ -73,7 +73,7 @@ def test_nothing_there(name, message, folder):
 
 def test_empty_name(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(CheckpointMissingError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         locate("")
     assert str(caught.value).startswith("checkpoint: '' can not be found.")
 

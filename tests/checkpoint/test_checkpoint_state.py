@@ -15,8 +15,8 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     CheckError,
-    CheckpointMissingError,
     ConfigError,
+    MissingFileError,
 )
 
 pytest_plugins = ["checkpoint_fixtures"]
@@ -135,7 +135,7 @@ def test_from_a_url(server, tmp_path):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(CheckpointMissingError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         read_state(str(tmp_path / "a.pth"))
     assert str(caught.value) == f"init_cfg.checkpoint: {tmp_path / 'a.pth'} can not be found."
 

@@ -218,6 +218,26 @@ def test_the_report_names_who_had_the_last_word():
     assert report["0.fc.bias"].action == "written"
 
 
+def test_a_nan_that_own_code_leaves_alone_is_not_its_doing():
+    class Idle(Leaf):
+        def init_weights(self):
+            pass
+
+    model = Sequential(Idle())
+    nn.init.constant_(model[0].fc.weight, float("nan"))
+    assert model.init_weights()["0.fc.weight"].action == "left"
+
+
+def test_an_empty_initialiser_of_ones_own_is_called():
+    class Empty(list):
+        def __call__(self, module):
+            nn.init.constant_(module[0].weight, 4)
+
+    model = nn.Sequential(nn.Linear(2, 2))
+    initialize(model, dict(type=Empty))
+    assert model[0].weight.unique().tolist() == [4]
+
+
 def test_tied_parameters_share_their_owners_fate():
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[1].weight = model[0].weight
