@@ -18,8 +18,8 @@ from brickbook.errors import BadValueError, CheckError, ConfigError
 from brickbook.init.gains import named_gain
 
 __all__ = [
-    "Caffe2Xavier", "Constant", "Distribution", "Kaiming", "Law", "Normal", "Orthogonal",
-    "OrthogonalMatrix", "Recipe", "TruncNormal", "Uniform", "VarianceScaling", "Xavier", "fans",
+    "Caffe2Xavier", "Constant", "Contextual", "Distribution", "Kaiming", "Law", "Normal", "Orthogonal",
+    "OrthogonalMatrix", "Recipe", "Target", "TruncNormal", "Uniform", "VarianceScaling", "Xavier", "fans",
     "mass",
 ]  # fmt: skip
 
@@ -37,6 +37,31 @@ class Recipe(Protocol):
 
     def at(self, shape: tuple[int, ...]) -> Law:
         """Return the law with its numbers filled in."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """A tensor that a rule speaks of, for recipes that must know more than its shape.
+
+    ``name`` is the qualified name without the prefixes of wrappers, ``role`` one of
+    "weight", "bias", "scale", "embedding", "buffer" and "other"; ``shape`` is that of one part
+    where several are packed into one tensor.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    module: nn.Module
+    model: nn.Module
+
+
+@runtime_checkable
+class Contextual(Recipe, Protocol):
+    """A recipe that depends on where the tensor stands: asked first for the recipe to use there."""
+
+    def meet(self, target: Target) -> Recipe:
+        """Return the recipe for one tensor; raises ConfigError if there is none."""
         ...
 
 
@@ -80,6 +105,10 @@ class Law:
         """Density at ``x``, in float64; a point mass (std 0) has none."""
         raise NotImplementedError
 
+    def times(self, factor: float) -> Law:
+        """Return the law of ``factor`` times what this one draws; ``factor`` is 0 or more."""
+        raise NotImplementedError
+
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
         """Overwrite ``tensor`` in place with draws from ``generator`` (default: torch's own)."""
         raise NotImplementedError
@@ -110,6 +139,10 @@ class Constant(Law):
         """Infinite at the value, 0 elsewhere."""
         return torch.where(x.double() == self.value, math.inf, 0.0)
 
+    def times(self, factor: float) -> Law:
+        """Scale the value."""
+        return Constant(self.value * factor)
+
     @torch.no_grad()
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
         """Write the value everywhere; nothing is drawn."""
@@ -132,6 +165,10 @@ class Normal(Law):
         """``exp(-((x - mean) / std)² / 2) / (std √(2π))``."""
         z = (x.double() - self.mean) / self.std
         return torch.exp(-z * z / 2) / (self.std * math.sqrt(2 * math.pi))
+
+    def times(self, factor: float) -> Law:
+        """Scale mean and std."""
+        return Normal(self.mean * factor, self.std * factor)
 
     @torch.no_grad()
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
@@ -168,6 +205,10 @@ class Uniform(Law):
         if self.low == self.high:
             return torch.where(inside, math.inf, 0.0).double()
         return inside.double() / (self.high - self.low)
+
+    def times(self, factor: float) -> Law:
+        """Scale the bounds."""
+        return Uniform(self.low * factor, self.high * factor)
 
     @torch.no_grad()
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
@@ -220,6 +261,13 @@ class TruncNormal(Law):
         x = x.double()
         inside = (x >= self.low) & (x <= self.high)
         return torch.where(inside, Normal(self.loc, self.scale).pdf(x) / mass(*self.cuts), 0.0)
+
+    def times(self, factor: float) -> Law:
+        """Scale all four numbers."""
+        if factor == 0:
+            return Constant(0.0)
+        numbers = (self.loc, self.scale, self.low, self.high)
+        return TruncNormal(*(number * factor for number in numbers))
 
     @torch.no_grad()
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
@@ -284,6 +332,14 @@ class OrthogonalMatrix(Law):
         log = math.lgamma(n / 2) - math.lgamma((n - 1) / 2) - math.log(math.pi) / 2
         inside = (1 - x * x).clamp_min(0).pow((n - 3) / 2)
         return torch.where(x.abs() <= 1, inside * math.exp(log) / abs(self.gain), 0.0)
+
+    def times(self, factor: float) -> Law:
+        """Scale the gain."""
+        return (
+            OrthogonalMatrix(self.gain * factor, self.rows, self.columns)
+            if factor
+            else Constant(0.0)
+        )
 
     @torch.no_grad()
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
