@@ -18,9 +18,9 @@ from brickbook.errors import BadValueError, CheckError, ConfigError
 from brickbook.init.gains import named_gain
 
 __all__ = [
-    "Caffe2Xavier", "Constant", "Contextual", "Distribution", "Kaiming", "Law", "Normal", "Orthogonal",
-    "OrthogonalMatrix", "Recipe", "Target", "TruncNormal", "Uniform", "VarianceScaling", "Xavier", "fans",
-    "mass",
+    "Caffe2Xavier", "Constant", "Contextual", "Distribution", "Kaiming", "Law", "Normal",
+    "Orthogonal", "OrthogonalMatrix", "Recipe", "Target", "TruncNormal", "Uniform",
+    "VarianceScaling", "Xavier", "fans", "mass",
 ]  # fmt: skip
 
 Distribution = Literal["normal", "uniform"]
