@@ -9,18 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
-from brickbook.init.laws import (
-    Caffe2Xavier,
-    Constant,
-    Distribution,
-    Kaiming,
-    Normal,
-    Recipe,
-    TruncNormal,
-    Uniform,
-    Xavier,
-    mass,
-)
+from brickbook.init.laws import Constant, Normal, Recipe, TruncNormal, Uniform, mass
+from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier
 
 __all__ = [
     "bias_init_with_prob", "caffe2_xavier_init", "constant_init", "kaiming_init", "normal_init",

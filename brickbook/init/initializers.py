@@ -20,21 +20,16 @@ from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.functions import bias_init_with_prob, start
-from brickbook.init.laws import (
+from brickbook.init.laws import Constant, Normal, Recipe, TruncNormal, Uniform, mass
+from brickbook.init.matching import matches, post_order
+from brickbook.init.recipes import (
     Caffe2Xavier,
-    Constant,
     Distribution,
     Kaiming,
-    Normal,
     Orthogonal,
-    Recipe,
-    TruncNormal,
-    Uniform,
     VarianceScaling,
     Xavier,
-    mass,
 )
-from brickbook.init.matching import matches, post_order
 from brickbook.registry import Registry
 
 __all__ = [

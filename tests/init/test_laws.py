@@ -9,15 +9,11 @@ from torch import nn
 
 from brickbook.errors import BadValueError, CheckError
 from brickbook.init.gains import gain_of, named_gain
-from brickbook.init.laws import (
+from brickbook.init.laws import Constant, Normal, OrthogonalMatrix, TruncNormal, Uniform
+from brickbook.init.recipes import (
     Caffe2Xavier,
-    Constant,
     Kaiming,
-    Normal,
     Orthogonal,
-    OrthogonalMatrix,
-    TruncNormal,
-    Uniform,
     VarianceScaling,
     Xavier,
     fans,

@@ -6,7 +6,8 @@ from scipy import stats
 from torch import nn
 
 from brickbook import initialize
-from brickbook.init.laws import Normal, Orthogonal, TruncNormal
+from brickbook.init.laws import Normal, TruncNormal
+from brickbook.init.recipes import Orthogonal
 from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
 
 CFG = {"type": "Normal", "layer": "Linear"}
