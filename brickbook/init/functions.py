@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.laws import Constant, Normal, Recipe, TruncNormal, Uniform, mass
+from brickbook.init.matching import is_norm_layer
 from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier
 
 __all__ = [
@@ -18,10 +19,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-def start(module: nn.Module, recipe: Recipe, bias: float) -> None:
-    """Fill ``module.weight`` by a law and ``module.bias`` with a number, where they are tensors."""
+def start(
+    module: nn.Module, recipe: Recipe, bias: float, roles: frozenset[str] | None = None
+) -> None:
+    """Fill ``module.weight`` by a law and ``module.bias`` with a number, where they are tensors.
+
+    ``roles`` says which: "bias", and for the weight "scale" of a norm layer, "embedding" or
+    "weight"; None is both.
+    """
     weight = getattr(module, "weight", None)
-    if isinstance(weight, Tensor):
+    if isinstance(weight, Tensor) and (roles is None or role_of_weight(module) in roles):
         if weight.dim() < recipe.least_dims:
             raise BadValueError(
                 "weight",
@@ -37,9 +44,16 @@ def start(module: nn.Module, recipe: Recipe, bias: float) -> None:
         else:
             law.fill(weight)
     offset = getattr(module, "bias", None)
-    if isinstance(offset, Tensor):
+    if isinstance(offset, Tensor) and (roles is None or "bias" in roles):
         with torch.no_grad():
             offset.fill_(bias)
+
+
+def role_of_weight(module: nn.Module) -> str:
+    """Return what a module's weight is: "scale", "embedding" or "weight"."""
+    if is_norm_layer(module):
+        return "scale"
+    return "embedding" if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else "weight"
 
 
 def constant_init(module: nn.Module, val: float, bias: float = 0) -> None:

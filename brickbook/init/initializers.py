@@ -9,7 +9,7 @@ own needs only to be callable with a module. They stand in one file, however lon
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
@@ -49,10 +49,14 @@ class BaseInit:
     ``bias`` is written to every ``bias`` beside a weight; ``bias_prob`` gives it as a prior
     probability instead (`bias_init_with_prob`). ``layer`` is a class or its name, or a list of
     them: the modules meant, through any ancestor class below ``nn.Module``.
+
+    ``roles`` says which parameters of a layer an initialiser speaks of: "weight", "embedding",
+    "scale" and "bias"; None is all of them. ``numbers`` are the arguments that must be numbers.
     """
 
     numbers: ClassVar[tuple[str, ...]] = ()
     not_negative: ClassVar[tuple[str, ...]] = ()
+    roles: ClassVar[frozenset[str] | None] = None
 
     _: KW_ONLY
     bias: float = 0
@@ -80,6 +84,9 @@ class BaseInit:
                 "layer", f"expected a str, a class or a list of them, got {self.layer!r}."
             )
         self.layer = layers
+        if self.roles is not None and "bias" not in self.roles and self.bias != 0:
+            key = "bias" if self.bias_prob is None else "bias_prob"
+            raise BadArgumentError(key, f"{type(self).__name__} writes no bias.")
         self.wholemodule = False
         for key in self.numbers:
             least = 0.0 if key in self.not_negative else -math.inf
@@ -98,12 +105,25 @@ class BaseInit:
         """Return the law for weights, or what gives it for a shape."""
         raise NotImplementedError
 
+    def reach(self, part: nn.Module) -> Iterator[nn.Module] | None:
+        """Return the layers that are meant when ``part`` matches; None is ``part`` itself.
+
+        Of an override, ``part`` is the module it names, and None all layers below.
+        """
+        return None
+
     def __call__(self, module: nn.Module) -> None:
         """Start the layers meant in ``module`` and below (every layer if ``wholemodule``)."""
         recipe = self.recipe()
-        for _, part in post_order(module):
-            if self.wholemodule or matches(part, self.layers):
-                start(part, recipe, self.bias)
+        whole = self.reach(module) if self.wholemodule else None
+        if whole is not None:
+            for part in whole:
+                start(part, recipe, self.bias, self.roles)
+            return
+        for _, met in post_order(module):
+            if self.wholemodule or matches(met, self.layers):
+                for part in self.reach(met) or (met,):
+                    start(part, recipe, self.bias, self.roles)
 
 
 @INITIALIZERS.register_module(name="Constant")
