@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from brickbook.init.gains import gain_of
-from brickbook.init.recipes import fans
+from brickbook.init.fans import fans
 
 __all__ = ["conv_rule"]
 

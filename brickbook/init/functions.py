@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
-from brickbook.init.laws import Constant, Normal, Recipe, TruncNormal, Uniform, mass
+from brickbook.init.laws import Constant, Normal, Recipe, Uniform
 from brickbook.init.matching import is_norm_layer
-from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier
+from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier, truncated
 
 __all__ = [
     "bias_init_with_prob", "caffe2_xavier_init", "constant_init", "kaiming_init", "normal_init",
@@ -84,15 +84,7 @@ def trunc_normal_init(
     The numbers differ from mmcv's for the same seed; see `TruncNormal`. Raises ValueError unless
     ``a <= b`` and the law has mass between them.
     """
-    if not a <= b:
-        raise BadValueError("b", f"expected a or more (a={a!r}), got {b!r}.")
-    if std == 0:
-        start(module, Constant(min(max(mean, a), b)), bias)
-        return
-    law = TruncNormal(mean, std, a, b)
-    if not mass(*law.cuts) > 0:
-        raise BadValueError("a", f"N({mean!r}, {std!r}²) has no mass between {a!r} and {b!r}.")
-    start(module, law, bias)
+    start(module, truncated(mean, std, a, b), bias)
 
 
 def uniform_init(module: nn.Module, a: float = 0, b: float = 1, bias: float = 0) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import nn
 
@@ -19,27 +19,33 @@ from brickbook.arguments import checked_number
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.init.fans import AXES
 from brickbook.init.functions import bias_init_with_prob, start
-from brickbook.init.laws import Constant, Normal, Recipe, TruncNormal, Uniform, mass
-from brickbook.init.matching import matches, post_order
+from brickbook.init.laws import Constant, Normal, Recipe, Uniform
+from brickbook.init.matching import is_norm_layer, matches, post_order
+from brickbook.init.matrix_recipes import DeltaOrthogonal, Dirac, Identity, Sparse, ZerO
 from brickbook.init.recipes import (
     Caffe2Xavier,
     Distribution,
     Kaiming,
     Orthogonal,
+    Units,
     VarianceScaling,
     Xavier,
+    truncated,
 )
 from brickbook.registry import Registry
 
 __all__ = [
-    "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "KaimingInit", "LeCunInit",
-    "NormalInit", "OnesInit", "OrthogonalInit", "PretrainedInit", "TruncNormalInit", "UniformInit",
-    "VarianceScalingInit", "XavierInit", "ZerosInit",
+    "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "DeltaOrthogonalInit",
+    "DiracInit", "FannedInit", "IdentityInit", "KaimingInit", "LeCunInit", "NormalInit", "OnesInit",
+    "OrthogonalInit", "PretrainedInit", "PriorBiasInit", "SparseInit", "TruncNormalInit",
+    "UniformInit", "VarianceScalingInit", "XavierInit", "ZerOInit", "ZeroGammaInit", "ZerosInit",
 ]  # fmt: skip
 
 INITIALIZERS = Registry("initializer")
 Shape = Literal["normal", "uniform", "truncated_normal"]
+SHORTCUTS = frozenset({"downsample", "shortcut"})  # as torchvision, mmcv and timm call them
 
 
 @dataclass
@@ -126,6 +132,30 @@ class BaseInit:
                     start(part, recipe, self.bias, self.roles)
 
 
+@dataclass
+class FannedInit(BaseInit):
+    """What initialisers share whose std comes from a weight's fans.
+
+    ``in_axis``, ``out_axis`` and ``batch_axis`` say which axes of a weight are its inputs, its
+    outputs and neither; the others are the receptive field (see `fans`). The defaults are those of
+    torch's layers.
+    """
+
+    _: KW_ONLY
+    in_axis: int | list[int] | tuple[int, ...] = 1
+    out_axis: int | list[int] | tuple[int, ...] = 0
+    batch_axis: int | list[int] | tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Refuse unknown words, and axes that cannot be."""
+        self.recipe()
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes, as the recipes take them."""
+        return {key: getattr(self, key) for key in AXES}
+
+
 @INITIALIZERS.register_module(name="Constant")
 @dataclass
 class ConstantInit(BaseInit):
@@ -141,7 +171,7 @@ class ConstantInit(BaseInit):
 
 @INITIALIZERS.register_module(name="Xavier")
 @dataclass
-class XavierInit(BaseInit):
+class XavierInit(FannedInit):
     """Glorot & Bengio 2010, eq. 12 ('normal') and 16 ('uniform')."""
 
     numbers = ("gain",)
@@ -149,13 +179,9 @@ class XavierInit(BaseInit):
     gain: float = 1
     distribution: Distribution = "normal"
 
-    def check(self) -> None:
-        """Refuse unknown words."""
-        self.recipe()
-
     def recipe(self) -> Recipe:
         """Return Xavier(gain)."""
-        return Xavier(self.distribution, self.gain)
+        return Xavier(self.distribution, self.gain, **self.axes)
 
 
 @INITIALIZERS.register_module(name="Normal")
@@ -176,7 +202,11 @@ class NormalInit(BaseInit):
 @INITIALIZERS.register_module(name="TruncNormal")
 @dataclass
 class TruncNormalInit(BaseInit):
-    """N(mean, std²) cut at ``a`` and ``b``, which are absolute numbers as in mmcv."""
+    """N(mean, std²) cut at ``a`` and ``b``: absolute numbers, as in mmcv.
+
+    With ``units='std'`` the cut points are ``mean + a · std`` and ``mean + b · std``. Either way
+    ``std`` is that before the cut.
+    """
 
     numbers = ("mean", "std", "a", "b")
     not_negative = ("std",)
@@ -184,23 +214,16 @@ class TruncNormalInit(BaseInit):
     std: float = 1
     a: float = -2
     b: float = 2
+    _: KW_ONLY
+    units: Units = "absolute"
 
     def check(self) -> None:
         """Refuse cut points with nothing between them that can be drawn."""
-        if self.a > self.b:
-            raise BadValueError("b", f"expected a or more (a={self.a!r}), got {self.b!r}.")
-        recipe = self.recipe()
-        if isinstance(recipe, TruncNormal) and not mass(*recipe.cuts) > 0:
-            raise BadValueError(
-                "a",
-                f"N({self.mean!r}, {self.std!r}²) has no mass between {self.a!r} and {self.b!r}.",
-            )
+        self.recipe()
 
     def recipe(self) -> Recipe:
-        """Return TruncNormal(mean, std, a, b)."""
-        if self.std == 0:
-            return Constant(min(max(self.mean, self.a), self.b))
-        return TruncNormal(self.mean, self.std, self.a, self.b)
+        """Return TruncNormal(mean, std, low, high)."""
+        return truncated(self.mean, self.std, self.a, self.b, self.units)
 
 
 @INITIALIZERS.register_module(name="Uniform")
@@ -224,7 +247,7 @@ class UniformInit(BaseInit):
 
 @INITIALIZERS.register_module(name="Kaiming")
 @dataclass
-class KaimingInit(BaseInit):
+class KaimingInit(FannedInit):
     """He et al. 2015, eq. 10, 14 and 15."""
 
     numbers = ("a",)
@@ -233,13 +256,9 @@ class KaimingInit(BaseInit):
     nonlinearity: str = "relu"
     distribution: Distribution = "normal"
 
-    def check(self) -> None:
-        """Refuse unknown words."""
-        self.recipe()
-
     def recipe(self) -> Recipe:
         """Return Kaiming(a, mode, nonlinearity)."""
-        return Kaiming(self.distribution, self.a, self.mode, self.nonlinearity)
+        return Kaiming(self.distribution, self.a, self.mode, self.nonlinearity, **self.axes)
 
 
 @INITIALIZERS.register_module(name="Caffe2Xavier")
@@ -274,23 +293,19 @@ class OnesInit(BaseInit):
 
 @INITIALIZERS.register_module(name="LeCun")
 @dataclass
-class LeCunInit(BaseInit):
+class LeCunInit(FannedInit):
     """LeCun et al. 1998, Efficient BackProp, eq. 16: std `√(1/fan_in)`."""
 
     distribution: Shape = "normal"
 
-    def check(self) -> None:
-        """Refuse unknown words."""
-        self.recipe()
-
     def recipe(self) -> Recipe:
         """Return VarianceScaling(1, fan_in)."""
-        return VarianceScaling(1.0, "fan_in", self.distribution)
+        return VarianceScaling(1.0, "fan_in", self.distribution, **self.axes)
 
 
 @INITIALIZERS.register_module(name="VarianceScaling")
 @dataclass
-class VarianceScalingInit(BaseInit):
+class VarianceScalingInit(FannedInit):
     """Std `√(scale/n)`, with n one of the fans or a mean of both."""
 
     numbers = ("scale",)
@@ -299,13 +314,9 @@ class VarianceScalingInit(BaseInit):
     mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"] = "fan_in"
     distribution: Shape = "normal"
 
-    def check(self) -> None:
-        """Refuse unknown words."""
-        self.recipe()
-
     def recipe(self) -> Recipe:
         """Return VarianceScaling(scale, mode, distribution)."""
-        return VarianceScaling(self.scale, self.mode, self.distribution)
+        return VarianceScaling(self.scale, self.mode, self.distribution, **self.axes)
 
 
 @INITIALIZERS.register_module(name="Orthogonal")
@@ -319,6 +330,138 @@ class OrthogonalInit(BaseInit):
     def recipe(self) -> Recipe:
         """Return Orthogonal(gain)."""
         return Orthogonal(self.gain)
+
+
+@INITIALIZERS.register_module(name="DeltaOrthogonal")
+@dataclass
+class DeltaOrthogonalInit(BaseInit):
+    """Xiao et al. 2018, algorithm 1: an orthogonal matrix at the centre of a kernel, else 0.
+
+    For the weights of convolutions with as many outputs as inputs or more. The centre of an even
+    kernel is the later of the two taps in the middle.
+    """
+
+    numbers = ("gain",)
+    gain: float = 1
+
+    def recipe(self) -> Recipe:
+        """Return DeltaOrthogonal(gain)."""
+        return DeltaOrthogonal(self.gain)
+
+
+@INITIALIZERS.register_module(name="Dirac")
+@dataclass
+class DiracInit(BaseInit):
+    """`torch.nn.init.dirac_`: ones that pass each group's inputs on through a convolution."""
+
+    groups: int = 1
+
+    def check(self) -> None:
+        """Refuse what is no number of groups."""
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return Dirac(groups)."""
+        return Dirac(self.groups)
+
+
+@INITIALIZERS.register_module(name="Identity")
+@dataclass
+class IdentityInit(BaseInit):
+    """`gain` on the main diagonal of a matrix, else 0 (Le, Jaitly & Hinton 2015, §2)."""
+
+    numbers = ("gain",)
+    gain: float = 1
+
+    def recipe(self) -> Recipe:
+        """Return Identity(gain)."""
+        return Identity(self.gain)
+
+
+@INITIALIZERS.register_module(name="Sparse")
+@dataclass
+class SparseInit(BaseInit):
+    """Martens 2010, §5: N(0, std²), with the share `sparsity` of every column at 0."""
+
+    numbers = ("sparsity", "std")
+    not_negative = ("std",)
+    sparsity: float
+    std: float = 0.01
+
+    def check(self) -> None:
+        """Refuse what is no share."""
+        self.recipe()
+
+    def recipe(self) -> Recipe:
+        """Return Sparse(sparsity, std)."""
+        return Sparse(self.sparsity, self.std)
+
+
+@INITIALIZERS.register_module(name="ZerO")
+@dataclass
+class ZerOInit(BaseInit):
+    """Zhao et al. 2022, algorithms 1 and 2: partial identities, Hadamard where out > in."""
+
+    def recipe(self) -> Recipe:
+        """Return ZerO()."""
+        return ZerO()
+
+
+@INITIALIZERS.register_module(name="PriorBias")
+@dataclass
+class PriorBiasInit(BaseInit):
+    """Lin et al. 2017 (Focal Loss), §4.1: the bias `-ln((1 - π) / π)`; the weight is left alone.
+
+    For the last layer of a classifier: every class starts with the probability π = `prior_prob`.
+    """
+
+    roles = frozenset({"bias"})
+    prior_prob: float = 0.01
+
+    def check(self) -> None:
+        """Compute the bias; refuse another one."""
+        for key, given in (("bias_prob", self.bias_prob is not None), ("bias", self.bias != 0)):
+            if given:
+                raise BadArgumentError(key, "PriorBias computes the bias from prior_prob.")
+        self.bias = bias_init_with_prob(self.prior_prob)
+
+    def recipe(self) -> Recipe:
+        """Return Constant(bias); no weight is filled by it."""
+        return Constant(self.bias)
+
+
+@INITIALIZERS.register_module(name="ZeroGamma")
+@dataclass
+class ZeroGammaInit(BaseInit):
+    """Goyal et al. 2017, §5.1: 0 for the scale of the last norm layer of every block.
+
+    ``layer`` names the blocks: each one starts as what its shortcut is. Only the scale is written.
+    Source: https://arxiv.org/abs/1706.02677.
+    """
+
+    roles = frozenset({"scale"})
+
+    def recipe(self) -> Recipe:
+        """Return Constant(0)."""
+        return Constant(0.0)
+
+    def reach(self, part: nn.Module) -> Iterator[nn.Module]:
+        """Yield the last norm layer among a block's children, else the last one anywhere in it.
+
+        In the order of registration, without what is called downsample or shortcut.
+        """
+        children = [child for name, child in part.named_children() if name not in SHORTCUTS]
+        found = [child for child in children if is_norm_layer(child)] or list(norms_in(part))
+        yield from found[-1:]
+
+
+def norms_in(part: nn.Module) -> Iterator[nn.Module]:
+    """Yield the norm layers inside a module, but for those of its shortcuts."""
+    for name, child in part.named_children():
+        if name not in SHORTCUTS:
+            if is_norm_layer(child):
+                yield child
+            yield from norms_in(child)
 
 
 @INITIALIZERS.register_module(name="Pretrained")

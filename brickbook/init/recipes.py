@@ -9,45 +9,38 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor
-
 from brickbook.errors import BadValueError, CheckError, ConfigError
+from brickbook.init.fans import Fanned
 from brickbook.init.gains import named_gain
-from brickbook.init.laws import Constant, Law, Normal, OrthogonalMatrix, TruncNormal, Uniform
+from brickbook.init.laws import (
+    Constant,
+    Law,
+    Normal,
+    OrthogonalMatrix,
+    TruncNormal,
+    Uniform,
+    mass,
+)
 
 __all__ = [
-    "Caffe2Xavier", "Distribution", "Kaiming", "Orthogonal", "Scaled", "VarianceScaling", "Xavier",
-    "check_choice", "fans",
+    "Caffe2Xavier", "Distribution", "Kaiming", "Orthogonal", "Scaled", "Units", "VarianceScaling",
+    "Xavier", "check_choice", "truncated",
 ]  # fmt: skip
 
 Distribution = Literal["normal", "uniform"]
-
-
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (fan_in, fan_out) of a weight of shape (out, in, *kernel), as torch counts them.
-
-    >>> fans((64, 3, 7, 7)), fans((10, 512))
-    ((147, 3136), (512, 10))
-    """
-    field = math.prod(shape[2:])
-    return shape[1] * field, shape[0] * field
+Units = Literal["absolute", "std"]
 
 
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(Fanned):
     """A zero-mean law whose std comes from the fans of the weight."""
 
     distribution: Distribution = "normal"
 
     def __post_init__(self) -> None:
         """Refuse an unknown distribution, as mmcv does, but with words."""
+        super().__post_init__()
         check_choice("distribution", self.distribution, ("normal", "uniform"))
-
-    @property
-    def least_dims(self) -> int:
-        """Fans need an output and an input dimension."""
-        return 2
 
     def scale(self, fan_in: int, fan_out: int) -> float:
         """Return the std for these fans."""
@@ -55,7 +48,7 @@ class Scaled:
 
     def at(self, shape: tuple[int, ...]) -> Law:
         """Return N(0, std²), or the uniform law with the same std, for a weight of this shape."""
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = self.fans(shape)
         if 0 in (fan_in, fan_out):  # an empty weight has nothing to draw
             return Constant(0.0)
         std = self.scale(fan_in, fan_out)
@@ -63,10 +56,6 @@ class Scaled:
             return Normal(0.0, std)
         bound = math.sqrt(3.0) * std
         return Uniform(-bound, bound)
-
-    def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
-        """Overwrite ``tensor`` in place with the law for its shape."""
-        self.at(tuple(tensor.shape)).fill(tensor, generator)
 
 
 @dataclass(frozen=True)
@@ -113,7 +102,7 @@ class Kaiming(Scaled):
 
 
 @dataclass(frozen=True)
-class VarianceScaling:
+class VarianceScaling(Fanned):
     """Std ``√(scale / n)`` with n one of the fans or a mean of both.
 
     ``mode`` is 'fan_in', 'fan_out', 'fan_avg' (arithmetic mean) or 'fan_geo_avg' (geometric mean);
@@ -129,19 +118,15 @@ class VarianceScaling:
 
     def __post_init__(self) -> None:
         """Refuse an unknown mode or distribution."""
+        super().__post_init__()
         modes = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
         check_choice("mode", self.mode, modes, BadValueError)
         shapes = ("normal", "uniform", "truncated_normal")
         check_choice("distribution", self.distribution, shapes)
 
-    @property
-    def least_dims(self) -> int:
-        """Fans need an output and an input dimension."""
-        return 2
-
     def at(self, shape: tuple[int, ...]) -> Law:
         """Return the law for a weight of this shape."""
-        fan_in, fan_out = fans(shape)
+        fan_in, fan_out = self.fans(shape)
         if 0 in (fan_in, fan_out):
             return Constant(0.0)
         count = {
@@ -184,6 +169,31 @@ class Orthogonal:
 def Caffe2Xavier() -> Kaiming:  # noqa: N802 - named as the law in configs
     """Return Caffe2's XavierFill: U(-√(3/fan_in), √(3/fan_in)), a Kaiming law with gain 1."""
     return Kaiming(a=1.0, mode="fan_in", nonlinearity="leaky_relu", distribution="uniform")
+
+
+def truncated(mean: float, std: float, a: float, b: float, units: Units = "absolute") -> Law:
+    """Return N(mean, std²) cut at ``a`` and ``b``.
+
+    These are absolute numbers, or with ``units='std'`` they count standard deviations from the
+    mean; ``std`` is that before the cut. Raises ValueError unless ``a <= b`` and the law has mass
+    between them.
+
+    >>> truncated(1.0, 0.5, -2, 2, "std")
+    TruncNormal(loc=1.0, scale=0.5, low=0.0, high=2.0)
+    """
+    check_choice("units", units, ("absolute", "std"), BadValueError)
+    if not a <= b:
+        raise BadValueError("b", f"expected a or more (a={a!r}), got {b!r}.")
+    low, high = (a, b) if units == "absolute" else (mean + a * std, mean + b * std)
+    if std == 0:
+        return Constant(min(max(mean, low), high))
+    law = TruncNormal(mean, std, low, high)
+    if not mass(*law.cuts) > 0:
+        word = "" if units == "absolute" else " std"
+        raise BadValueError(
+            "a", f"N({mean!r}, {std!r}²) has no mass between {a!r} and {b!r}{word}."
+        )
+    return law
 
 
 def check_choice(

@@ -8,6 +8,7 @@ from scipy import stats
 from torch import nn
 
 from brickbook.errors import BadValueError, CheckError
+from brickbook.init.fans import fans
 from brickbook.init.gains import gain_of, named_gain
 from brickbook.init.laws import Constant, Normal, OrthogonalMatrix, TruncNormal, Uniform
 from brickbook.init.recipes import (
@@ -16,7 +17,6 @@ from brickbook.init.recipes import (
     Orthogonal,
     VarianceScaling,
     Xavier,
-    fans,
 )
 
 N = 200_000

@@ -86,6 +86,7 @@ KINDS = {
     KaimingInit: {
         "a": "float", "mode": "choice", "nonlinearity": "choice", "distribution": "choice",
         "bias": "float", "bias_prob": "text", "layer": "text",
+        "in_axis": "text", "out_axis": "text", "batch_axis": "text",
     },
 }  # fmt: skip
 
