@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -12,7 +12,7 @@ from torch import nn
 from brickbook.arguments import copied
 from brickbook.init.apply import carry_out
 from brickbook.init.collect import planned
-from brickbook.init.plan import plan_below
+from brickbook.init.plan import Frozen, Options, Order, plan_below
 from brickbook.init.report import InitReport
 
 __all__ = ["BaseModule", "ModuleDict", "ModuleList", "Sequential"]
@@ -42,19 +42,34 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
         self._is_init = value
 
     @planned
-    def init_weights(self, *, seed: int | None = None, strict: bool = False) -> InitReport | None:
+    def init_weights(
+        self,
+        *,
+        seed: int | None = None,
+        strict: bool = False,
+        order: Order = "brickbook",
+        frozen: Frozen = "init",
+        only_missing: bool = False,
+        protect: Sequence[str | type] | str | type = (),
+        reinitialize: bool = False,
+        atomic: bool = False,
+        batch: object = None,
+    ) -> InitReport | None:
         """Start this module and all modules in it, each tensor once, and report what was done.
 
         Every config of the tree is read and checked before the first weight is written. A second
-        call warns and does nothing (None).
+        call warns and does nothing (None), unless it is told to ``reinitialize``. The options are
+        those of `initialize`.
         """
-        if self._is_init:
+        if self._is_init and not reinitialize:
             warnings.warn(
                 f"init_weights of {type(self).__name__} has been called more than once.",
                 stacklevel=2,
             )
             return None
-        return carry_out(plan_below(self, strict=strict), self, seed=seed)
+        options = Options(strict, order, frozen, only_missing, protect, reinitialize)
+        todo = plan_below(self, options)
+        return carry_out(todo, self, seed=seed, atomic=atomic, batch=batch)
 
     def __repr__(self) -> str:
         text = super().__repr__()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import groupby
 from typing import Any
 
@@ -12,14 +13,16 @@ from torch import Tensor, nn
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.matching import Match, match, named_tensors
 from brickbook.checkpoint.state import read_state
-from brickbook.errors import BadValueError
+from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import BaseInit
-from brickbook.init.keeping import put_back_on_error, uninterrupted
-from brickbook.init.plan import plan
+from brickbook.init.keeping import held, put_back_on_error, uninterrupted
+from brickbook.init.pen import Pen, tensors_of
+from brickbook.init.plan import Frozen, Order, plan
 from brickbook.init.report import InitReport
 from brickbook.init.rows import InitPlan, Load, Row, Run
-from brickbook.init.streams import Stream, Write, fill
+from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
+from brickbook.origins import note_origin
 
 __all__ = ["carry_out", "initialize"]
 
@@ -27,16 +30,32 @@ LOG = logging.getLogger("brickbook")
 
 
 def initialize(
-    module: nn.Module, init_cfg: object = None, *, strict: bool = False, seed: int | None = None
+    module: nn.Module,
+    init_cfg: object = None,
+    *,
+    strict: bool = False,
+    seed: int | None = None,
+    order: Order = "brickbook",
+    frozen: Frozen = "init",
+    only_missing: bool = False,
+    protect: Sequence[str | type] | str | type = (),
+    reinitialize: bool = False,
+    atomic: bool = False,
+    batch: object = None,
 ) -> InitReport:
     """Start a model's weights as ``init_cfg`` says, and report what was done.
 
     ``init_cfg`` is a dict or a list of dicts: ``type`` names an initialiser (`INITIALIZERS`),
-    ``layer`` the classes meant, ``override`` parts of the model by name. It is not changed.
-    With None, the modules' own configs are carried out, as their ``init_weights`` does.
-    Everything is checked before the first write; a rule that matches nothing warns, or raises
-    with ``strict=True``. ``seed=None`` draws from torch's generator in mmcv's order; with a seed
-    each parameter has a stream of its own, derived from the seed and its name.
+    ``layer`` the layers meant (classes, dotted names, patterns, parameters: `read_selector`),
+    ``override`` parts of the model by name. It is not changed. With None, the modules' own configs
+    are carried out, as their ``init_weights`` does. Everything is checked before the first write; a
+    rule that matches nothing warns, or raises with ``strict=True``.
+
+    ``seed=None`` draws from torch's generator in mmcv's order; with a seed each parameter has a
+    stream of its own, derived from the seed and its name. ``atomic=True`` keeps a copy of the model
+    and puts it back on any exception. ``batch`` is what data-driven rules run the model on: a
+    tensor, a tuple of arguments or a dict of keyword arguments. The other options are those of
+    `plan`.
 
     Raises ConfigErrors that also are mmcv's TypeError, KeyError, ValueError or RuntimeError.
 
@@ -44,58 +63,108 @@ def initialize(
     >>> initialize(model, dict(type="Constant", layer="Linear", val=1.0, bias=2.0))
     InitReport: 2 parameters: 2 written by a law
     """
-    return carry_out(plan(module, init_cfg, strict=strict), module, seed=seed)
+    todo = plan(
+        module,
+        init_cfg,
+        strict=strict,
+        order=order,
+        frozen=frozen,
+        only_missing=only_missing,
+        protect=protect,
+        reinitialize=reinitialize,
+    )
+    return carry_out(todo, module, seed=seed, atomic=atomic, batch=batch)
 
 
-def carry_out(todo: InitPlan, model: nn.Module, *, seed: int | None = None) -> InitReport:
+def carry_out(
+    todo: InitPlan,
+    model: nn.Module,
+    *,
+    seed: int | None = None,
+    atomic: bool = False,
+    batch: object = None,
+) -> InitReport:
     """Write what a plan says into the model it was made for.
 
-    Nothing is written if anything can be known to be wrong. Where own code or a checkpoint may
-    fail on the way, a copy of the model's state is kept, and put back if it does or if it is
-    interrupted. Otherwise an interrupt waits until the writing is done.
+    Nothing is written if anything can be known to be wrong. Where own code, a checkpoint or data
+    may fail on the way, a copy of what they and the laws touch is kept (with ``atomic``: of
+    everything), and put back if that does or if it is interrupted. Otherwise an interrupt waits
+    until the writing is done.
     """
     stream = Stream.of(seed)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    check(todo, parameters)
+    tensors = tensors_of(model, todo)
+    check(todo, tensors, batch)
+    pen = Pen(todo, model, tensors, stream)
     states = [(load, *fetch(load, model)) for load in todo.loads]
     foreseen = {id(tensor) for load, _, found in states for tensor in filled(model, load, found)}
     todo.warn()
     told = Told(model)
-    may_fail = bool(todo.runs or todo.loads)
-    with put_back_on_error(model) if may_fail else uninterrupted():
-        for call, group in groupby(steps(todo, parameters, foreseen), own_code):
+    with ExitStack() as stack:
+        if atomic:
+            stack.enter_context(put_back_on_error(model))
+        elif todo.runs or todo.loads or todo.fits or pen.computed:
+            stack.enter_context(put_back_on_error(model, touched(todo, model, pen)))
+        else:
+            stack.enter_context(uninterrupted())
+        if todo.runs or todo.loads:
+            stack.enter_context(held(tensors[row.name] for row in todo.rows if row.held))
+        for call, group in groupby(steps(todo, tensors, foreseen), own_code):
             if call is None:
-                fill(writes(group, parameters), stream)
+                pen.write(group)  # pyright: ignore[reportArgumentType] - rows, as there is no call
             else:
                 with told.listening(call.path):
                     run(call, model, stream)
-        matches = []
-        for load, state, _ in states:
-            found = load_state_dict(model.get_submodule(load.name), state)
-            matches.append(found)
-            told.loaded(load.path, filled(model, load, found))
-            after = [row for row in todo.planned if row.after_load == load.path]
-            fill(writes(after, parameters), stream)
-            told.forget(parameters[row.name] for row in after)
+        matches = load_all(todo, model, states, pen, told)
+        for fit in todo.fits:
+            names = [row.name for row in todo.planned if row.source == fit.path]
+            fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
-    report = InitReport(todo, told.records(todo, parameters), stream.seed, tuple(matches))
+    report = InitReport(todo, told.records(todo, tensors), stream.seed, matches)
     LOG.info("%s: %r", type(model).__name__, report)
     return report
 
 
-def check(todo: InitPlan, parameters: Mapping[str, Tensor]) -> None:
-    """Refuse tensors that cannot be written, before any is."""
-    for row in todo.planned:
-        tensor = parameters.get(row.name)
-        if tensor is None or tuple(tensor.shape) != row.shape:
+def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object) -> None:
+    """Refuse what cannot be written, before anything is."""
+    for row in todo.rows:
+        if row.law is None or row.kind == "parametrised":
+            continue
+        tensor = tensors.get(row.name)
+        if tensor is None or tensor.shape != row.shape:
             raise BadValueError(row.name, "the plan was made for another model.")
         if tensor.is_meta:
             raise BadValueError(
                 row.name,
                 "it is on the meta device: there is no memory to write to.",
-                "Move the model with to_empty(device=...) first.",
+                "Call materialize(model, init_cfg, device=...) for such a model.",
             )
+    for fit in todo.fits:
+        if batch is None:
+            raise BadArgumentError(
+                fit.path, f"{fit.kind} runs the model on data.", "Pass batch=... to initialize."
+            )
+
+
+def load_all(
+    todo: InitPlan,
+    model: nn.Module,
+    states: Iterable[tuple[Load, dict[str, Tensor], Match]],
+    pen: Pen,
+    told: Told,
+) -> tuple[Match, ...]:
+    """Load the checkpoints, each followed by the laws that stand in its own entry."""
+    matches = []
+    for load, state, _ in states:
+        found = load_state_dict(model.get_submodule(load.name), state)
+        matches.append(found)
+        loaded = list(filled(model, load, found))
+        note_origin(loaded, load.init.checkpoint)
+        told.loaded(load.path, loaded)
+        after = [row for row in todo.planned if row.after_load == load.path]
+        pen.write(after)
+        told.forget(pen.tensors[row.name] for row in after)
+    return tuple(matches)
 
 
 def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:
@@ -116,24 +185,30 @@ def filled(model: nn.Module, load: Load, found: Match) -> Iterator[Tensor]:
         yield own[name]
 
 
-def steps(todo: InitPlan, parameters: Mapping[str, Tensor], foreseen: set[int]) -> list[Row | Run]:
+def touched(todo: InitPlan, model: nn.Module, pen: Pen) -> list[Tensor]:
+    """Return the tensors that a plan may change, each once."""
+    found = {id(tensor): tensor for tensor in pen.touched()}
+    for step in (*todo.runs, *todo.loads):
+        part = model.get_submodule(step.name)
+        found.update((id(tensor), tensor) for tensor in (*part.parameters(), *part.buffers()))
+    return list(found.values())
+
+
+def steps(todo: InitPlan, tensors: Mapping[str, Tensor], foreseen: set[int]) -> list[Row | Run]:
     """Return what is done before checkpoints, in mmcv's order; what they fill is not drawn."""
     rows = [
         row
         for row in todo.planned
-        if not row.after_load and id(parameters[row.name]) not in foreseen
+        if not row.after_load and id(tensors.get(row.name)) not in foreseen
     ]
+    if not todo.runs:
+        return [*rows]
     return sorted((*rows, *todo.runs), key=lambda step: step.order)
 
 
 def own_code(step: Row | Run) -> Run | None:
     """Return a step that is somebody's own code, None for a law."""
     return step if isinstance(step, Run) else None
-
-
-def writes(rows: Iterable[Any], parameters: Mapping[str, Tensor]) -> list[Write]:
-    """Return what the rows of a plan say, with the tensors themselves."""
-    return [(parameters[row.name], row.law, row.name) for row in rows]
 
 
 def run(step: Run, model: nn.Module, stream: Stream) -> None:

@@ -61,14 +61,17 @@ class Kept:
     whole: bool
 
 
-def collect(model: nn.Module, *, own_code: bool = True) -> Iterator[Source | Call | Kept]:
+def collect(
+    model: nn.Module, *, own_code: bool = True, again: bool = False
+) -> Iterator[Source | Call | Kept]:
     """Yield what the modules of a tree say of their start, outer before inner.
 
     A BaseModule's ``init_cfg`` counts wherever it stands, inside plain containers as well. An
     ``init_weights`` that is somebody's own code is called where mmcv would: on children of a
     module with ``init_weights``, here also through plain torch containers and wrappers, never
     deeper inside foreign code. What is below it is its own affair. ``own_code=False`` passes over
-    the model's own, which is running already.
+    the model's own, which is running already; ``again=True`` takes parts that are started already
+    for new ones.
     """
     seen: set[nn.Module] = set()
 
@@ -79,7 +82,7 @@ def collect(model: nn.Module, *, own_code: bool = True) -> Iterator[Source | Cal
         root = module is model
         base = starts_itself(module)
         foreign = runs_own_code(module) and (own_code or not root)
-        if getattr(module, "is_init", False) is True and not root:
+        if getattr(module, "is_init", False) is True and not root and not again:
             whole = foreign or not base
             yield Kept(name, module, () if whole else own_entries(module, name), whole)
         elif foreign and (root or inside or base):

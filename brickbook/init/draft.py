@@ -2,77 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadValueError, NoSuchModuleError, nearest
+from brickbook.errors import NoSuchModuleError, nearest
 from brickbook.init.collect import Call, Kept, Source
 from brickbook.init.initializers import BaseInit, PretrainedInit
-from brickbook.init.laws import Constant, Law, Recipe
-from brickbook.init.matching import is_norm_layer, matches, post_order
-from brickbook.init.rows import Load, Run, Unmatched
+from brickbook.init.laws import Law
+from brickbook.init.matching import Index, Selector, is_norm_layer, read_selector
+from brickbook.init.meeting import Hit, in_order, meet
+from brickbook.init.rows import Fit, Load, Run, Unmatched
 from brickbook.init.rules import Override, Rule
-from brickbook.init.targets import out_of_range, targets, unfit, unreachable
+from brickbook.init.targets import Slot, slots, slots_named, unfit, unreachable
 from brickbook.init.unmatched import without_effect
+from brickbook.init.wishes import Kind, Wish
 
-__all__ = ["Claim", "Draft", "Kind"]
-
-Kind = Literal["default", "layer", "override", "after load"]
+__all__ = ["Claim", "Draft"]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One rule's wish for one tensor.
+class Claim(NamedTuple):
+    """One rule's wish for one tensor, the law that it comes to, and its place in the writing."""
 
-    ``after`` is the checkpoint's entry that it stands in, if it does, ``depth`` how deep in the
-    model its config stands, ``order`` its place in the order of writing.
-    """
-
-    kind: Kind
-    order: int
-    rule: Rule
+    wish: Wish
     law: Law
-    after: str = ""
-    depth: int = 0
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a rule wants of every layer it speaks of."""
-
-    rule: Rule
-    init: BaseInit
-    kind: Kind
-    after: str = ""
-    depth: int = 0
-
-    @property
-    def recipe(self) -> Recipe:
-        """The law for weights, or what gives it."""
-        return self.init.recipe()
-
-    @property
-    def bias(self) -> Law:
-        """The law for biases."""
-        return Constant(float(self.init.bias))
+    order: int
 
 
 class Draft:
-    """A plan in the making: the claims on every tensor, gathered in mmcv's order of writing."""
+    """A plan in the making: the claims on every tensor, gathered in mmcv's order of writing.
+
+    Tensors are known by `identity`; ``named`` are those of a module that are no parameters of its
+    own: buffers that a rule names, and what a parametrisation computes.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.claims: dict[int, list[Claim]] = {}
         self.left: dict[int, str] = {}
         self.kept: dict[int, str] = {}
+        self.protected: dict[int, str] = {}
+        self.named: dict[int, dict[str, Slot]] = {}
         self.unmatched: list[Unmatched] = []
         self.loads: list[tuple[int, Load]] = []
         self.runs: list[Run] = []
+        self.fits: list[Fit] = []
         self.starts: list[str] = []
         self.order = 0
+        self.indexes: dict[int, Index] = {}
 
     def take(self, item: Source | Call | Kept) -> None:
         """Add what one part of the tree says."""
@@ -93,17 +72,48 @@ class Draft:
         self.order += 1
         return self.order
 
+    def index(self, module: nn.Module, name: str) -> Index:
+        """Return the index of a part of the model; made once."""
+        found = self.indexes.get(id(module))
+        if found is None or found.prefix != name:
+            found = self.indexes[id(module)] = Index(module, name)
+        return found
+
     def keep(self, item: Kept) -> None:
         """Leave what a started part's own rules speak of, or all of it."""
+        index = self.index(item.module, item.name)
         loads = any(isinstance(entry.rule.init, PretrainedInit) for entry in item.entries)
-        for _, part in post_order(item.module, item.name):
-            mine = any(
-                isinstance(entry.rule.init, BaseInit) and matches(part, entry.rule.init.layers)
+        places: Iterable[int] = range(len(index.parts))
+        if not (item.whole or loads):
+            words = [
+                read_selector(word)
                 for entry in item.entries
-            )
-            if item.whole or loads or mine:
-                for tensor in part._parameters.values():
-                    self.kept[id(tensor)] = f"{item.name} is already initialised"
+                if isinstance(entry.rule.init, BaseInit)
+                for word in entry.rule.init.layers
+            ]
+            places = {hit.place for hit in in_order(meet(word, index) for word in words)}
+        for place in places:
+            for tensor in index.parts[place][1]._parameters.values():
+                self.kept[id(tensor)] = f"{item.name} is already initialised"
+
+    def hold(self, patterns: Iterable[tuple[str, Selector]]) -> None:
+        """Keep everything away from the tensors that patterns mean."""
+        index = self.index(self.model, "")
+        for path, selector in patterns:
+            meeting = meet(selector, index)
+            for hit in meeting.hits:
+                part = index.parts[hit.place][1]
+                for slot in slots_named(part, hit.keys or "*"):
+                    self.protected[identity(part, slot)] = f"{path} protects it"
+                if not hit.keys:
+                    mine = (tensor for tensor in part._buffers.values() if tensor is not None)
+                    self.protected.update((id(tensor), f"{path} protects it") for tensor in mine)
+            if not meeting.hits:
+                names = [name for name, _ in self.model.named_parameters()]
+                shown = selector.word if isinstance(selector.word, str) else selector.text
+                self.unmatched.append(
+                    Unmatched(path, f"{shown} matches nothing.", nearest(shown, names))
+                )
 
     def take_rule(self, rule: Rule, source: Source, has_override: bool) -> None:
         """Add what one entry says of the layers it names."""
@@ -121,95 +131,137 @@ class Draft:
                 )
 
     def take_layers(self, rule: Rule, init: BaseInit, source: Source, kind: Kind) -> None:
-        """Claim the weights and biases of the layers a rule names."""
-        parts = list(post_order(source.module, source.name))
-        met = [(name, part) for name, part in parts if matches(part, init.layers)]
+        """Claim what the layers that a rule names are started by."""
+        index = self.index(source.module, source.name)
+        meetings = [meet(read_selector(word), index) for word in init.layers]
         wish = Wish(rule, init, kind)
-        filled = {id(part) for name, part in met if self.claim(wish, name, part)}
+        if callable(getattr(init, "adjust", None)):
+            self.fits.append(Fit(rule.path, rule.kind, init))
+        filled = self.claim_all(wish, index, in_order(meetings))
         if kind != "default":
-            modules = [part for _, part in parts]
-            self.unmatched.extend(without_effect(rule, init, modules, filled))
+            path = f"{rule.path}.layer"
+            self.unmatched.extend(without_effect(path, meetings, index, filled))
 
     def take_override(self, override: Override, outer: Rule, source: Source) -> None:
-        """Claim the weights and biases of every layer under one name."""
-        path = f"{override.rule.path}.name"
-        try:
-            if not override.name:
-                raise AttributeError
-            target = source.module.get_submodule(override.name)
-        except AttributeError:
-            known = [name for name, _ in source.module.named_modules() if name]
-            raise NoSuchModuleError(
-                path,
-                f"{type(source.module).__name__} has no module {override.name!r}.",
-                nearest(override.name, known),
-            ) from None
-        full = f"{source.name}.{override.name}" if source.name else override.name
+        """Claim what every layer under one name, or of one pattern, is started by."""
         rule, init = override.rule, override.rule.init
+        index = self.index(source.module, source.name)
+        hits = self.overridden(override, index)
+        tops = topmost(hits, index)
         if override.ignored_layer:
             self.unmatched.append(
                 Unmatched(
                     f"{rule.path}.layer", "is not used: an override fills every layer below it."
                 )
             )
-        if isinstance(init, PretrainedInit):
-            self.loads.append((depth(source), Load(rule.path, full, init)))
-        elif not rule.planned:
-            self.runs.append(Run(rule.path, full, self.tick(), rule, whole=True))
-        elif isinstance(init, BaseInit):
+        for name in tops:
+            if isinstance(init, PretrainedInit):
+                self.loads.append((depth(source), Load(rule.path, name, init)))
+            elif not rule.planned:
+                self.runs.append(Run(rule.path, name, self.tick(), rule, whole=True))
+        if isinstance(init, BaseInit) and rule.planned:
             kind: Kind = "default" if source.default else "override"
             if isinstance(outer.init, PretrainedInit):
                 kind = "after load"
             after = outer.path if kind == "after load" else ""
             wish = Wish(rule, init, kind, after, depth(source))
-            if not sum(self.claim(wish, name, part) for name, part in post_order(target, full)):
-                self.unmatched.append(
-                    Unmatched(
-                        path, f"{override.name!r} has no 'weight' or 'bias' that it could fill."
-                    )
-                )
+            if not self.claim_all(wish, index, hits):
+                problem = f"{override.name.word!r} has no 'weight' or 'bias' that it could fill."
+                self.unmatched.append(Unmatched(f"{rule.path}.name", problem))
 
-    def claim(self, wish: Wish, name: str, part: nn.Module) -> int:
-        """Claim a layer's weight and bias; return how many of the two it has."""
-        count = 0
-        for role, key, tensor in targets(part):
-            count += 1
-            full = f"{name}.{key}" if name else key
-            why = unfit(tensor)
-            if why:
-                self.left[id(tensor)] = why
-                if not is_lazy(tensor):
-                    self.unmatched.append(Unmatched(wish.rule.path, f"cannot fill {full}: {why}."))
-                continue
-            least = wish.recipe.least_dims if role == "weight" else 0
-            if tensor.dim() < least:
-                if wish.kind == "layer" or not is_norm_layer(part):
-                    raise too_flat(wish.rule, least, full, part, tensor)
-                reason = f"{wish.rule.kind} needs {least} dimensions; a norm keeps its own"
-                self.left.update({id(p): reason for p in part._parameters.values()})
-                return count
-            self.add(wish, role, full, tensor)
-        for role in unreachable(part):
-            full = f"{name}.{role}" if name else role
-            self.unmatched.append(
-                Unmatched(
-                    wish.rule.path, f"cannot fill {full}: it is computed by a parametrisation."
-                )
+    def overridden(self, override: Override, index: Index) -> list[Hit]:
+        """Find what an override means; an error if that is nothing.
+
+        A plain name is an attribute, as in mmcv, and everything below it is addressed; else it is
+        what it would be in ``layer``.
+        """
+        selector = override.name
+        places = index.named(selector) if selector.how == "word" else []
+        if places and not selector.keys:
+            return [Hit(at) for at in index.below(places)]
+        hits = list(meet(selector, index).hits) if selector.text else []
+        if not hits:
+            kind = type(index.module).__name__
+            raise NoSuchModuleError(
+                f"{override.rule.path}.name",
+                f"{kind} has no module {selector.word!r}.",
+                nearest(selector.text, filter(None, index.names)),
             )
-            count += 1
+        return hits
+
+    def claim_all(self, wish: Wish, index: Index, hits: Iterable[Hit]) -> set[int]:
+        """Claim what a rule means of every layer it meets; return the places that have any."""
+        filled = set()
+        for hit in hits:
+            name, part = index.parts[hit.place]
+            reached = wish.init.reach(part)
+            if reached is None:
+                if self.claim(wish, name, part, hit):
+                    filled.add(hit.place)
+                continue
+            inside = {id(below): full for full, below in Index(part, name).parts}
+            if sum(self.claim(wish, inside[id(below)], below, Hit(0)) for below in reached):
+                filled.add(hit.place)
+        return filled
+
+    def claim(self, wish: Wish, name: str, part: nn.Module, hit: Hit) -> int:
+        """Claim what a layer is started by; return how many tensors the rule may mean of it."""
+        found = slots_named(part, hit.keys) if hit.keys else slots(part)
+        roles = None if hit.keys else wish.init.roles
+        if roles is not None:
+            found = [slot for slot in found if slot.role in roles]
+        if not hit.direct and any(slot.role == "scale" for slot in found):
+            reason = "a norm met along with other layers keeps its own"
+            for slot in found:
+                self.left.setdefault(id(slot.tensor), reason)
+            return len(found)
+        count = len(found)
+        for slot in found:
+            if not self.claim_slot(wish, name, part, slot, hit):
+                return count
+        if not hit.keys:
+            for key in unreachable(part):
+                full = f"{name}.{key}" if name else key
+                problem = f"cannot fill {full}: it is computed by a parametrisation."
+                self.unmatched.append(Unmatched(wish.rule.path, problem))
+                count += 1
         return count
 
-    def add(self, wish: Wish, role: str, full: str, tensor: Tensor) -> None:
-        """Add a claim whose law the tensor's dtype can hold."""
-        law = wish.recipe.at(tuple(tensor.shape)) if role == "weight" else wish.bias
-        if not tensor.is_complex():
-            problem = out_of_range(law, tensor.dtype)
-            if problem:
-                raise BadValueError(wish.rule.path, f"for {full}: {problem}.")
-        claims = self.claims.setdefault(id(tensor), [])
-        if not (claims and claims[-1].rule is wish.rule):  # one claim for a tied tensor
-            order = self.tick()
-            claims.append(Claim(wish.kind, order, wish.rule, law, wish.after, wish.depth))
+    def claim_slot(self, wish: Wish, name: str, part: nn.Module, slot: Slot, hit: Hit) -> bool:
+        """Claim one tensor; False if the layer is to be left alone for that."""
+        full = f"{name}.{slot.key}" if name else slot.key
+        me = identity(part, slot)
+        why = unfit(slot.tensor)
+        if why:
+            self.left[me] = why
+            if not is_lazy(slot.tensor):
+                self.unmatched.append(Unmatched(wish.rule.path, f"cannot fill {full}: {why}."))
+            return True
+        may_keep = is_norm_layer(part) and wish.kind != "layer"
+        law = wish.law(self.model, part, slot, full, by_key=bool(hit.keys), may_keep=may_keep)
+        if law is None:
+            least = wish.recipe.least_dims
+            reason = f"{wish.rule.kind} needs {least} dimensions; a norm keeps its own"
+            self.left.update({id(p): reason for p in part._parameters.values()})
+            return False
+        claims = self.claims.setdefault(me, [])
+        if not (claims and claims[-1].wish is wish):  # one claim for a tied tensor
+            self.order += 1
+            claims.append(Claim(wish, law, self.order))
+        if slot.via or slot.role == "buffer":
+            self.named.setdefault(id(part), {})[slot.key] = slot
+        if slot.via:
+            chain = part.get_submodule(f"parametrizations.{slot.key}")
+            self.left.update((id(p), f"it is set through {full}") for p in chain.parameters())
+        return True
+
+
+def identity(part: nn.Module, slot: Slot) -> int:
+    """Return what a tensor is known by: its own id, or that of the chain that computes it."""
+    if slot.via:
+        chains = part._modules["parametrizations"]
+        return id(chains._modules[slot.key])  # pyright: ignore[reportOptionalMemberAccess]
+    return id(slot.tensor)
 
 
 def depth(source: Source) -> int:
@@ -217,10 +269,11 @@ def depth(source: Source) -> int:
     return source.name.count(".") + 1 if source.name else 0
 
 
-def too_flat(rule: Rule, least: int, full: str, part: nn.Module, tensor: Tensor) -> BadValueError:
-    """Return the error for a law that needs more dimensions than a weight has."""
-    return BadValueError(
-        f"{rule.path}.type",
-        f"{rule.kind} needs a weight of {least} or more dimensions, "
-        f"{full} of {type(part).__name__} has shape {tuple(tensor.shape)}.",
-    )
+def topmost(hits: Iterable[Hit], index: Index) -> list[str]:
+    """Return the names of the modules met that are not inside of others that are."""
+    names = [index.parts[hit.place][0] for hit in hits]
+    outer: list[str] = []
+    for name in sorted(names, key=lambda name: name.count(".")):
+        if not any(not up or name == up or name.startswith(f"{up}.") for up in outer):
+            outer.append(name)
+    return sorted(outer, key=names.index)

@@ -4,39 +4,54 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-__all__ = ["put_back_on_error", "uninterrupted"]
+__all__ = ["held", "put_back_on_error", "uninterrupted"]
 
 
 @contextmanager
-def put_back_on_error(model: nn.Module) -> Iterator[None]:
-    """Put parameters, buffers and ``is_init`` back as they were if the block raises."""
+def put_back_on_error(model: nn.Module, tensors: Iterable[Tensor] | None = None) -> Iterator[None]:
+    """Put the model back as it was if the block raises: values, parameters, buffers, ``is_init``.
+
+    The values of ``tensors`` are copied before (default: of all parameters and buffers). An
+    interrupt while they are put back waits until that is done.
+    """
+    every = (*model.parameters(), *model.buffers()) if tensors is None else tensors
     kept = [(part, dict(part._parameters), dict(part._buffers)) for part in model.modules()]
     started = [(part, part._is_init) for part in model.modules() if hasattr(part, "_is_init")]
-    values = [
-        (tensor, tensor.detach().clone())
-        for tensor in (*model.parameters(), *model.buffers())
-        if not is_lazy(tensor)
-    ]
+    values = [(tensor, tensor.detach().clone()) for tensor in every if not is_lazy(tensor)]
     try:
         yield
     except BaseException:
-        for part, parameters, buffers in kept:
-            put_back(part._parameters, parameters)
-            put_back(part._buffers, buffers)
-        for part, value in started:
-            part._is_init = value
-        with torch.no_grad():
-            for tensor, value in values:
-                tensor.copy_(value)
+        with uninterrupted():
+            for part, parameters, buffers in kept:
+                put_back(part._parameters, parameters)
+                put_back(part._buffers, buffers)
+            for part, value in started:
+                part._is_init = value
+            copy_back(values)
         raise
+
+
+@torch.no_grad()
+def copy_back(values: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Copy kept values into their tensors."""
+    for tensor, value in values:
+        tensor.copy_(value)
+
+
+@contextmanager
+def held(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Undo whatever the block does to the values of some tensors."""
+    values = [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
+    yield
+    copy_back(values)
 
 
 def put_back(now: dict[str, Any], before: dict[str, Any]) -> None:

@@ -1,16 +1,44 @@
-"""Which modules a rule speaks of: by class, through every ancestor below ``nn.Module``."""
+"""Which modules and parameters a rule speaks of: by class, by dotted name, by pattern."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cached_property, lru_cache
+from typing import Literal
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-__all__ = ["class_names", "is_norm_layer", "known_classes", "matches", "post_order"]
+from brickbook.errors import BadValueError
+
+__all__ = [
+    "Index", "Selector", "class_names", "is_norm_layer", "known_classes", "matches", "plain_name",
+    "post_order", "read_selector",
+]  # fmt: skip
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+COMPOSITES = (
+    nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder,
+    nn.TransformerEncoderLayer, nn.TransformerDecoderLayer,
+)  # fmt: skip
+WRAPPERS = re.compile(
+    r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+)
+ENDS_IN_WRAPPER = re.compile(
+    r"(?:^|\.)(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)$"
+)
+
+
+def plain_name(name: str) -> str:
+    """Return a parameter's name without the prefixes that wrappers add.
+
+    >>> plain_name("module._orig_mod.backbone._fsdp_wrapped_module.conv1.weight")
+    'backbone.conv1.weight'
+    """
+    return WRAPPERS.sub("", name)
 
 
 @lru_cache(maxsize=4096)
@@ -50,24 +78,123 @@ def is_norm_layer(module: nn.Module) -> bool:
 
 def post_order(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Yield (name, module) children first, as ``nn.Module.apply`` visits them, each module once."""
-    seen: set[nn.Module] = set()
-    stack = [(prefix, module, False)]
+    seen = {module}
+    stack = [(prefix, module, iter(module._modules.items()))]
     while stack:
-        name, part, done = stack.pop()
-        if done:
+        name, part, children = stack[-1]
+        for key, child in children:
+            if child is None or child in seen:
+                continue
+            seen.add(child)
+            below = f"{name}.{key}" if name else key
+            if child._modules:
+                stack.append((below, child, iter(child._modules.items())))
+                break
+            yield below, child
+        else:
+            stack.pop()
             yield name, part
-            continue
-        if part in seen:
-            continue
-        seen.add(part)
-        stack.append((name, part, True))
-        stack.extend(
-            (f"{name}.{key}" if name else key, child, False)
-            for key, child in reversed(part._modules.items())
-            if child is not None
-        )
 
 
 def known_classes(modules: Iterable[nn.Module]) -> set[str]:
     """Return every class name that a ``layer`` of these modules could be."""
     return {name for kind in {type(part) for part in modules} for name in class_names(kind)}
+
+
+@dataclass(frozen=True)
+class Selector:
+    """One word of a ``layer`` (or the name of an override), read.
+
+    ``how`` says what ``word`` is: a class, a plain word (the name of a class, a module or a
+    parameter), or a pattern of dotted names. ``keys`` is a pattern of parameters, "" for those
+    that a layer is started by.
+    """
+
+    word: str | type
+    how: Literal["class", "word", "pattern"]
+    text: str
+    keys: str = ""
+
+
+@lru_cache(maxsize=4096)
+def read_selector(word: str | type, path: str = "layer") -> Selector:
+    """Read ``Conv2d``, a class, ``backbone.conv1``, ``layer*.conv1``, ``re:...`` or ``...:bias``.
+
+    In a glob ``*`` stands for any characters, dots among them (as in `fnmatch`); ``re:`` begins a
+    regular expression for the whole dotted name. After a colon stands a parameter: its name, a
+    glob of names, or a role: ``weight``, ``bias``, ``scale``, ``embedding``. Raises ValueError for
+    a regular expression that is none.
+    """
+    if isinstance(word, type):
+        return Selector(word, "class", word.__name__)
+    head, colon, tail = word.rpartition(":")
+    if colon and head != "re" and re.fullmatch(r"[\w*?]+", tail):
+        body, keys = head or "*", tail
+    else:
+        body, keys = word, ""
+    if body.startswith("re:"):
+        try:
+            re.compile(body[3:])
+        except re.error as error:
+            raise BadValueError(path, f"{word!r} is no regular expression: {error}.") from None
+        return Selector(word, "pattern", body[3:], keys)
+    if any(sign in body for sign in "*?["):
+        return Selector(word, "pattern", translate(body), keys)
+    return Selector(word, "word", body, keys)
+
+
+class Index:
+    """The modules below one (and itself), children first, to be found by class and by name.
+
+    Names are relative to that module and without the prefixes of wrappers.
+    """
+
+    def __init__(self, module: nn.Module, prefix: str = "") -> None:
+        self.module, self.prefix = module, prefix
+        self.parts = list(post_order(module, prefix))
+        self.by_class: dict[type, list[int]] = {}
+        for at, (_, part) in enumerate(self.parts):
+            self.by_class.setdefault(type(part), []).append(at)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The plain relative name of every part; "" for the module itself."""
+        cut = len(self.prefix) + 1 if self.prefix else 0
+        return [ENDS_IN_WRAPPER.sub("", plain_name(name[cut:])) for name, _ in self.parts]
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Where each module stands, by id."""
+        return {id(part): at for at, (_, part) in enumerate(self.parts)}
+
+    def of_class(self, layers: tuple[str | type, ...]) -> list[int]:
+        """Return the places of the modules that classes or their names mean, in order."""
+        met = [places for kind, places in self.by_class.items() if matches_class(kind, layers)]
+        return met[0] if len(met) == 1 else sorted(at for places in met for at in places)
+
+    def below(self, places: Iterable[int]) -> list[int]:
+        """Return the places of these modules and of all modules inside of them, in order."""
+        found: set[int] = set()
+        for at in places:
+            if at not in found:
+                found.update(self.places[id(part)] for part in self.parts[at][1].modules())
+        return sorted(found)
+
+    def named(self, selector: Selector) -> list[int]:
+        """Return the places of the modules whose name a word or a pattern is."""
+        if selector.how == "word":
+            return [at for at, name in enumerate(self.names) if name and name == selector.text]
+        match = re.compile(selector.text).fullmatch
+        return [at for at, name in enumerate(self.names) if match(name)]
+
+    def parameters(self, selector: Selector) -> list[tuple[int, str]]:
+        """Return (place, key) of the parameters whose full dotted name a selector is."""
+        match = re.compile(
+            re.escape(selector.text) if selector.how == "word" else selector.text
+        ).fullmatch
+        return [
+            (at, key)
+            for at, name in enumerate(self.names)
+            for key in self.parts[at][1]._parameters
+            if match(f"{name}.{key}" if name else key)
+        ]

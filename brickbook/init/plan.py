@@ -7,119 +7,232 @@ checkpoint's own entry. Between equals the later entry wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import UnmatchedRuleError
+from brickbook.errors import BadArgumentError, BadValueError, UnmatchedRuleError
 from brickbook.init.collect import Call, Kept, Source, collect
-from brickbook.init.draft import Claim, Draft
+from brickbook.init.draft import Claim, Draft, identity
+from brickbook.init.matching import Selector, read_selector
 from brickbook.init.rows import InitPlan, Load, Row, Run
 from brickbook.init.rules import read_rules
+from brickbook.init.targets import Slot
+from brickbook.origins import origin_of
 
-__all__ = ["InitPlan", "plan", "plan_below"]
+__all__ = ["InitPlan", "Options", "plan", "plan_below", "walk"]
 
-PRIORITY = ("default", "layer", "override", "after load")
-
-
-def rank(claim: Claim) -> tuple[int, int, int]:
-    """Return what the winner has most of: kind, then (after checkpoints) outer, then later.
-
-    Outer before later only there, because the outer checkpoint is loaded after the inner ones.
-    """
-    outer = -claim.depth if claim.kind == "after load" else 0
-    return PRIORITY.index(claim.kind), outer, claim.order
+PRIORITY = {"default": 0, "layer": 1, "override": 2, "after load": 3}
+Order = Literal["brickbook", "mmcv"]
+Frozen = Literal["init", "skip"]
 
 
-def plan(model: nn.Module, init_cfg: object = None, *, strict: bool = False) -> InitPlan:
+@dataclass(frozen=True)
+class Options:
+    """What a plan is asked for beside the rules; see `plan`."""
+
+    strict: bool = False
+    order: str = "brickbook"
+    frozen: str = "init"
+    only_missing: bool = False
+    protect: Sequence[str | type] | str | type = ()
+    reinitialize: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse unknown words."""
+        for key, known in (("order", ("brickbook", "mmcv")), ("frozen", ("init", "skip"))):
+            if getattr(self, key) not in known:
+                words = " or ".join(map(repr, known))
+                raise BadValueError(key, f"expected {words}, got {getattr(self, key)!r}.")
+
+    @property
+    def protected(self) -> Iterator[tuple[str, Selector]]:
+        """The patterns of what nothing may write, each with its path."""
+        given = [self.protect] if isinstance(self.protect, (str, type)) else list(self.protect)
+        for at, word in enumerate(given):
+            path = f"protect[{at}]"
+            if not isinstance(word, (str, type)):
+                raise BadArgumentError(path, f"expected a str or a class, got {word!r}.")
+            yield path, read_selector(word, path)
+
+    def rank(self, claim: Claim) -> tuple[int, int, int]:
+        """Return what the winner has most of: kind, then (after checkpoints) outer, then later.
+
+        Outer before later only there, because the outer checkpoint is loaded after the inner ones.
+        """
+        kind = claim.wish.kind
+        outer = -claim.wish.depth if kind == "after load" else 0
+        if self.order == "mmcv" and kind == "override":
+            kind = "layer"
+        return PRIORITY[kind], outer, claim.order
+
+
+def plan(
+    model: nn.Module,
+    init_cfg: object = None,
+    *,
+    strict: bool = False,
+    order: Order = "brickbook",
+    frozen: Frozen = "init",
+    only_missing: bool = False,
+    protect: Sequence[str | type] | str | type = (),
+    reinitialize: bool = False,
+) -> InitPlan:
     """Say what ``initialize(model, init_cfg)`` would do; nothing is written or loaded.
 
-    With ``init_cfg=None`` the rules are those that the modules of the tree carry. Raises
-    ConfigErrors for a config that cannot be carried out, and with ``strict=True`` for a rule that
-    matches nothing (else it is listed in ``unmatched``).
+    With ``init_cfg=None`` the rules are those that the modules of the tree carry. Meta-device and
+    lazy models can be planned.
+
+    ``order='mmcv'`` lets an override win only over what stands before it. ``frozen='skip'`` leaves
+    parameters that take no gradient. ``only_missing`` leaves what `load_checkpoint` or
+    `load_state_dict` has loaded, ``protect`` what its names or patterns mean (as in ``layer``; a
+    parameter's dotted name as well). ``reinitialize`` starts again the parts that are started
+    already.
+
+    Raises ConfigErrors for a config that cannot be carried out, and with ``strict=True`` for a rule
+    that matches nothing (else it is listed in ``unmatched``).
     """
-    sources = collect(model) if init_cfg is None else [Source("", model, read_rules(init_cfg))]
-    return drafted(model, sources, strict)
+    options = Options(strict, order, frozen, only_missing, protect, reinitialize)
+    if init_cfg is None:
+        return drafted(model, collect(model, again=reinitialize), options)
+    return drafted(model, [Source("", model, read_rules(init_cfg))], options)
 
 
-def plan_below(model: nn.Module, *, strict: bool = False) -> InitPlan:
+def plan_below(model: nn.Module, options: Options) -> InitPlan:
     """Plan what `BaseModule.init_weights` does for a model: all but that model's own code."""
-    return drafted(model, collect(model, own_code=False), strict)
+    return drafted(model, collect(model, own_code=False, again=options.reinitialize), options)
 
 
-def drafted(model: nn.Module, sources: Iterable[Source | Call | Kept], strict: bool) -> InitPlan:
+def drafted(
+    model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options
+) -> InitPlan:
     """Gather what the sources say into a plan."""
     draft = Draft(model)
     for item in sources:
         draft.take(item)
-    if strict and draft.unmatched:
+    draft.hold(options.protected)
+    if options.strict and draft.unmatched:
         first = draft.unmatched[0]
         raise UnmatchedRuleError(first.path, first.problem, first.hint)
-    return finish(draft, model)
+    return Finish(draft, options).plan()
 
 
-def finish(draft: Draft, model: nn.Module) -> InitPlan:
-    """Choose the winner for every parameter; the outermost checkpoint comes last."""
-    loads = [load for _, load in sorted(draft.loads, key=lambda item: -item[0])]
-    first: dict[int, str] = {}
-    rows = []
-    for prefix, part in model.named_modules(remove_duplicate=False):
+def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield (name, module) as ``named_modules`` does, shared modules once under each name."""
+    stack = [("", model)]
+    while stack:
+        name, part = stack.pop()
+        yield name, part
+        if part._modules:
+            below = [(k, m) for k, m in part._modules.items() if m is not None]
+            stack += [(f"{name}.{key}" if name else key, child) for key, child in reversed(below)]
+
+
+class Finish:
+    """Choosing the winner for every tensor; the outermost checkpoint comes last."""
+
+    def __init__(self, draft: Draft, options: Options) -> None:
+        self.draft, self.options = draft, options
+        self.loads = [load for _, load in sorted(draft.loads, key=lambda item: -item[0])]
+        self.steps: list[Run | Load] = [*draft.runs, *self.loads]
+        self.first: dict[int, str] = {}
+        self.dtypes: dict[torch.dtype, str] = {}
+
+    def plan(self) -> InitPlan:
+        """Return the plan, rows in the order of ``named_parameters``."""
+        draft = self.draft
+        rows = [row for prefix, part in walk(draft.model) for row in self.rows(prefix, part)]
+        won = {row.source for row in rows if row.law is not None}
+        return InitPlan(
+            tuple(rows),
+            tuple(draft.unmatched),
+            tuple(self.loads),
+            tuple(draft.runs),
+            tuple(draft.starts),
+            tuple(fit for fit in draft.fits if fit.path in won),
+        )
+
+    def rows(self, prefix: str, part: nn.Module) -> Iterator[Row]:
+        """Yield the rows of one module: its parameters, and what else rules name of it."""
+        named = self.draft.named.get(id(part), {}).values() if self.draft.named else ()
+        if not part._parameters and not named:
+            return
+        dot = f"{prefix}." if prefix else ""
+        then = self.later(prefix) if self.steps else ()
+        for slot in named:
+            if slot.via:
+                yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
         for key, tensor in part._parameters.items():
             if tensor is not None:
-                name = f"{prefix}.{key}" if prefix else key
-                owner = first.setdefault(id(tensor), name)
-                rows.append(row(draft, name, part, tensor, owner, loads))
-    return InitPlan(
-        tuple(rows),
-        tuple(draft.unmatched),
-        tuple(loads),
-        tuple(draft.runs),
-        tuple(draft.starts),
-    )
+                yield self.row(f"{dot}{key}", part, tensor, then)
+        for slot in named:
+            if slot.role == "buffer":
+                yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
 
+    def row(
+        self,
+        name: str,
+        part: nn.Module,
+        tensor: Tensor,
+        then: tuple[str, ...],
+        slot: Slot | None = None,
+    ) -> Row:
+        """Say what happens to one tensor."""
+        draft = self.draft
+        me = id(tensor) if slot is None else identity(part, slot)
+        dtype = tensor.dtype
+        what = (
+            name,
+            "parameter" if slot is None else "parametrised" if slot.via else "buffer",
+            type(part).__name__,
+            () if is_lazy(tensor) else tuple(tensor.shape),
+            self.dtypes.get(dtype) or self.dtypes.setdefault(dtype, str(dtype)[6:]),
+        )
+        frozen = slot is None and not tensor.requires_grad
+        owner = self.first.setdefault(me, name)
+        if owner != name:
+            return Row(*what, reason=f"it is {owner}", tied_to=owner, frozen=frozen, then=then)
+        claims = draft.claims.get(me)
+        held = self.held(me, tensor, frozen)
+        if held or me in draft.kept:
+            losers = tuple(claim.wish.rule.path for claim in claims or ())
+            reason = held or draft.kept[me]
+            return Row(*what, reason=reason, losers=losers, frozen=frozen, held=bool(held))
+        if not claims:
+            why = draft.left.get(me) or f"no rule speaks of {type(part).__name__}"
+            if then:
+                why = f"{', '.join(then)} may fill it"
+            return Row(*what, reason=why, frozen=frozen, then=then)
+        losers = ()
+        best = claims[0]
+        if len(claims) > 1:
+            *lost, best = sorted(claims, key=self.options.rank)
+            losers = tuple(claim.wish.rule.path for claim in lost)
+        rule = best.wish.rule
+        padding = part.padding_idx if isinstance(part, (nn.Embedding, nn.EmbeddingBag)) else None
+        return Row(
+            *what, best.law, rule.path, rule.kind, "", losers, "", frozen, then,
+            best.order, best.wish.after, False, padding,
+        )  # fmt: skip
 
-def row(
-    draft: Draft, name: str, part: nn.Module, tensor: Tensor, owner: str, loads: list[Load]
-) -> Row:
-    """Say what happens to one parameter."""
-    lazy = is_lazy(tensor)
-    what = {
-        "name": name,
-        "kind": "parameter",
-        "module": type(part).__name__,
-        "shape": () if lazy else tuple(tensor.shape),
-        "dtype": str(tensor.dtype).removeprefix("torch."),
-        "frozen": not tensor.requires_grad,
-        "then": later(name, (*draft.runs, *loads)),
-    }
-    if owner != name:
-        return Row(**what, tied_to=owner, reason=f"it is {owner}")
-    claims = draft.claims.get(id(tensor), [])
-    kept = draft.kept.get(id(tensor))
-    if kept:
-        return Row(**what, reason=kept, losers=tuple(c.rule.path for c in claims))
-    if not claims:
-        why = draft.left.get(id(tensor), f"no rule speaks of {type(part).__name__}")
-        if what["then"]:
-            why = f"{', '.join(what['then'])} may fill it"
-        return Row(**what, reason=why)
-    *losers, best = sorted(claims, key=rank)
-    return Row(
-        **what,
-        law=best.law,
-        source=best.rule.path,
-        rule=best.rule.kind,
-        losers=tuple(claim.rule.path for claim in losers),
-        order=best.order,
-        after_load=best.after,
-    )
+    def held(self, me: int, tensor: Tensor, frozen: bool) -> str:
+        """Say why nothing may write a tensor; "" if it may be written."""
+        if self.draft.protected and me in self.draft.protected:
+            return self.draft.protected[me]
+        if frozen and self.options.frozen == "skip":
+            return "it is frozen"
+        if self.options.only_missing and (origin := origin_of(tensor)):
+            return f"it was loaded from {origin}"
+        return ""
 
-
-def later(name: str, steps: Iterable[Run | Load]) -> tuple[str, ...]:
-    """List what may still change a parameter after its law: own code and checkpoints."""
-    return tuple(
-        item.path
-        for item in steps
-        if not item.name or name == item.name or name.startswith(f"{item.name}.")
-    )
+    def later(self, prefix: str) -> tuple[str, ...]:
+        """List what may still change a module's parameters: own code and checkpoints."""
+        return tuple(
+            step.path
+            for step in self.steps
+            if not step.name or prefix == step.name or prefix.startswith(f"{step.name}.")
+        )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from brickbook.checkpoint.matching import Match
-from brickbook.init.rows import InitPlan
+from brickbook.init.rows import InitPlan, Row
 
 __all__ = ["InitReport", "Record"]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What happened to one tensor: ``action`` is "written", "loaded", "called" or "left"."""
 
     name: str
@@ -23,19 +23,42 @@ class Record:
     reason: str = ""
 
 
+def planned(row: Row) -> Record:
+    """Return the record of a row that was carried out as planned."""
+    if row.law is None:
+        return Record(row.name, "left", "", reason=row.reason)
+    return Record(row.name, "written", row.source, str(row.law))
+
+
 @dataclass(frozen=True)
 class InitReport(Mapping[str, Record]):
-    """The record of an initialisation: what was written, by which rule, and what was left."""
+    """The record of an initialisation: what was written, by which rule, and what was left.
+
+    ``told`` are the records of the tensors on which a law had not the last word.
+    """
 
     plan: InitPlan
-    records: tuple[Record, ...]
+    told: Mapping[str, Record] = field(default_factory=dict, repr=False)
     seed: int | None = None
     matches: tuple[Match, ...] = ()
-    by_name: Mapping[str, Record] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Index the records."""
-        object.__setattr__(self, "by_name", {item.name: item for item in self.records})
+    @cached_property
+    def by_name(self) -> Mapping[str, Record]:
+        """The records by name; a tied tensor shares its owner's fate."""
+        made: dict[str, Record] = {}
+        for row in self.plan.rows:
+            owner = made.get(row.tied_to)
+            if owner is not None:
+                record = owner._replace(name=row.name, reason=row.reason)
+            else:
+                record = self.told.get(row.name) or planned(row)
+            made[row.name] = record
+        return made
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What happened to every tensor of the plan, in its order."""
+        return tuple(self.by_name.values())
 
     def __getitem__(self, name: str) -> Record:
         return self.by_name[name]
@@ -44,7 +67,7 @@ class InitReport(Mapping[str, Record]):
         return iter(self.by_name)
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self.plan.rows)
 
     def named(self, *actions: str) -> tuple[str, ...]:
         """Return the names of the tensors to which one of ``actions`` happened."""
@@ -78,6 +101,6 @@ class InitReport(Mapping[str, Record]):
         """Return the report as JSON-able values."""
         return {
             "seed": self.seed,
-            "records": [vars(item) for item in self.records],
+            "records": [item._asdict() for item in self.records],
             "plan": self.plan.to_dict(),
         }

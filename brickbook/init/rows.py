@@ -6,24 +6,28 @@ import json
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from brickbook.errors import BadValueError, UnknownNameError, UnmatchedRuleWarning, nearest
-from brickbook.init import laws
-from brickbook.init.initializers import PretrainedInit
-from brickbook.init.laws import Law
+from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
+from brickbook.init.laws import Law, law_from_dict, law_to_dict
 from brickbook.init.rules import Rule
 
-__all__ = ["Change", "InitPlan", "Load", "Row", "Run", "Unmatched"]
+__all__ = ["Change", "Fit", "InitPlan", "Load", "Row", "Run", "Unmatched"]
 
 # Every run of a notebook cell should say it, not only the first; a user's own filters go before.
 warnings.filterwarnings("always", category=UnmatchedRuleWarning, append=True)
 
 
-@dataclass(frozen=True)
-class Row:
-    """What will happen to one parameter; ``law`` None means it is left as it is, see ``reason``."""
+class Row(NamedTuple):
+    """What will happen to one tensor; ``law`` None means it is left as it is, see ``reason``.
+
+    ``kind`` is "parameter", "buffer" or "parametrised" (computed from others, which its write
+    sets); ``held`` says that nothing may write it; ``padding`` is the row of an embedding that
+    stays 0.
+    """
 
     name: str
     kind: str
@@ -40,24 +44,25 @@ class Row:
     then: tuple[str, ...] = ()
     order: int = -1
     after_load: str = ""
+    held: bool = False
+    padding: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as JSON-able values; the law as its name and numbers."""
-        row = {item.name: getattr(self, item.name) for item in fields(self)}
+        row = self._asdict()
         if self.law is not None:
-            numbers = {item.name: getattr(self.law, item.name) for item in fields(self.law)}
-            row["law"] = {"type": type(self.law).__name__, **numbers}
+            row["law"] = law_to_dict(self.law)
             row["mean"], row["std"] = self.law.mean, self.law.std
         return row
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Row:
         """Undo ``to_dict``; lists become tuples again."""
-        known = {item.name for item in fields(cls)}
-        row = {key: tuple(v) if type(v) is list else v for key, v in data.items() if key in known}
-        law = dict(row.get("law") or {})
-        kind = law.pop("type", None)
-        return cls(**{**row, "law": getattr(laws, kind)(**law) if kind else None})
+        row = {
+            key: tuple(v) if type(v) is list else v for key, v in data.items() if key in cls._fields
+        }
+        law = data.get("law")
+        return cls(**{**row, "law": law_from_dict(law) if law else None})
 
     def explain(self) -> str:
         """Say in a sentence or two what will happen and why."""
@@ -68,7 +73,7 @@ class Row:
         else:
             text += f"{self.law}, {self.rule} by {self.source}."
         if self.losers:
-            text += f" It wins over {', '.join(self.losers)}."
+            text += f" {'It wins' if self.law else 'It holds'} over {', '.join(self.losers)}."
         if self.then:
             text += f" Afterwards may come {', '.join(self.then)}."
         return text
@@ -123,6 +128,21 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """An initialiser that goes on with data, after everything is written: LSUV."""
+
+    path: str
+    kind: str
+    init: BaseInit
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-able values."""
+        args = {item.name: getattr(self.init, item.name) for item in fields(self.init) if item.init}
+        layers = [x if isinstance(x, str) else x.__name__ for x in self.init.layers]
+        return {"path": self.path, "kind": self.kind, "args": {**args, "layer": layers}}
+
+
+@dataclass(frozen=True)
 class InitPlan(Mapping[str, Row]):
     """What an ``init_cfg`` will do to a model, before anything is written: one row a parameter."""
 
@@ -131,11 +151,12 @@ class InitPlan(Mapping[str, Row]):
     loads: tuple[Load, ...] = ()
     runs: tuple[Run, ...] = ()
     starts: tuple[str, ...] = ()
-    by_name: Mapping[str, Row] = field(init=False, repr=False, compare=False)
+    fits: tuple[Fit, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Index the rows."""
-        object.__setattr__(self, "by_name", {row.name: row for row in self.rows})
+    @cached_property
+    def by_name(self) -> Mapping[str, Row]:
+        """The rows by name."""
+        return {row.name: row for row in self.rows}
 
     def __getitem__(self, name: str) -> Row:
         return self.by_name[name]
@@ -156,6 +177,7 @@ class InitPlan(Mapping[str, Row]):
         for count, words in (
             (len(self.loads), "checkpoint(s)"),
             (len(self.runs), "call(s) of own code"),
+            (len(self.fits), "fit(s) to data"),
             (len(self.unmatched), "rule(s) without effect"),
         ):
             text += f", {count} {words}" if count else ""
@@ -182,6 +204,7 @@ class InitPlan(Mapping[str, Row]):
                 for item in self.runs
             ],
             "starts": list(self.starts),
+            "fits": [item.to_dict() for item in self.fits],
         }  # fmt: skip
 
     def to_json(self) -> str:
@@ -208,6 +231,14 @@ class InitPlan(Mapping[str, Row]):
             tuple(loads),
             tuple(Run(**run) for run in data["runs"]),
             tuple(data["starts"]),
+            tuple(
+                Fit(
+                    item["path"],
+                    item["kind"],
+                    INITIALIZERS.build({**item["args"], "type": item["kind"]}),
+                )
+                for item in data.get("fits", ())
+            ),
         )
 
     def diff(self, other: InitPlan) -> tuple[Change, ...]:

@@ -12,6 +12,7 @@ from brickbook.arguments import copied
 from brickbook.callables import name_of
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
+from brickbook.init.matching import Selector, read_selector
 from brickbook.registry import build_from_cfg
 
 __all__ = ["Entry", "Override", "Rule", "read_rules"]
@@ -35,10 +36,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Override:
-    """A rule for every layer of one part of the model."""
+    """A rule for every layer of one part of the model, or of all that a pattern names."""
 
     rule: Rule
-    name: str
+    name: Selector
     ignored_layer: bool = False
 
 
@@ -94,6 +95,8 @@ def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
         raise BadArgumentError(
             f"{path}.type", f"{type(init).__name__} is no initialiser: it cannot be called."
         )
+    for layer in init.layers if isinstance(init, BaseInit) else ():
+        read_selector(layer, f"{path}.layer")
     kind = cfg["type"]
     return Rule(path, kind if isinstance(kind, str) else name_of(kind), init)
 
@@ -116,4 +119,5 @@ def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
             f"an override with arguments of its own ({', '.join(map(str, own))}) needs a 'type'.",
             f"Add type={outer['type']!r}." if isinstance(outer["type"], str) else "",
         )
-    return Override(read_rule(copied(own or outer), path), name, ignored_layer="layer" in own)
+    selector = read_selector(name, f"{path}.name")
+    return Override(read_rule(copied(own or outer), path), selector, ignored_layer="layer" in own)

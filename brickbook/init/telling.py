@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.init.report import Record
-from brickbook.init.rows import InitPlan, Row
+from brickbook.init.report import Record, planned
+from brickbook.init.rows import InitPlan
 
 __all__ = ["Told"]
 
@@ -42,26 +42,20 @@ class Told:
         for tensor in tensors:
             self.from_file.pop(id(tensor), None)
 
-    def records(self, todo: InitPlan, parameters: Mapping[str, Tensor]) -> tuple[Record, ...]:
-        """Say for every row of the plan what became of it; a tied row shares its owner's fate."""
-        made: dict[str, Record] = {}
-        for row in todo.rows:
-            owner = made.get(row.tied_to)
-            if owner is not None:
-                made[row.name] = Record(row.name, owner.action, owner.source, owner.law, row.reason)
-            else:
-                made[row.name] = self.record(row, parameters[row.name])
-        return tuple(made.values())
-
-    def record(self, row: Row, tensor: Tensor) -> Record:
-        """Say what became of one row."""
-        if id(tensor) in self.from_file:
-            return Record(row.name, "loaded", self.from_file[id(tensor)])
-        if row.name in self.called and not row.after_load:
-            return Record(row.name, "called", self.called[row.name])
-        if row.law is not None:
-            return Record(row.name, "written", row.source, str(row.law))
-        return Record(row.name, "left", "", reason=row.reason)
+    def records(self, todo: InitPlan, tensors: Mapping[str, Tensor]) -> dict[str, Record]:
+        """Return the records of the tensors on which a law had not the last word."""
+        made = {}
+        for row in todo.rows if self.called or self.from_file or todo.fits else ():
+            if row.tied_to or row.held:
+                continue
+            if id(tensors.get(row.name)) in self.from_file:
+                path = self.from_file[id(tensors[row.name])]
+                made[row.name] = Record(row.name, "loaded", path)
+            elif row.name in self.called and not row.after_load:
+                made[row.name] = Record(row.name, "called", self.called[row.name])
+            elif row.law is not None and row.source in {fit.path for fit in todo.fits}:
+                made[row.name] = planned(row)._replace(reason="then scaled to data")
+        return made
 
 
 def marks(model: nn.Module) -> dict[str, object]:

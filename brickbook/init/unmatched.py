@@ -1,36 +1,65 @@
-"""Which of a rule's layers match nothing, and what may have been meant."""
+"""Which of a rule's words match nothing, and what may have been meant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from torch import nn
 
 from brickbook.errors import nearest
-from brickbook.init.initializers import BaseInit
-from brickbook.init.matching import known_classes, matches
+from brickbook.init.matching import Index, known_classes
+from brickbook.init.meeting import Meeting
 from brickbook.init.rows import Unmatched
-from brickbook.init.rules import Rule
 
 __all__ = ["without_effect"]
 
 
 def without_effect(
-    rule: Rule, init: BaseInit, parts: list[nn.Module], filled: set[int]
+    path: str, meetings: Sequence[Meeting], index: Index, filled: Collection[int]
 ) -> Iterator[Unmatched]:
-    """Say which of a rule's layers match nothing, or match only what has nothing to fill.
+    """Say which of a rule's words match nothing, or match only what has nothing to fill.
 
-    A class that is loaded but not in this model is passed over if the rule fills another: such
-    lists are written for many models.
+    ``filled`` are the places of the layers that the rule claims something of. A class that is
+    loaded but not in this model is passed over if the rule fills another: such lists are written
+    for many models.
     """
-    path = f"{rule.path}.layer"
-    for layer in init.layers:
-        word = layer if isinstance(layer, str) else layer.__name__
-        met = [part for part in parts if matches(part, (layer,))]
-        if met and not any(id(part) in filled for part in met):
-            yield Unmatched(path, f"{word} has no 'weight' or 'bias' parameter of its own.")
-        elif not met and not (filled and is_a_class(word)):
-            yield Unmatched(path, f"{word} matches nothing.", nearest(word, fillable(parts)))
+    for meeting in meetings:
+        selector, places = meeting.selector, [hit.place for hit in meeting.hits]
+        shown = selector.word if isinstance(selector.word, str) else selector.text
+        if not places and not (filled and is_a_class(selector.text)):
+            yield Unmatched(path, f"{shown} matches nothing.", hint(meeting, index))
+        elif places and not any(at in filled for at in places):
+            if selector.keys:
+                yield Unmatched(path, f"{shown} matches no parameter.", keys_hint(places, index))
+            else:
+                own = own_parameters(meeting, index)
+                yield Unmatched(
+                    path,
+                    f"{shown} has no 'weight' or 'bias' parameter of its own.",
+                    f"Name its parameters: {own}." if own else "",
+                )
+
+
+def hint(meeting: Meeting, index: Index) -> str:
+    """Return the nearest name: of a class for a plain word, else of a module."""
+    text = meeting.selector.text
+    if meeting.selector.how == "pattern":
+        text = str(meeting.selector.word).removeprefix("re:").rpartition(":")[0] or text
+        return nearest(text, filter(None, index.names))
+    if "." in text:
+        return nearest(text, filter(None, index.names))
+    return nearest(text, fillable([part for _, part in index.parts]))
+
+
+def keys_hint(places: Sequence[int], index: Index) -> str:
+    """List the parameters of the layers that were met."""
+    return nearest("", {key for at in places for key in index.parts[at][1]._parameters})
+
+
+def own_parameters(meeting: Meeting, index: Index) -> str:
+    """Spell the parameters of the layers met as patterns: ``'ViT:pos_embed'``."""
+    found = {key for hit in meeting.hits for key in index.parts[hit.place][1]._parameters}
+    return ", ".join(repr(f"{meeting.selector.text}:{key}") for key in sorted(found)[:4])
 
 
 def fillable(parts: list[nn.Module]) -> set[str]:

@@ -1,5 +1,6 @@
 """A model is started as the report says, or it is what it was before."""
 
+import copy
 import os
 import signal
 import warnings
@@ -290,15 +291,53 @@ def test_load_hooks_are_honoured(tmp_path):
     assert model[0].weight.unique().tolist() == [4]
 
 
-PARAMETRISED = {
-    "weight_norm": parametrizations.weight_norm,
-    "orthogonal": parametrizations.orthogonal,
-}
+def test_a_parametrised_weight_is_set_through_its_right_inverse():
+    model = nn.Sequential(parametrizations.weight_norm(nn.Linear(300, 200)))
+    todo = plan(model, dict(type="Normal", std=3.0, bias=2, **L))
+    assert [(row.name, row.kind, str(row.law)) for row in todo.rows] == [
+        ("0.weight", "parametrised", "Normal(0, 3)"),
+        ("0.bias", "parameter", "Constant(2)"),
+        ("0.parametrizations.weight.original0", "parameter", "None"),
+        ("0.parametrizations.weight.original1", "parameter", "None"),
+    ]
+    original = todo["0.parametrizations.weight.original0"]
+    assert original.reason == "it is set through 0.weight"
+    report = initialize(model, dict(type="Normal", std=3.0, bias=2, **L), seed=0)
+    plain = nn.Sequential(nn.Linear(300, 200))
+    initialize(plain, dict(type="Normal", std=3.0, bias=2, **L), seed=0)
+    assert torch.allclose(model[0].weight, plain[0].weight, atol=1e-6)
+    assert report["0.weight"].action == "written"
+    assert model[0].bias.unique().tolist() == [2]
 
 
-@pytest.mark.parametrize("kind", PARAMETRISED)
-def test_a_parametrised_weight_is_named(kind):
-    model = nn.Sequential(PARAMETRISED[kind](nn.Linear(3, 3)))
+class Doubled(nn.Module):
+    def forward(self, x):
+        return 2 * x
+
+
+class Positive(Doubled):
+    def right_inverse(self, x):
+        if (x < 0).any():
+            raise ValueError("negative numbers")
+        return x / 2
+
+
+def test_a_parametrisation_that_refuses_puts_everything_back():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight.data.abs_()
+    nn.utils.parametrize.register_parametrization(model[1], "weight", Positive())
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError) as caught:
+        initialize(model, constant(-5, bias=1, **L))
+    assert str(caught.value) == (
+        "1.weight: its parametrisation does not take the numbers: negative numbers."
+    )
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_parametrisation_without_inverse_is_named():
+    model = nn.Sequential(nn.Linear(3, 3))
+    nn.utils.parametrize.register_parametrization(model[0], "weight", Doubled())
     with pytest.warns(UnmatchedRuleWarning) as caught:
         initialize(model, constant(5, bias=1, **L))
     assert str(caught[0].message) == (
@@ -324,11 +363,11 @@ def test_functions_write_through_a_parametrisation():
 
 
 def test_every_layer_of_a_list_is_looked_at():
-    model = nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2), nn.BatchNorm1d(2))
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.BatchNorm1d(2))
     with pytest.warns(UnmatchedRuleWarning) as caught:
-        initialize(model, constant(1, layer=["Linear", "LSTM", "BatchNrom1d"]))
+        initialize(model, constant(1, layer=["Linear", "Dropout", "BatchNrom1d"]))
     assert [str(item.message) for item in caught] == [
-        "init_cfg.layer: LSTM has no 'weight' or 'bias' parameter of its own.",
+        "init_cfg.layer: Dropout has no 'weight' or 'bias' parameter of its own.",
         "init_cfg.layer: BatchNrom1d matches nothing. Did you mean 'BatchNorm1d'?",
     ]
 

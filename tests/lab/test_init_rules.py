@@ -264,6 +264,7 @@ def test_arguments_at_their_defaults_are_folded():
     first.below.click()
     assert list(first.form.rows) == [
         "a", "mode", "nonlinearity", "distribution", "bias", "bias_prob",
+        "in_axis", "out_axis", "batch_axis",
     ]  # fmt: skip
     assert edited.told == 0 and edited.cfg == [KAIMING, ONE]
 
@@ -292,12 +293,10 @@ def test_an_override_is_left_out_until_it_has_a_part():
     assert edited.cfg[0]["override"] == {"type": "Constant", "val": 3, "name": "2"}
 
 
-def test_a_parameters_name_is_pointed_to_its_module():
+def test_a_parameters_name_is_a_part_of_the_model_too():
     edited = Edited([{**NORMAL, "override": {"name": "2.weight"}}])
-    edited.complain()
-    assert edited.rules.errors == {
-        "init_cfg[0].override.name": "'2.weight' is no module. Did you mean '2'?"
-    }
+    assert edited.rules.errors == {}
+    assert plan(edited.rules.model, edited.cfg)["2.weight"].source == "init_cfg[0].override"
 
 
 def test_a_row_shrinks_to_its_column():

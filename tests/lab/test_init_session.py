@@ -151,7 +151,7 @@ def test_a_model_without_memory_is_refused_and_can_be_looked_at():
         session.apply(InitState.from_cfg(RULES, 3))
     assert str(caught.value) == (
         "0.weight: it is on the meta device: there is no memory to write to. "
-        "Move the model with to_empty(device=...) first."
+        "Call materialize(model, init_cfg, device=...) for such a model."
     )
 
 
