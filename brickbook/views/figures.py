@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from brickbook.measure.comparisons import Pair, pair
 from brickbook.measure.snapshots import TensorStats
-from brickbook.views.theory import body, curve
+from brickbook.views.theory import body, curve, is_constant
 
 if TYPE_CHECKING:
     from brickbook.init.laws import Law
@@ -35,7 +35,7 @@ def histogram(
 
     The heights of either side sum to the elements counted. The law is its density scaled to
     elements per bin, over four standard deviations, or the density alone where nothing has been
-    counted; a point mass is a vertical line. There are always the three traces after, before,
+    counted; point masses are vertical lines. There are always the three traces after, before,
     law, in this order and possibly empty, so that one figure can be updated to another. ``log``
     gives a logarithmic y axis.
     """
@@ -78,18 +78,25 @@ def outline(item: Pair, before: TensorStats | None, log: bool) -> go.Scatter:
 
 
 def law_line(item: Pair, law: Law | None, most: int, log: bool) -> go.Scatter:
-    """The density as elements per bin; at a point mass a line as high as the highest bin."""
-    x: list[float] = []
-    y: list[float] = []
-    if law is not None and law.std == 0:
-        x, y = [law.mean, law.mean], [FLOOR if log else 0.0, float(most)]
-    elif law is not None:
+    """The density as elements per bin, and a vertical line at every atom.
+
+    An atom is as high as its elements, at most as the highest bin; a constant always that high.
+    """
+    x: list[float | None] = []
+    y: list[float | None] = []
+    if law is not None:
         total = sum(item.counts_after) or sum(item.counts_before)
-        x, y = curve(law, item.width * total if total else 1.0)
+        xs, ys = curve(law, item.width * total if total else 1.0)
+        top = float(most) if total else max(ys, default=1.0)
+        x, y = [*xs], [max(value, FLOOR) for value in ys] if log and item.edges else [*ys]
+        for value, share in law.atoms:
+            high = top if is_constant(law) else min(top, share * (total or top))
+            gap = [None] if x else []
+            x, y = [*x, *gap, value, value], [*y, *gap, FLOOR if log else 0.0, high]
     return go.Scatter(
         name=escape(str(law)) if law is not None else "law",
         x=x,
-        y=[max(value, FLOOR) for value in y] if log and item.edges else y,
+        y=y,
         mode="lines",
         line={"color": LAW, "width": 2},
         hoverinfo="skip",

@@ -11,12 +11,13 @@ import numpy as np
 
 from brickbook.measure.comparisons import Comparison, Pair, pair
 from brickbook.measure.snapshots import TensorStats
-from brickbook.views.theory import body, expected
+from brickbook.views.theory import body, expected, is_constant
 
 if TYPE_CHECKING:
+    from brickbook.init.initplan import InitPlan
     from brickbook.init.laws import Law
     from brickbook.init.report import InitReport
-    from brickbook.init.rows import InitPlan, Row
+    from brickbook.init.rows import Row
 
 __all__ = [
     "GRID_CSS", "GRID_JS", "GridPayload", "grid_payload", "holes", "law_of", "pending",
@@ -133,7 +134,8 @@ def places(item: Pair, law: Law | None, buffer: Buffer) -> dict[str, list[object
     if item.after is not None:
         same = item.counts_after == item.counts_before and "before" in at
         at["after"] = at["before"] if same else buffer.counts(item.counts_after)
-    if law is not None and law.std > 0 and item.counts_after:
+    # A constant is a vertical line, for which grid.js needs no counts.
+    if law is not None and not is_constant(law) and item.counts_after:
         total = sum(item.counts_after) or sum(item.counts_before)
         at["law"] = buffer.add(expected(law, item.edges, total), "f4")
     return at

@@ -9,11 +9,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from brickbook.errors import BadValueError, nearest
-from brickbook.views.theory import curve
+from brickbook.views.theory import curve, is_constant
 
 if TYPE_CHECKING:
+    from brickbook.init.initplan import InitPlan
     from brickbook.init.laws import Law
-    from brickbook.init.rows import InitPlan
     from brickbook.measure import Comparison, Pair
 
 __all__ = ["Picture", "comparison_picture"]
@@ -121,11 +121,10 @@ def cell(pair: Pair, law: Law | None) -> str:
 def bars(pair: Pair, law: Law | None) -> str:
     """Draw the two histograms and the law over common bins; the highest bar fills the height."""
     left, top, width, height = PLOT
+    base = top + height
     low, high = pair.edges[0], pair.edges[-1]
-    xs: list[float] = []
-    ys: list[float] = []
-    if law is not None and law.std > 0:
-        xs, ys = curve(law, sum(pair.counts_after) * pair.width)
+    total = sum(pair.counts_after)
+    xs, ys = curve(law, total * pair.width) if law is not None else ([], [])
     tallest = max(*pair.counts_before, *pair.counts_after, 1)
     scale = height / max(tallest, max(ys, default=0) if max(ys, default=0) < 2 * tallest else 0)
 
@@ -136,10 +135,13 @@ def bars(pair: Pair, law: Law | None) -> str:
         pair.counts_before, scale, f'fill="none" stroke="{BEFORE}" stroke-width="1.5"'
     )
     line = f'fill="none" stroke="{INK}" stroke-width="1.5" stroke-dasharray="4 2"'
-    if law is not None and law.std == 0 and low <= law.mean <= high:
-        return drawn + f'<path d="M{x_of(law.mean):.1f} {top}v{height}" {line}/>'
+    constant = law is not None and is_constant(law)
+    for value, share in law.atoms if law is not None else ():
+        if low <= value <= high:
+            tall = height if constant else min(height, share * total * scale)
+            drawn += f'<path d="M{x_of(value):.1f} {base - tall:g}v{tall:g}" {line}/>'
     inside = [
-        f"{x_of(x):.1f} {top + height - min(height, y * scale):.1f}"
+        f"{x_of(x):.1f} {base - min(height, y * scale):.1f}"
         for x, y in zip(xs, ys, strict=True)
         if low <= x <= high
     ]

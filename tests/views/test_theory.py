@@ -4,19 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from brickbook.init.laws import Normal, TruncNormal, Uniform
-from brickbook.views.theory import body, curve, expected
+from brickbook.init.laws import Constant, Law, Normal, OrthogonalMatrix, TruncNormal, Uniform
+from brickbook.init.matrix_recipes import DeltaOrthogonal, Dirac, Identity, Sparse, ZerO
+from brickbook.views.theory import body, curve, expected, is_constant, spread
 
 LAWS = [
     Normal(0.0, 1.0), Normal(5.0, 1e-4), Normal(0.0, 1e4), Uniform(-1.0, 3.0),
     TruncNormal(0.0, 1.0, -2.0, 2.0), TruncNormal(0.0, 1.0, 3.0, 4.0),
 ]  # fmt: skip
+MIXED = [Sparse(0.9, 0.02).at((100, 30)), DeltaOrthogonal().at((64, 32, 3, 3))]
+ATOMS = [
+    Constant(2.0), Normal(3.0, 0.0), Uniform(1.0, 1.0), Identity(0.5).at((8, 8)),
+    Dirac().at((8, 4, 3)), ZerO().at((6, 4)), OrthogonalMatrix(2.0, 1, 1),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("law", LAWS, ids=str)
+@pytest.mark.parametrize("law", [*LAWS, *MIXED, *ATOMS], ids=str)
 def test_all_elements_are_expected_somewhere(law):
     low, high = body(law, 8.0)
-    room = high - low
+    room = (high - low) or 1.0
     for bins in (1, 7, 64):
         edges = np.linspace(low - room, high + room, bins + 1)
         assert sum(expected(law, edges, 1000)) == pytest.approx(1000, rel=1e-3)
@@ -49,3 +55,35 @@ def test_the_area_under_a_curve_is_its_scale():
     x, y = curve(TruncNormal(0.0, 1.0, -1.0, 2.0), 50.0)
     area = torch.trapezoid(torch.tensor(y), torch.tensor(x))
     assert area.item() == pytest.approx(50, rel=1e-3)
+
+
+@pytest.mark.parametrize("law", ATOMS, ids=str)
+def test_nothing_is_left_beside_the_atoms(law, monkeypatch):
+    monkeypatch.setattr(type(law), "pdf", Law.pdf)  # which raises
+    assert spread(law) is None and curve(law, 1.0) == ([], [])
+    values = [value for value, _ in law.atoms]
+    assert body(law, 3.0) == (values[0], values[-1])
+    for value, share in law.atoms:
+        assert expected(law, [value - 1e-3, value + 1e-3], 1000) == pytest.approx([1000 * share])
+    assert is_constant(law) == (law.std == 0)
+
+
+def test_the_rest_of_a_sparse_law_is_as_wide_as_its_normal_law():
+    law = Sparse(0.9, 0.02).at((100, 30))
+    assert spread(law) == pytest.approx((0.0, 0.02))
+    assert body(law, 3.0) == pytest.approx((-0.06, 0.06))
+    _, y = curve(law, 1.0)
+    assert max(y) == pytest.approx(0.1 / (0.02 * np.sqrt(2 * np.pi)))
+    near, zero, _ = expected(law, [-0.02, -1e-9, 1e-9, 0.02], 1000)
+    assert (near, zero) == pytest.approx((34.13, 900), rel=1e-3)
+    assert not is_constant(law) and is_constant(Constant(1.0))
+
+
+def test_an_atom_at_the_last_edge_is_in_the_last_bin():
+    assert expected(Constant(1.0), [0.0, 0.5, 1.0], 10) == [0.0, 10.0]
+    assert expected(Constant(2.0), [0.0, 0.5, 1.0], 10) == [0.0, 0.0]
+
+
+def test_poles_are_drawn_as_high_as_what_is_beside_them():
+    _, y = curve(OrthogonalMatrix(1.0, 2, 2), 1.0)
+    assert np.isfinite(y).all()

@@ -1,0 +1,84 @@
+"""Laws with point masses in every view: vertical lines, and a curve only where there is one."""
+
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from brickbook.init.laws import Constant
+from brickbook.init.matrix_recipes import Dirac, Identity, Sparse
+from brickbook.measure import compare, snapshot
+from brickbook.views.figures import histogram
+from brickbook.views.grid import grid_payload
+from brickbook.views.picture import comparison_picture
+
+SVG = "{http://www.w3.org/2000/svg}"
+IDENTITY = Identity(2.0).at((8, 4))
+SPARSE = Sparse(0.75, 0.5).at((400, 50))
+
+
+def drawn(law, shape):
+    tensor = torch.empty(shape)
+    law.fill(tensor, torch.Generator().manual_seed(1))
+    return tensor
+
+
+def compared(law, shape):
+    before = torch.rand(shape, generator=torch.Generator().manual_seed(2))
+    return compare(snapshot({"w": before}), snapshot({"w": drawn(law, shape)}))
+
+
+def row(law):
+    return SimpleNamespace(
+        law=law, module="Linear", rule="r", source="s", reason="", frozen=False, then=()
+    )
+
+
+def test_a_figure_has_a_line_as_high_as_an_atoms_elements():
+    after = snapshot({"w": drawn(IDENTITY, (8, 4))})["w"]
+    _, _, law = histogram(None, after, IDENTITY).data
+    assert (list(law.x), list(law.y)) == ([0.0, 0.0, None, 2.0, 2.0], [0.0, 28.0, None, 0.0, 4.0])
+
+
+def test_a_figure_has_the_curve_and_the_atom():
+    after = snapshot({"w": drawn(SPARSE, (400, 50))})["w"]
+    bars, _, law = histogram(None, after, SPARSE).data
+    assert list(law.x[-3:]) == [None, 0.0, 0.0] and list(law.y[-2:]) == [0.0, 15_000.0]
+    density = 0.25 / (0.5 * np.sqrt(2 * np.pi))
+    assert max(law.y[:-3]) == pytest.approx(density * 20_000 * bars.width, rel=1e-3)
+
+
+def test_a_law_alone_is_drawn_as_a_share():
+    law = histogram(None, None, IDENTITY).data[2]
+    assert list(law.y) == [0.0, 0.875, None, 0.0, 0.125]
+
+
+@pytest.mark.parametrize(
+    ("law", "shape", "lines", "curves"),
+    [(IDENTITY, (8, 4), 2, 0), (SPARSE, (400, 50), 1, 1), (Constant(0.5), (8, 4), 1, 0)],
+    ids=["identity", "sparse", "constant"],
+)
+def test_a_picture_has_a_line_for_every_atom(law, shape, lines, curves):
+    svg = comparison_picture(compared(law, shape), {"w": row(law)}).svg  # pyright: ignore
+    dashed = [
+        path.get("d") for path in ET.fromstring(svg).iter(f"{SVG}path")
+        if path.get("stroke-dasharray") and path.get("d") != "M142 9h18"
+    ]  # fmt: skip
+    assert len([d for d in dashed if "L" not in d]) == lines
+    assert len([d for d in dashed if "L" in d]) == curves
+
+
+def test_the_grid_counts_the_atoms():
+    law = Dirac().at((8, 4, 3))
+    payload = grid_payload(compared(law, (8, 4, 3)), {"w": row(law)})  # pyright: ignore
+    (cell,) = payload.meta["cells"]
+    code, start, length = cell["at"]["law"]
+    counts = np.frombuffer(payload.buffer, f"<{code}", length, start)
+    assert (counts[0], counts[-1], counts.sum()) == (92.0, 4.0, 96.0)
+
+
+def test_a_constant_needs_no_counts_in_the_grid():
+    payload = grid_payload(compared(Constant(1.0), (8, 4)), {"w": row(Constant(1.0))})  # pyright: ignore
+    assert "law" not in payload.meta["cells"][0]["at"]
