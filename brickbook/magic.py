@@ -18,10 +18,8 @@ from torch import nn
 
 from brickbook.cli import init_cfg_of
 from brickbook.errors import ConfigError, nearest
-from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan
 from brickbook.measure import Snapshot
-from brickbook.views.markup import plan_html, report_html, snapshot_html
+from brickbook.views.markup import snapshot_html
 
 __all__ = ["VERBS", "Verb", "complete", "load", "run"]
 
@@ -248,15 +246,9 @@ class BrickbookMagics(Magics):
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magic, its completion, and tables for plans, reports and snapshots."""
+    """Register the magic, its completion, and a table for snapshots."""
     shell.register_magics(BrickbookMagics)
     formatter: Any = shell.display_formatter
-    html = formatter.formatters["text/html"]
-    for kind, table in (
-        (InitPlan, plan_html),
-        (InitReport, report_html),
-        (Snapshot, snapshot_html),
-    ):
-        html.for_type(kind, table)
+    formatter.formatters["text/html"].for_type(Snapshot, snapshot_html)
     for key in ("%brickbook", "brickbook"):
         shell.set_hook("complete_command", complete, str_key=key)

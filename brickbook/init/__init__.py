@@ -28,9 +28,9 @@ from brickbook.init.initializers import (
     XavierInit,
     ZerosInit,
 )
+from brickbook.init.initplan import InitPlan
 from brickbook.init.plan import plan
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan
 
 __all__ = [
     "INITIALIZERS",

@@ -15,11 +15,12 @@ from brickbook.checkpoint.matching import Match, match, named_tensors
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import BaseInit
+from brickbook.init.initplan import InitPlan
 from brickbook.init.keeping import held, put_back_on_error, uninterrupted
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.plan import Frozen, Order, plan
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan, Load, Row, Run
+from brickbook.init.rows import Load, Row, Run
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
 from brickbook.origins import note_origin

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.errors import BadValueError, ConfigError
+from brickbook.init.initplan import InitPlan
 from brickbook.init.plan import walk
-from brickbook.init.rows import InitPlan, Row
+from brickbook.init.rows import Row
 from brickbook.init.streams import Stream, fill
 from brickbook.init.targets import computed
 from brickbook.origins import forget_origins

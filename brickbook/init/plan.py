@@ -18,8 +18,9 @@ from torch.nn.parameter import is_lazy
 from brickbook.errors import BadArgumentError, BadValueError, UnmatchedRuleError
 from brickbook.init.collect import Call, Kept, Source, collect
 from brickbook.init.draft import Claim, Draft, identity
+from brickbook.init.initplan import InitPlan
 from brickbook.init.matching import Selector, read_selector
-from brickbook.init.rows import InitPlan, Load, Row, Run
+from brickbook.init.rows import Load, Row, Run
 from brickbook.init.rules import read_rules
 from brickbook.init.targets import Slot
 from brickbook.origins import origin_of

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from brickbook.checkpoint.matching import Match
-from brickbook.init.rows import InitPlan, Row
+from brickbook.init.initplan import InitPlan
+from brickbook.init.rows import Row
+from brickbook.markup import block, table
 
 __all__ = ["InitReport", "Record"]
 
@@ -96,6 +98,12 @@ class InitReport(Mapping[str, Record]):
         ]
         seed = "" if self.seed is None else f", seed {self.seed}"
         return f"InitReport: {len(self)} parameters: {', '.join(parts) or 'none'}{seed}"
+
+    def _repr_html_(self) -> str:
+        heads = ("parameter", "done", "law", "by")
+        rows = [(r.name, r.action, r.law or r.reason, r.source) for r in self.records]
+        words = [str(item) for item in self.plan.unmatched]
+        return block(repr(self), words, table(heads, rows))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from brickbook.init.initplan import InitPlan
 from brickbook.init.report import Record, planned
-from brickbook.init.rows import InitPlan
 
 __all__ = ["Told"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
+from brickbook.init.initplan import InitPlan
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan
 from brickbook.lab.panels import close_tree
 from brickbook.measure.comparisons import Comparison
 from brickbook.views.grid import GRID_CSS, GRID_JS, grid_payload

@@ -10,9 +10,9 @@ from brickbook.init.rows import Row
 from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import numbers, where_from
 from brickbook.lab.panels import Notice, guarded
+from brickbook.markup import table
 from brickbook.measure.comparisons import Pair
 from brickbook.views.grid import law_of, pending
-from brickbook.views.markup import table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

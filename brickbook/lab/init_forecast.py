@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import ipywidgets as w
 
-from brickbook.init.rows import InitPlan
+from brickbook.init.initplan import InitPlan
+from brickbook.init.showing import plan_columns
 from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import summary, unmatched_words
 from brickbook.lab.panels import Notice, guarded
-from brickbook.views.markup import plan_columns, table
+from brickbook.markup import table
 
 __all__ = ["Forecast"]
 
@@ -54,5 +55,5 @@ class Forecast(Part):
     def fill(self) -> None:
         """Write the table, if it can be seen."""
         if self.accordion.selected_index is not None:
-            rows = plan_columns(self.plan) if self.plan is not None else None
+            rows = plan_columns(self.plan.rows) if self.plan is not None else None
             self.table.value = close_up(table(*rows, shown=PLAN_ROWS)) if rows else ""

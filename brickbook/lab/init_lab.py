@@ -11,8 +11,8 @@ import ipywidgets as w
 from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
+from brickbook.init.initplan import InitPlan
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan
 from brickbook.lab.grid import Grid
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail

@@ -14,9 +14,9 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadValueError
 from brickbook.init.apply import carry_out
+from brickbook.init.initplan import InitPlan
 from brickbook.init.plan import plan
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_words import size_text
 from brickbook.measure.comparisons import Comparison, compare

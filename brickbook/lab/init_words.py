@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 
+from brickbook.init.initplan import InitPlan
 from brickbook.init.laws import Law
 from brickbook.init.report import InitReport
-from brickbook.init.rows import InitPlan, Row
+from brickbook.init.rows import Row
 from brickbook.measure.comparisons import Pair
 from brickbook.measure.snapshots import TensorStats
 from brickbook.views.grid import holes

@@ -9,13 +9,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from brickbook.init.showing import plan_columns
+from brickbook.markup import table
 from brickbook.measure.comparisons import Comparison
 from brickbook.views.grid import GRID_CSS, GRID_JS, grid_payload
-from brickbook.views.markup import plan_columns, table
 
 if TYPE_CHECKING:
+    from brickbook.init.initplan import InitPlan
     from brickbook.init.report import InitReport
-    from brickbook.init.rows import InitPlan
 
 __all__ = ["page"]
 
@@ -104,5 +105,5 @@ def plan_section(plan: InitPlan | None) -> str:
     """The plan as a table, all of it."""
     if plan is None:
         return ""
-    body = table(*plan_columns(plan), shown=len(plan.rows))
+    body = table(*plan_columns(plan.rows), shown=len(plan.rows))
     return f'<details id="plan"><summary>The plan, rule by rule</summary>{body}</details>'

@@ -11,8 +11,8 @@ from brickbook.measure.comparisons import Comparison, Pair
 from brickbook.measure.snapshots import Snapshot
 
 if TYPE_CHECKING:
+    from brickbook.init.initplan import InitPlan
     from brickbook.init.laws import Law
-    from brickbook.init.rows import InitPlan
 
 __all__ = ["comparison_frame", "plan_frame", "snapshot_frame"]
 

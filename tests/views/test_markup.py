@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from brickbook.init import initialize, plan
+from brickbook.markup import table
 from brickbook.measure import snapshot
-from brickbook.views.markup import plan_html, report_html, snapshot_html, table
+from brickbook.views.markup import snapshot_html
 
 EVIL = "<img src=x onerror=alert(1)>"
 RULES = [{"type": "Constant", "val": 1.0, "layer": "Linear"}]
@@ -46,9 +47,9 @@ def texts() -> dict[str, str]:
     net = evil()
     todo = plan(net, RULES)
     return {
-        "plan": plan_html(todo),
+        "plan": todo._repr_html_(),
         "snapshot": snapshot_html(snapshot(net)),
-        "report": report_html(initialize(net, RULES)),
+        "report": initialize(net, RULES)._repr_html_(),
     }
 
 
@@ -65,7 +66,7 @@ def test_only_harmless_tags_and_every_name_as_text(name):
 
 
 def test_a_rule_without_effect_is_said_above_the_table():
-    text = plan_html(plan(nn.Linear(2, 2), {"type": "Normal", "layer": "Linaer"}))
+    text = plan(nn.Linear(2, 2), {"type": "Normal", "layer": "Linaer"})._repr_html_()
     words = Tags(text).words
     assert words[1] == "⚠ init_cfg.layer: Linaer matches nothing. Did you mean 'Linear'?"
 

@@ -1,0 +1,32 @@
+"""The columns of a plan as texts: what a notebook shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from brickbook.init.rows import Row
+from brickbook.markup import shape
+
+__all__ = ["plan_columns"]
+
+
+def plan_columns(rows: Iterable[Row]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """The heads and rows of a plan's table."""
+    heads = ("parameter", "module", "shape", "law", "rule", "by", "wins over")
+    return heads, [plan_row(row) for row in rows]
+
+
+def plan_row(row: Row) -> Sequence[str]:
+    """One row of a plan."""
+    law = str(row.law) if row.law is not None else f"left: {row.reason}"
+    if row.frozen:
+        law += " (frozen)"
+    return (
+        row.name,
+        row.module,
+        shape(row.shape),
+        law,
+        row.rule,
+        row.source,
+        ", ".join(row.losers),
+    )

@@ -1,0 +1,61 @@
+"""Small fixed HTML: tables with inline styles only, so that they look right in any notebook.
+
+An untrusted notebook drops ``<style>`` and scripts and keeps ``style=``. Every text is escaped:
+names come from configs and checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+__all__ = ["block", "shape", "table"]
+
+SHOWN = 200
+CELL = "padding:2px 8px;text-align:left"
+NUMBER = "padding:2px 8px;text-align:right"
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """A shape as "64×3×7×7".
+
+    >>> shape((64, 3, 7, 7)), shape(())
+    ('64×3×7×7', 'scalar')
+    """
+    return "×".join(map(str, sizes)) or "scalar"
+
+
+def block(title: str, words: Iterable[str], body: str) -> str:
+    """A line, warnings, and a table to unfold."""
+    warned = "".join(f'<div style="margin:2px 0">⚠ {escape(text)}</div>' for text in words)
+    return (
+        f"<div><div>{escape(title)}</div>{warned}"
+        f'<details><summary style="cursor:pointer">Show as table</summary>'
+        f'<div style="max-height:24em;overflow:auto">{body}</div></details></div>'
+    )
+
+
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Iterable[int] = (),
+    shown: int = SHOWN,
+) -> str:
+    """An HTML table of escaped texts; the columns in ``right`` are aligned right."""
+    styles = [NUMBER if at in right else CELL for at in range(len(heads))]
+    head = line("th", heads, styles)
+    body = "".join(line("td", row, styles) for row in rows[:shown])
+    more = len(rows) - shown
+    foot = f'<div style="{CELL}">and {more:,} more</div>' if more > 0 else ""
+    start = '<table style="border-collapse:collapse">'
+    return f"{start}<thead>{head}</thead><tbody>{body}</tbody></table>{foot}"
+
+
+def line(tag: str, texts: Sequence[str], styles: Sequence[str]) -> str:
+    """One row of a table."""
+    cells = (
+        f'<{tag} style="{style}">{escape(text)}</{tag}>'
+        for text, style in zip(texts, styles, strict=True)
+    )
+    return f"<tr>{''.join(cells)}</tr>"
