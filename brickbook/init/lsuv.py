@@ -50,8 +50,9 @@ class LSUVInit(BaseInit):
         return START
 
     def adjust(self, model: nn.Module, names: Sequence[str], batch: Any) -> None:
-        """Scale the named weights; see `unit_variances`."""
-        unit_variances(model, names, batch, self.tol, self.max_iter)
+        """Scale the named weights; see `unit_variances`. Biases among the names are left."""
+        weights = [name for name in names if "bias" not in name.rpartition(".")[2]]
+        unit_variances(model, weights, batch, self.tol, self.max_iter)
 
 
 def lsuv(

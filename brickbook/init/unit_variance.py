@@ -105,12 +105,11 @@ def watch(model: nn.Module, name: str) -> Watched:
         weight = part._parameters.get(key)
     except KeyError:
         raise BadValueError(name, f"{type(model).__name__} has no such parameter.") from None
-    computed = "weight" in getattr(part, "parametrizations", ()) or key != "weight"
-    if weight is None or computed:
+    if "weight" in getattr(part, "parametrizations", ()) or f"{key}_v" in part._parameters:
+        raise BadValueError(name, "it is computed by a parametrisation: LSUV cannot scale it.")
+    if weight is None or key != "weight":
         raise BadValueError(
-            name,
-            f"LSUV scales what is the 'weight' of a layer itself, which {type(part).__name__} "
-            f"computes or has not.",
+            name, f"it is not the one weight of its layer, {type(part).__name__}: LSUV needs that."
         )
     around = unwrapped(chain[-1][0]) if chain else part
     return Watched(name, weight, around if isinstance(around, nn.MultiheadAttention) else part)

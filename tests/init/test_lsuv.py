@@ -185,7 +185,7 @@ def test_the_initialiser_starts_orthogonal_and_adjusts():
     )
     assert isinstance(init, LSUVInit) and init.recipe() == Orthogonal()
     model, x = deep(), torch.randn(256, 16)
-    assert init.adjust(model, ["0.weight", "2.weight"], x) is None
+    assert init.adjust(model, ["0.weight", "0.bias", "2.weight"], x) is None
     found = outputs(model, x)
     assert abs(found["0.weight"] - 1) < 0.02 and abs(found["2.weight"] - 1) < 0.02
 
@@ -250,15 +250,17 @@ REFUSED = {
     "no such weight": (
         deep(), ["90.weight"], X, "90.weight: Sequential has no such parameter.",
     ),
+    "old spectral_norm": (
+        nn.Sequential(nn.utils.spectral_norm(nn.Linear(16, 16))), ["0.weight_orig"], X,
+        "0.weight_orig: it is not the one weight of its layer, Linear: LSUV needs that.",
+    ),
     "packed": (
         nn.Sequential(nn.LSTM(16, 4)), ["0.weight_ih_l0"], X,
-        "0.weight_ih_l0: LSUV scales what is the 'weight' of a layer itself, which LSTM computes "
-        "or has not.",
+        "0.weight_ih_l0: it is not the one weight of its layer, LSTM: LSUV needs that.",
     ),
     "parametrised": (
         normed(), ["0.weight"], X,
-        "0.weight: LSUV scales what is the 'weight' of a layer itself, which ParametrizedLinear "
-        "computes or has not.",
+        "0.weight: it is computed by a parametrisation: LSUV cannot scale it.",
     ),
 }  # fmt: skip
 
