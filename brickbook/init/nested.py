@@ -33,8 +33,13 @@ def read_inner(init: Any, key: str = "init") -> BaseInit:
         raise BadArgumentError(
             f"{key}.type", f"{kind.__name__} gives no law that is known before the weights are."
         )
-    if init.layers:
+    if kind.roles is not None or kind.reach is not BaseInit.reach:
         raise BadArgumentError(
-            f"{key}.layer", f"it belongs beside {key!r}, which gives only the law."
+            f"{key}.type", f"{kind.__name__} chooses what it fills: it is no law for others."
         )
+    for word, given in (("layer", init.layers), ("bias", init.bias)):
+        if given:
+            raise BadArgumentError(
+                f"{key}.{word}", f"it belongs beside {key!r}, which gives only the law."
+            )
     return init

@@ -9,7 +9,7 @@ from torch import nn
 
 from brickbook.errors import ConfigError
 from brickbook.init.depth import DepthScaled, DepthScaledInit
-from brickbook.init.initializers import INITIALIZERS
+from brickbook.init.initializers import INITIALIZERS, NormalInit
 from brickbook.init.laws import Contextual, Normal, Target
 from brickbook.registry import build_from_cfg
 
@@ -122,6 +122,14 @@ REFUSED = {
     "a checkpoint inside": (
         dict(init={"type": "Pretrained", "checkpoint": "x.pth"}, depth=2),
         "c.init.type: PretrainedInit gives no law that is known before the weights are.",
+    ),
+    "no law for others": (
+        dict(init={"type": "ZeroGamma"}, depth=2),
+        "c.init.type: ZeroGammaInit chooses what it fills: it is no law for others.",
+    ),
+    "an object with a bias": (
+        dict(init=NormalInit(bias=1), depth=2),
+        "c.init.bias: it belongs beside 'init', which gives only the law.",
     ),
     "depth 0": (dict(depth=0), "c.depth: expected 1 or more, got 0."),
     "a bool": (
