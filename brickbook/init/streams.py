@@ -10,19 +10,22 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from brickbook.errors import BadArgumentError
-from brickbook.init.laws import Law
+from brickbook.init.laws import Constant, Law
+from brickbook.init.parts import Part
+from brickbook.init.shards import check_shards, held, local
+from brickbook.init.threads import Job, Kind, Scratch, serial, share
 
 __all__ = ["BLOCK", "Stream", "block_generator", "fill", "plain_name"]
 
@@ -97,80 +100,135 @@ def block_generator(
 
 
 Write = tuple[Tensor, Law, str]
+WHOLE = threading.Lock()  # held while a copy of a whole tensor is in memory
 
 
+class Draw(NamedTuple):
+    """A tensor's part that is here, what it is filled with, and its name."""
+
+    part: Part
+    law: Law
+    name: str
+
+
+@torch.no_grad()
 def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) -> None:
     """Write tensors by their laws; each of ``writes`` is a tensor, its law and its name.
 
     Without a seed one after the other from torch's generator. With a seed block by block, each
     from its own stream, in ``threads`` threads (default: as many as torch uses); the numbers do
-    not depend on how many there are.
+    not depend on how many there are, nor on the ranks that a DTensor is sharded over, of which
+    each fills its part. 16-bit tensors get the numbers of float32, rounded.
+
+    Raises BadValueError for DTensors that cannot be written, see `check_shards`. An exception or
+    an interrupt stops all threads at their next block, and arrives here.
     """
+    writes = list(writes)
+    check_shards(writes, stream)
     if stream.seed is None:
         for tensor, law, _ in writes:
-            law.fill(tensor)
+            law.fill(local(tensor))
         return
-    parts = batches(writes, stream)
-    turn = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with turn:
-                part = next(parts, None)
-            if part is None:
-                return
-            part()
-
-    others = (threads or torch.get_num_threads()) - 1  # this thread works too
-    if not others:
-        work()
-        return
-    with ThreadPoolExecutor(others) as pool:
-        working = [pool.submit(work) for _ in range(others)]
-        work()
-        for other in working:
-            other.result()  # an exception of a thread is raised here
+    jobs, room = cut(writes, stream)
+    count = min(threads or torch.get_num_threads(), len(jobs))
+    # Zeroed, because memory may be handed out at the first touch only: if there is too little of
+    # it, that is found out before the first write.
+    scratches = [
+        {kind: torch.zeros(size, device=kind[0], dtype=kind[1]) for kind, size in room.items()}
+        for _ in range(count)
+    ]
+    with serial():
+        share(jobs, scratches)
 
 
-def batches(writes: Iterable[Write], stream: Stream) -> Iterator[Callable[[], None]]:
-    """Cut the work into parts of about one block: whole small tensors, or a block of a large one.
+def cut(writes: Iterable[Write], stream: Stream) -> tuple[list[Job], dict[Kind, int]]:
+    """Cut the work into jobs of about one block: small tensors together, or a block of a large one.
 
-    A tensor that is not contiguous is one part: it is drawn in logical order and copied. So is
-    one whose law is of the tensor as a whole.
+    Also returns the scratch that each thread needs, in elements.
     """
-    small: list[Write] = []
+    jobs: list[Job] = []
+    room: dict[Kind, int] = {}
+    small: list[Draw] = []
     size = 0
-    for write in writes:
-        tensor, law, _ = write
-        if tensor.numel() > BLOCK and tensor.is_contiguous() and law.independent:
-            for block in range(-(-tensor.numel() // BLOCK)):
-                yield partial(fill_block, write, block, stream)
-            continue
-        small.append(write)
-        size += tensor.numel()
-        if size >= BLOCK:
-            yield partial(fill_whole, tuple(small), stream)
-            small, size = [], 0
-    yield partial(fill_whole, tuple(small), stream)
-
-
-@torch.no_grad()
-def fill_block(write: Write, block: int, stream: Stream) -> None:
-    """Write one block of a contiguous tensor."""
-    tensor, law, name = write
-    part = tensor.view(-1)[block * BLOCK : (block + 1) * BLOCK]
-    law.fill(part, stream.generator(name, block, tensor.device))
-
-
-@torch.no_grad()
-def fill_whole(writes: Iterable[Write], stream: Stream) -> None:
-    """Write tensors one after the other, block by block where the law allows it."""
     for tensor, law, name in writes:
-        if not law.independent:
-            law.fill(tensor, stream.generator(name, 0, tensor.device))
+        draw = Draw(held(tensor), law, name)
+        part = draw.part
+        if not part.local.numel():
             continue
-        flat = tensor.view(-1) if tensor.is_contiguous() else tensor.new_empty(tensor.numel())
-        for block, part in enumerate(flat.split(BLOCK)):
-            law.fill(part, stream.generator(name, block, tensor.device))
-        if not tensor.is_contiguous():
-            tensor.copy_(flat.view(tensor.shape))
+        blocks = blocks_of(draw)
+        for low, high in blocks:
+            if not in_place(part, low, high):
+                kind = part.local.device, wide(part.local.dtype)
+                room[kind] = max(room.get(kind, 0), high - low)
+        if blocks and part.size > BLOCK:
+            jobs += (partial(fill_block, draw, *ends, stream) for ends in blocks)
+            continue
+        small.append(draw)
+        size += part.size
+        if size >= BLOCK:
+            jobs.append(partial(fill_small, tuple(small), stream))
+            small, size = [], 0
+    if small:
+        jobs.append(partial(fill_small, tuple(small), stream))
+    return jobs, room
+
+
+def blocks_of(draw: Draw) -> list[tuple[int, int]]:
+    """Return where the blocks begin and end that are drawn here; none, if it is done at once."""
+    part, law, _ = draw
+    if isinstance(law, Constant) or not law.independent:
+        return []
+    size = part.size
+    if size <= BLOCK:
+        return [(0, size)]
+    ends = ((low, min(low + BLOCK, size)) for low in range(0, size, BLOCK))
+    return [each for each in ends if part.meets(*each)]
+
+
+def in_place(part: Part, low: int, high: int) -> bool:
+    """Return whether a block can be drawn where it belongs."""
+    return part.holds(low, high) and wide(part.local.dtype) is part.local.dtype
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """Return the dtype to draw in: float32 for what has fewer bits."""
+    return torch.float32 if dtype.is_floating_point and dtype.itemsize < 4 else dtype
+
+
+def fill_block(draw: Draw, low: int, high: int, stream: Stream, scratch: Scratch) -> None:
+    """Write what is here of one block: the elements ``low`` to ``high`` of the whole."""
+    part, law, name = draw
+    memory = part.local
+    generator = stream.generator(name, low // BLOCK, memory.device)
+    if in_place(part, low, high):
+        start = low - (part.first or 0)
+        law.fill(memory.view(-1)[start : start + high - low], generator)
+        return
+    drawn = scratch[memory.device, wide(memory.dtype)][: high - low]
+    law.fill(drawn, generator)
+    part.put(drawn, low)
+
+
+def fill_small(draws: Iterable[Draw], stream: Stream, scratch: Scratch) -> None:
+    """Write tensors of one block at most, constants, and by laws of the tensor as a whole."""
+    for draw in draws:
+        part, law, name = draw
+        if isinstance(law, Constant):
+            law.fill(part.local)
+        elif law.independent:
+            fill_block(draw, 0, part.size, stream, scratch)
+        else:
+            fill_whole(draw, stream.generator(name, 0, part.local.device))
+
+
+def fill_whole(draw: Draw, generator: torch.Generator) -> None:
+    """Write by a law of the tensor as a whole; a shard is cut from it, one tensor at a time."""
+    part, law, _ = draw
+    if part.holds(0, part.size):
+        law.fill(part.local.view(part.shape), generator)
+        return
+    with WHOLE:
+        dtype = wide(part.local.dtype)
+        drawn = torch.empty(part.shape, dtype=dtype, device=part.local.device)
+        law.fill(drawn, generator)
+        part.put(drawn.view(-1), 0)

@@ -1,14 +1,19 @@
 """Seeds: a parameter's numbers depend on the seed and its own name, and on nothing else."""
 
+import threading
+import time
+
 import pytest
 import torch
 from scipy import stats
 from torch import nn
 
 from brickbook import initialize
-from brickbook.init.laws import Normal, TruncNormal
+from brickbook.init import streams
+from brickbook.init.laws import Constant, Normal, TruncNormal, Uniform
 from brickbook.init.recipes import Orthogonal
 from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
+from brickbook.init.threads import serial
 
 CFG = {"type": "Normal", "layer": "Linear"}
 
@@ -117,19 +122,132 @@ def test_a_block_is_the_same_alone_and_inside_its_tensor():
         assert torch.equal(alone, part)
 
 
-def test_a_law_of_the_whole_tensor_is_drawn_whole():
-    wide = torch.empty(1100, 1000)
-    law = Orthogonal().at((1100, 1000))
-    fill([(wide, law, "w")], Stream(3), threads=2)
-    alone = torch.empty_like(wide)
-    law.fill(alone, block_generator(3, "w", 0))
-    assert torch.equal(wide, alone)
+@pytest.mark.parametrize("torch_threads", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_a_law_of_the_whole_tensor_is_drawn_whole_whatever_the_threads(torch_threads, threads):
+    """The last bits of a QR depend on the number of torch's threads: it gets one."""
+    law = Orthogonal().at((110, 100))
+    alone = torch.empty(110, 100)
+    with serial():
+        law.fill(alone, block_generator(3, "w", 0))
+    before = torch.get_num_threads()
+    torch.set_num_threads(torch_threads)
+    try:
+        tensors = [torch.empty(110, 100), torch.empty(100, 110).t()]
+        fill([(tensor, law, "w") for tensor in tensors], Stream(3), threads)
+        assert torch.get_num_threads() == torch_threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(tensor, alone) for tensor in tensors)
 
 
-def test_an_exception_in_a_thread_arrives():
-    class Broken(Normal):
-        def fill(self, tensor, generator=None):
-            raise RuntimeError("no luck")
+NARROW = [torch.bfloat16, torch.float16]
+LAWS = [Normal(0.0, 1.0), Uniform(-0.1, 0.1), TruncNormal(0.0, 1.0, -1.0, 2.0), Constant(0.1)]
 
+
+@pytest.mark.parametrize("dtype", NARROW)
+@pytest.mark.parametrize("law", [*LAWS, TruncNormal(0.0, 1.0, 2.0, 3.0)])
+@pytest.mark.parametrize("size", [100, BLOCK + 100])
+def test_16_bit_tensors_get_the_rounded_numbers_of_float32(dtype, law, size):
+    narrow, wide = torch.empty(size, dtype=dtype), torch.empty(size)
+    fill([(narrow, law, "w")], Stream(3))
+    fill([(wide, law, "w")], Stream(3))
+    assert torch.equal(narrow, wide.to(dtype))
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_16_bit_models_are_the_float32_model_rounded(dtype):
+    wide = nn.Sequential(nn.Linear(30, 40), nn.Linear(40, 50))
+    narrow = nn.Sequential(nn.Linear(30, 40), nn.Linear(40, 50)).to(dtype)
+    for cfg in (CFG, {"type": "Orthogonal", "layer": "Linear"}):
+        for ours, whole in zip(
+            (initialize(narrow, cfg, seed=1), narrow)[1].parameters(),
+            (initialize(wide, cfg, seed=1), wide)[1].parameters(),
+            strict=True,
+        ):
+            assert torch.equal(ours, whole.to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims"),
+    [((1100, 1000), (1, 0)), ((7, 300, 501), (2, 0, 1)), ((30, 20, 60, 50), (0, 2, 3, 1))],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.complex64])
+def test_tensors_that_are_not_contiguous_are_drawn_in_logical_order(shape, dims, dtype):
+    plain = torch.empty(shape, dtype=dtype)
+    back = [dims.index(dim) for dim in range(len(dims))]
+    turned = torch.empty([shape[dim] for dim in dims], dtype=dtype).permute(back)
+    assert turned.shape == plain.shape
+    assert not turned.is_contiguous()
+    for tensor in (plain, turned):
+        fill([(tensor, Normal(0.0, 1.0), "w")], Stream(3))
+    assert torch.equal(plain, turned)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0)])
+def test_scalars_and_empty_tensors(shape):
+    tensor = torch.zeros(shape)
+    fill([(tensor, Normal(1.0, 0.1), "w")], Stream(3))
+    assert tensor.numel() == int((tensor != 0).sum())
+
+
+class Broken(Normal):
+    """A law that fails at the first tensor of its size."""
+
+    def fill(self, tensor, generator=None):
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_an_exception_stops_all_threads_and_arrives(threads):
+    tensors = [torch.zeros(BLOCK) for _ in range(40)]
+    writes = [(tensor, Slow(0.0, 1.0), "w") for tensor in tensors]
     with pytest.raises(RuntimeError, match="no luck"):
-        fill([(torch.empty(3), Broken(0.0, 1.0), "w")], Stream(3))
+        fill([(torch.empty(BLOCK), Broken(0.0, 1.0), "b"), *writes], Stream(3), threads)
+    assert sum(bool(tensor.any()) for tensor in tensors) < 5
+
+
+class Slow(Normal):
+    """A law that takes its time, so that others are stopped before all is done."""
+
+    def fill(self, tensor, generator=None):
+        time.sleep(0.01)
+        tensor.fill_(1.0)
+
+
+@pytest.mark.parametrize("where", ["caller", "other"])
+def test_an_interrupt_stops_all_threads_and_arrives(where):
+    """Whether it comes in the thread that called, or while that one waits for the others."""
+    main = threading.current_thread()
+
+    class Interrupted(Slow):
+        def fill(self, tensor, generator=None):
+            super().fill(tensor)
+            if (threading.current_thread() is main) == (where == "caller"):
+                raise KeyboardInterrupt
+
+    tensors = [torch.zeros(BLOCK) for _ in range(40)]
+    with pytest.raises(KeyboardInterrupt):
+        fill([(tensor, Interrupted(0.0, 1.0), "w") for tensor in tensors], Stream(3), 2)
+    assert 0 < sum(bool(tensor.any()) for tensor in tensors) < 10
+
+
+def test_scratch_is_taken_before_the_first_write(monkeypatch):
+    """It is one block of float32 for each thread, and only for what is not drawn in place."""
+    asked = []
+
+    def none_left(size, **kind):
+        asked.append((size, kind["dtype"]))
+        if len(asked) == 2:
+            raise RuntimeError("out of memory")
+        return torch.empty(size, **kind)
+
+    plain, turned = torch.zeros(BLOCK + 1), torch.zeros(1100, 1000).t()
+    monkeypatch.setattr(streams.torch, "zeros", none_left)
+    fill([(plain, Normal(0.0, 1.0), "w")], Stream(3), 2)
+    assert not asked
+    plain.zero_()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fill([(plain, LAWS[0], "w"), (turned, LAWS[0], "t")], Stream(3), 2)
+    assert asked == [(BLOCK, torch.float32)] * 2
+    assert not plain.any()

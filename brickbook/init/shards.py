@@ -1,0 +1,118 @@
+"""DTensors: which part of a sharded tensor this process holds, and what cannot be written.
+
+A process that holds only a shard of a tensor draws the blocks that its shard meets and keeps its
+part of them, so that all processes together hold what one alone would.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.errors import BadValueError
+from brickbook.init.laws import Law
+from brickbook.init.parts import Part, Span, beginning, spans_of, stretches
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
+
+__all__ = ["check_shards", "held", "is_sharded", "local"]
+
+PLAIN = (Tensor, nn.Parameter)
+HOMES = ("torch.distributed.tensor", "torch.distributed._tensor")  # since torch 2.5, and before
+KNOWN = ("Replicate", "Shard", "_StridedShard")
+
+
+def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
+    """Return whether a tensor is a DTensor, without loading the module for them."""
+    if type(tensor) in PLAIN:
+        return False
+    kinds = (getattr(sys.modules.get(name), "DTensor", None) for name in HOMES)
+    return any(kind is not None and isinstance(tensor, kind) for kind in kinds)
+
+
+@torch.no_grad()
+def local(tensor: Tensor) -> Tensor:
+    """Return the memory of a tensor that is in this process: itself, unless it is a DTensor."""
+    return tensor.to_local() if is_sharded(tensor) else tensor
+
+
+@torch.no_grad()
+def held(tensor: Tensor) -> Part:
+    """Return the part of a tensor that this process holds: all of it, unless it is a DTensor.
+
+    A tensor without dimensions counts as one of a single element.
+    """
+    memory = local(tensor)
+    shape = tuple(tensor.shape) or (1,)
+    if not tensor.dim():
+        memory = memory.reshape(1) if memory.numel() else memory
+    if is_sharded(tensor):
+        spans = owned(tensor, shape)
+        return Part(memory, shape, spans, beginning(memory, shape, spans))
+    spans = tuple((Span(0, 0, size),) for size in shape)
+    return Part(memory, shape, spans, 0 if memory.is_contiguous() else None)
+
+
+def owned(tensor: DTensor, shape: Sequence[int]) -> tuple[tuple[Span, ...], ...]:
+    """Return the stretches of every dimension of a DTensor that this rank holds."""
+    here = tensor.device_mesh.get_coordinate()
+    if here is None:  # the rank is not in the tensor's mesh
+        return tuple(() for _ in shape)
+    runs = [[range(size)] for size in shape]
+    for axis, placement in enumerate(cast("Sequence[Any]", tensor.placements)):
+        if type(placement).__name__ != "Replicate":
+            ranks, pieces = tensor.device_mesh.size(axis), getattr(placement, "split_factor", 1)
+            runs[placement.dim] = stretches(runs[placement.dim], ranks, here[axis], pieces)
+    return tuple(map(spans_of, runs))
+
+
+class Seeded(Protocol):
+    """What draws: its numbers have a seed or, with None, come from torch's generator."""
+
+    @property
+    def seed(self) -> int | None: ...
+
+
+def check_shards(writes: Iterable[tuple[Tensor, Law, str]], stream: Seeded) -> None:
+    """Refuse DTensors that cannot be written, before anything is.
+
+    Raises BadValueError with the tensor's name: for sums over ranks (Partial), placements that
+    are not torch's own, and draws without a seed on more than one rank.
+    """
+    for tensor, law, name in writes:
+        if is_sharded(tensor):
+            check_placements(tensor, name)
+            if stream.seed is None and law.std != 0 and tensor.device_mesh.size() > 1:
+                cut = any(type(each).__name__ != "Replicate" for each in tensor.placements)
+                raise BadValueError(
+                    name,
+                    f"it is {'sharded' if cut else 'replicated'}: without a seed every rank would "
+                    "draw numbers of its own.",
+                    "Pass seed=n.",
+                )
+
+
+def check_placements(tensor: DTensor, name: str) -> None:
+    """Refuse a DTensor unless it is known which part of it this rank holds."""
+    placements = tuple(tensor.placements)
+    if any(each.is_partial() for each in placements):
+        raise BadValueError(
+            name,
+            f"its placements are {placements}: a sum over ranks has no numbers of its own.",
+            "Redistribute it first.",
+        )
+    if not all(type(each).__name__ in KNOWN for each in placements) or not fits(held(tensor)):
+        raise BadValueError(
+            name, f"its placements are {placements}: which part this rank holds is not known."
+        )
+
+
+def fits(part: Part) -> bool:
+    """Return whether the memory of a part is of the size that its place says."""
+    sizes = tuple(sum(span.length for span in stretch) for stretch in part.spans)
+    return tuple(part.local.shape) == sizes or not (part.local.numel() or all(sizes))
