@@ -584,7 +584,9 @@ class SparseNormal(Law):
 
     def draw(self, tensor: Tensor, generator: torch.Generator | None) -> None:
         """Draw a 2-D tensor, then the places of the zeros; torch's numbers for a seed."""
-        tensor.normal_(0.0, self.scale, generator=generator)
+        values = tensor.new_empty(tensor.shape) if not tensor.is_contiguous() else tensor
+        values.normal_(0.0, self.scale, generator=generator)
+        tensor.copy_(values)
         device = generator.device if generator is not None else "cpu"
         for column in tensor.unbind(1):
             order = torch.randperm(self.rows, generator=generator, device=device)

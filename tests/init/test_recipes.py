@@ -1,0 +1,311 @@
+"""Fan axes, cuts in units of std, and the initialisers that speak of some parameters only."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from brickbook.errors import ConfigError
+from brickbook.init.fans import fans
+from brickbook.init.functions import trunc_normal_init
+from brickbook.init.initializers import (
+    INITIALIZERS,
+    BaseInit,
+    ConstantInit,
+    DeltaOrthogonalInit,
+    DiracInit,
+    IdentityInit,
+    KaimingInit,
+    LeCunInit,
+    PriorBiasInit,
+    SparseInit,
+    TruncNormalInit,
+    VarianceScalingInit,
+    XavierInit,
+    ZeroGammaInit,
+    ZerOInit,
+)
+from brickbook.init.laws import Constant, Normal, TruncNormal
+from brickbook.init.recipes import Kaiming, VarianceScaling, Xavier, truncated
+from brickbook.registry import build_from_cfg
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((8, 4, 3, 3), {}, (36, 72)),
+        ((8, 4, 3, 3), {"in_axis": -3, "out_axis": -4}, (36, 72)),
+        ((3, 3, 4, 8), {"in_axis": -2, "out_axis": -1}, (36, 72)),  # jax: height, width, in, out
+        ((4, 8, 3, 3), {"in_axis": 0, "out_axis": 1}, (36, 72)),  # a transposed convolution
+        ((5, 4, 8), {"in_axis": 1, "out_axis": 2, "batch_axis": 0}, (4, 8)),  # experts
+        ((64, 12, 16), {"in_axis": 0, "out_axis": [1, 2]}, (64, 192)),  # a projection to heads
+        ((12, 16, 64), {"in_axis": (0, 1), "out_axis": 2}, (192, 64)),
+        ((7, 8), {"in_axis": [], "out_axis": 1, "batch_axis": [0]}, (1, 8)),
+    ],
+)
+def test_fans_of_any_axes(shape, axes, expected):
+    assert fans(shape, **axes) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipe", "shape", "std"),
+    [
+        (Xavier(in_axis=0, out_axis=1), (4, 8, 3), math.sqrt(2 / 36)),
+        (Kaiming(in_axis=0, out_axis=1, mode="fan_in"), (4, 8, 3), math.sqrt(2 / 12)),
+        (VarianceScaling(in_axis=2, batch_axis=[1]), (8, 5, 4), math.sqrt(1 / 4)),
+    ],
+    ids=repr,
+)
+def test_recipes_take_axes(recipe, shape, std):
+    assert recipe.at(shape) == Normal(0.0, pytest.approx(std))
+
+
+@pytest.mark.parametrize(
+    ("axes", "least"),
+    [
+        ({}, 2),
+        ({"in_axis": 2}, 3),
+        ({"in_axis": -2, "out_axis": -1}, 2),
+        ({"batch_axis": [2, 3]}, 4),
+        ({"in_axis": [], "out_axis": 0}, 1),
+    ],
+)
+def test_axes_say_how_many_dimensions_a_weight_needs(axes, least):
+    assert Xavier(**axes).least_dims == least
+
+
+@pytest.mark.parametrize("init", [XavierInit, KaimingInit, LeCunInit, VarianceScalingInit])
+def test_initialisers_take_axes(init):
+    made = init(layer="Linear", in_axis=[0], out_axis=[1])
+    assert (made.recipe().in_axis, made.recipe().out_axis) == ((0,), (1,))
+    assert init(layer="Linear").recipe().at((6, 4)) == init().recipe().at((6, 4))
+
+
+def test_places_are_still_mmcvs():
+    assert KaimingInit(0.1, "fan_in", "leaky_relu", "uniform").recipe() == Kaiming(
+        "uniform", 0.1, "fan_in", "leaky_relu"
+    )
+    assert XavierInit(2.0, "uniform").recipe() == Xavier("uniform", 2.0)
+    assert TruncNormalInit(0.0, 1.0, -2.0, 1.0).recipe() == TruncNormal(0.0, 1.0, -2.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("args", "law"),
+    [
+        ((1.0, 0.5, -2, 2, "std"), TruncNormal(1.0, 0.5, 0.0, 2.0)),
+        ((1.0, 0.5, -2, 2), TruncNormal(1.0, 0.5, -2, 2)),
+        ((1.0, 0.0, -2, 2, "std"), Constant(1.0)),
+        ((3.0, 0.0, -2, 2), Constant(2)),
+    ],
+)
+def test_cut_points(args, law):
+    assert truncated(*args) == law
+
+
+def test_the_std_of_a_cut_in_units_of_std_is_that_of_the_uncut_law_as_in_timm():
+    law = TruncNormalInit(std=0.02, units="std").recipe()
+    assert law.std == pytest.approx(0.02 * 0.87962566)
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        (
+            {"type": "Kaiming", "in_axis": "x"},
+            "init_cfg.in_axis: expected int or list[int] or tuple[int, ...], got 'x' (str).",
+        ),
+        (
+            {"type": "Kaiming", "in_axis": [0, True]},
+            "init_cfg.in_axis: expected an int or a list of them, got [0, True].",
+        ),
+        ({"type": "Xavier", "in_axis": 0}, "init_cfg.out_axis: axis 0 is in in_axis too."),
+        (
+            {"type": "LeCun", "batch_axis": [2, 2]},
+            "init_cfg.batch_axis: axis 2 is there twice.",
+        ),
+        (
+            {"type": "TruncNormal", "units": "sigma"},
+            "init_cfg.units: expected 'absolute' or 'std', got 'sigma'.",
+        ),
+        (
+            {"type": "TruncNormal", "std": 0.02, "a": 50, "b": 60, "units": "std"},
+            "init_cfg.a: N(0, 0.02²) has no mass between 50 and 60 std.",
+        ),
+        (
+            {"type": "TruncNormal", "a": 3},
+            "init_cfg.b: expected a or more (a=3), got 2.",
+        ),
+        ({"type": "Sparse"}, "init_cfg: SparseInit also needs sparsity."),
+        (
+            {"type": "Sparse", "sparsity": 1.5},
+            "init_cfg.sparsity: expected 0 to 1, got 1.5.",
+        ),
+        (
+            {"type": "Sparse", "sparsity": 0.5, "std": -1},
+            "init_cfg.std: expected a finite number of 0 or more, got -1.",
+        ),
+        ({"type": "Dirac", "groups": 0}, "init_cfg.groups: expected 1 or more, got 0."),
+        (
+            {"type": "Identity", "gain": math.inf},
+            "init_cfg.gain: expected a finite number, got inf.",
+        ),
+        (
+            {"type": "PriorBias", "prior_prob": 1},
+            "init_cfg.prior_prob: expected 0 < p < 1, got 1.",
+        ),
+        (
+            {"type": "PriorBias", "bias": 1.0},
+            "init_cfg.bias: PriorBias computes the bias from prior_prob.",
+        ),
+        (
+            {"type": "PriorBias", "bias_prob": 0.5},
+            "init_cfg.bias_prob: PriorBias computes the bias from prior_prob.",
+        ),
+        ({"type": "ZeroGamma", "bias": 1.0}, "init_cfg.bias: ZeroGammaInit writes no bias."),
+        (
+            {"type": "ZeroGamma", "bias_prob": 0.1},
+            "init_cfg.bias_prob: ZeroGammaInit writes no bias.",
+        ),
+    ],
+)
+def test_config_messages(cfg, message):
+    with pytest.raises(ConfigError) as caught:
+        build_from_cfg(cfg, INITIALIZERS, path="init_cfg")
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"in_axis": 3}, "in_axis: there is no axis 3 of a weight of shape (4, 5, 6)."),
+        ({"batch_axis": -4}, "batch_axis: there is no axis -4 of a weight of shape (4, 5, 6)."),
+        (
+            {"in_axis": -3},
+            "out_axis: axis 0 of a weight of shape (4, 5, 6) is in in_axis too.",
+        ),
+        (
+            {"in_axis": [1, -2]},
+            "in_axis: axis -2 of a weight of shape (4, 5, 6) is there twice.",
+        ),
+    ],
+)
+def test_axes_that_a_weight_does_not_have(axes, message):
+    recipe = Xavier(**axes)
+    with pytest.raises(ConfigError) as caught:
+        recipe.at((4, 5, 6))
+    assert str(caught.value) == message
+
+
+CALLS = [
+    (DeltaOrthogonalInit(layer="Conv2d", bias=0.5), nn.Conv2d(3, 6, 3)),
+    (DiracInit(layer="Conv2d", bias=0.5), nn.Conv2d(3, 6, 3)),
+    (IdentityInit(layer="Linear", bias=0.5), nn.Linear(3, 6)),
+    (SparseInit(0.5, layer="Linear", bias=0.5), nn.Linear(3, 6)),
+    (ZerOInit(layer="Linear", bias=0.5), nn.Linear(3, 6)),
+    (ZerOInit(layer="Conv2d", bias=0.5), nn.Conv2d(3, 6, 3)),
+]
+
+
+@pytest.mark.parametrize(("init", "layer"), CALLS, ids=lambda value: type(value).__name__)
+def test_an_initialiser_called_with_a_module(init, layer):
+    torch.manual_seed(1)
+    init(nn.Sequential(layer))
+    wanted = torch.empty_like(layer.weight)
+    torch.manual_seed(1)
+    init.recipe().at(tuple(wanted.shape)).fill(wanted)
+    assert torch.equal(layer.weight, wanted)
+    assert layer.bias.eq(0.5).all()
+
+
+def test_a_prior_bias_leaves_the_weight_alone():
+    net = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6))
+    before = net[0].weight.detach().clone()
+    PriorBiasInit(0.1, layer=["Linear", "BatchNorm1d"])(net)
+    assert torch.equal(net[0].weight, before) and net[1].weight.eq(1).all()
+    for part in net:
+        torch.testing.assert_close(part.bias.sigmoid(), torch.full((6,), 0.1))
+    assert PriorBiasInit.roles == {"bias"} and BaseInit.roles is None
+
+
+@pytest.mark.parametrize(
+    ("roles", "written"),
+    [
+        ({"weight"}, ["0.weight"]),
+        ({"scale", "bias"}, ["0.bias", "1.weight", "1.bias"]),
+        ({"embedding"}, ["2.weight"]),
+        (None, ["0.weight", "0.bias", "1.weight", "1.bias", "2.weight"]),
+    ],
+)
+def test_roles(roles, written, monkeypatch):
+    net = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Embedding(5, 4))
+    monkeypatch.setattr(ConstantInit, "roles", roles)
+    ConstantInit(7.0, bias=7.0 if not roles or "bias" in roles else 0.0,
+                 layer=["Linear", "LayerNorm", "Embedding"])(net)  # fmt: skip
+    assert [name for name, p in net.named_parameters() if p.eq(7).all()] == written
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
+        self.conv2, self.bn2 = nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)
+        self.downsample = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+
+
+class Nested(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shortcut = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        self.one = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+        self.two = nn.Sequential(nn.Conv2d(4, 4, 3), nn.GroupNorm(2, 4), nn.ReLU())
+
+
+class Direct(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(4)
+        self.mlp = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+        self.shortcut = nn.LayerNorm(4)
+
+
+@pytest.mark.parametrize(
+    ("block", "reached"),
+    [
+        (Block, ["bn2"]),
+        (Nested, ["two.1"]),
+        (Direct, ["norm"]),
+        (lambda: nn.Sequential(nn.Linear(3, 3)), []),
+        (lambda: nn.BatchNorm2d(3), []),
+    ],
+)
+def test_zero_gamma_reaches_the_last_norm_of_a_block(block, reached):
+    made = block()
+    names = {module: name for name, module in made.named_modules()}
+    assert [names[part] for part in ZeroGammaInit(layer="Block").reach(made)] == reached
+
+
+@pytest.mark.parametrize("block", [Block, Nested, Direct])
+def test_zero_gamma_called_with_a_model(block):
+    net = nn.Sequential(block(), block())
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    ZeroGammaInit(layer=block.__name__)(net)
+    changed = [n for n, value in net.state_dict().items() if not torch.equal(value, before[n])]
+    last = {Block: "bn2", Nested: "two.1", Direct: "norm"}[block]
+    assert changed == [f"0.{last}.weight", f"1.{last}.weight"]
+    assert all(net.get_parameter(name).eq(0).all() for name in changed)
+
+
+def test_zero_gamma_of_an_override_is_of_the_module_it_names():
+    block = Block()
+    init = ZeroGammaInit()
+    init.wholemodule = True
+    init(block)
+    zeros = [name for name, p in block.named_parameters() if p.eq(0).all() and "weight" in name]
+    assert zeros == ["bn2.weight"]
+
+
+def test_a_direct_call_with_cut_points_in_the_wrong_order():
+    with pytest.raises(ValueError) as caught:
+        trunc_normal_init(nn.Linear(3, 3), a=2, b=1)
+    assert str(caught.value) == "b: expected a or more (a=2), got 1."
