@@ -12,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint.filling import fill
-from brickbook.checkpoint.matching import Match
+from brickbook.checkpoint.matching import Match, named_tensors
 from brickbook.checkpoint.reading import read_checkpoint
 from brickbook.checkpoint.state import (
     REVISE_KEYS,
@@ -24,6 +24,7 @@ from brickbook.checkpoint.state import (
     with_metadata,
 )
 from brickbook.errors import BadArgumentError
+from brickbook.origins import note_origin
 
 __all__ = [
     "_load_checkpoint",
@@ -60,7 +61,9 @@ def load_checkpoint(
     """
     checkpoint = _load_checkpoint(filename, map_location, logger)
     state = revised(state_of(checkpoint, filename, "filename"), revise_keys)
-    report(fill(model, state, strict, "filename", spell_revision), logger)
+    found = fill(model, state, strict, "filename", spell_revision)
+    note(model, found, str(filename))
+    report(found, logger)
     return checkpoint
 
 
@@ -80,6 +83,7 @@ def load_state_dict(
             raise BadArgumentError(f"state_dict[{name!r}]", f"expected a Tensor, got {value!r}.")
     state = with_metadata(OrderedDict(state_dict), getattr(state_dict, "_metadata", {}))
     found = fill(module, state, strict, "state_dict", "the names without {!r}".format)
+    note(module, found, "a state dict")
     report(found, logger)
     return found
 
@@ -100,6 +104,12 @@ def _load_checkpoint_with_prefix(
     A dot is added to the prefix where it has none. Raises AssertionError if no name begins so.
     """
     return read_part(filename, prefix, map_location, path="filename")
+
+
+def note(model: nn.Module, found: Match, origin: str) -> None:
+    """Note where the tensors that were filled come from: ``only_missing`` asks for it."""
+    tensors = named_tensors(model)
+    note_origin((tensors[name] for name in found.loaded), origin)
 
 
 def report(found: Match, logger: Logger) -> None:

@@ -117,7 +117,7 @@ def carry_out(
                     run(call, model, stream)
         matches = load_all(todo, model, states, pen, told)
         for fit in todo.fits:
-            names = [row.name for row in todo.planned if row.source == fit.path]
+            names = [r.name for r in todo.planned if r.source == fit.path and len(r.shape) > 1]
             fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule

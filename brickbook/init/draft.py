@@ -185,7 +185,7 @@ class Draft:
             raise NoSuchModuleError(
                 f"{override.rule.path}.name",
                 f"{kind} has no module {selector.word!r}.",
-                nearest(selector.text, filter(None, index.names)),
+                nearest(str(selector.word).strip("*"), filter(None, index.names)),
             )
         return hits
 
@@ -206,11 +206,12 @@ class Draft:
 
     def claim(self, wish: Wish, name: str, part: nn.Module, hit: Hit) -> int:
         """Claim what a layer is started by; return how many tensors the rule may mean of it."""
-        found = slots_named(part, hit.keys) if hit.keys else slots(part)
-        roles = None if hit.keys else wish.init.roles
+        by_key = bool(hit.keys)
+        found = slots_named(part, hit.keys, alone=hit.direct) if by_key else slots(part)
+        roles = None if by_key else wish.init.roles
         if roles is not None:
             found = [slot for slot in found if slot.role in roles]
-        if not hit.direct and any(slot.role == "scale" for slot in found):
+        if not hit.direct and not by_key and any(slot.role == "scale" for slot in found):
             reason = "a norm met along with other layers keeps its own"
             for slot in found:
                 self.left.setdefault(id(slot.tensor), reason)

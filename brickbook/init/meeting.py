@@ -46,7 +46,7 @@ def meet(selector: Selector, index: Index) -> Meeting:
     places = index.named(selector)
     if places:
         inside = index.below(places) if not selector.keys or selector.how == "word" else places
-        direct = only_scales(inside, index) or bool(selector.keys.strip("*?"))
+        direct = only_scales(inside, index)
         return Meeting(
             selector, tuple(Hit(at, selector.keys, direct) for at in inside), by="module"
         )

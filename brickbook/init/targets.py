@@ -141,20 +141,26 @@ def role_of(part: nn.Module, key: str) -> Role:
     return "other"
 
 
-def slots_named(part: nn.Module, keys: str) -> list[Slot]:
+def slots_named(part: nn.Module, keys: str, *, alone: bool = True) -> list[Slot]:
     """Return what a pattern of parameters means of a layer: a name, a glob, or a role's word.
 
-    Persistent buffers only by their name or a glob with at least a letter.
+    The word of a role is a name too (a norm's ``weight``), unless the layer is met along with
+    others (``alone=False``). Persistent buffers only by their name or a glob with a letter.
     """
+    by_role = keys in ROLE_WORDS and not alone
+
+    def meant(slot: Slot) -> bool:
+        return slot.role == keys or (not by_role and fnmatchcase(slot.key, keys))
+
     usual = {slot.key: slot for slot in slots(part)}
     found = []
     for key, tensor in part._parameters.items():
         if tensor is None:
             continue
         slot = usual.pop(key, None) or Slot(role_of(part, key), key, tensor)
-        if fnmatchcase(key, keys) or slot.role == keys:
+        if meant(slot):
             found.append(slot)
-    found += [slot for slot in usual.values() if fnmatchcase(slot.key, keys) or slot.role == keys]
+    found += [slot for slot in usual.values() if meant(slot)]
     if keys not in ROLE_WORDS and keys.strip("*?"):
         found += [
             Slot("buffer", key, tensor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 from torch import nn
@@ -41,14 +42,16 @@ def without_effect(
 
 
 def hint(meeting: Meeting, index: Index) -> str:
-    """Return the nearest name: of a class for a plain word, else of a module."""
-    text = meeting.selector.text
-    if meeting.selector.how == "pattern":
-        text = str(meeting.selector.word).removeprefix("re:").rpartition(":")[0] or text
-        return nearest(text, filter(None, index.names))
-    if "." in text:
-        return nearest(text, filter(None, index.names))
-    return nearest(text, fillable([part for _, part in index.parts]))
+    """Return the nearest name: of a class or a module for a plain word, else of a module."""
+    selector, names = meeting.selector, {name for name in index.names if name}
+    if selector.how == "pattern":
+        written = str(selector.word).removeprefix("re:")
+        return nearest(re.sub(r"[*?\[\]\\]|:\w+$", "", written), names)
+    if "." in selector.text:
+        return nearest(selector.text, names)
+    classes = fillable([part for _, part in index.parts])
+    close = nearest(selector.text, classes | names)
+    return close if close.startswith("Did") else nearest(selector.text, classes)
 
 
 def keys_hint(places: Sequence[int], index: Index) -> str:
