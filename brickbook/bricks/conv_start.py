@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from brickbook.init.gains import gain_of
 from brickbook.init.fans import fans
+from brickbook.init.gains import gain_of
 
 __all__ = ["conv_rule"]
 
