@@ -45,8 +45,8 @@ def cases() -> list[dict[str, float | str]]:
 
 
 def seeded() -> list[dict[str, float | str]]:
-    """Two rows: a seeded Normal on 100 M values in one and in two threads."""
-    values = torch.empty(100_000_000)
+    """Two rows: a seeded Normal on 300 M values in one and in two threads."""
+    values = torch.empty(300_000_000)
     write = [(values, Normal(0.0, 0.02), "weight")]
     one, two, peer = fastest(
         [
@@ -54,9 +54,9 @@ def seeded() -> list[dict[str, float | str]]:
             lambda: fill(write, Stream(0), 2),
             lambda: nn.init.normal_(values, 0.0, 0.02),
         ],
-        rounds=5,
+        rounds=7,
     )
-    name = "seeded Normal on 100 M values, {} / nn.init.normal_"
+    name = "seeded Normal on 300 M values, {} / nn.init.normal_"
     return [
         {"name": name.format("1 thread"), "ours": one, "peer": peer, "ratio": one / peer,
          "bound": 1.1},

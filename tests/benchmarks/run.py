@@ -1,7 +1,7 @@
 """Run every ``bench_*.py`` beside this file, print a table and write ``bench.json``.
 
-Each has ``cases()``, which returns rows of name, ours and peer (seconds), ratio and bound; both
-sides are measured in the same run, so a ratio means something on any machine.
+Each has ``cases()``, which returns rows of name, ours and peer (in seconds, or in the row's unit),
+ratio and bound; both sides are measured in the same run, so a ratio means something on any machine.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ def main(chosen: list[str]) -> int:
         for row in importlib.import_module(name).cases()
     ]
     width = max(len(row["name"]) for row in rows)
-    print(f"{'name':<{width}}  {'ours':>10}  {'peer':>10}  {'ratio':>6}  bound")
+    print(f"{'name':<{width}}  {'ours':>12}  {'peer':>12}  {'ratio':>6}  bound")
     for row in rows:
         over = "  over" if row["ratio"] > row["bound"] else ""
+        unit = f"{row.get('unit', 's'):<3}"
         print(
-            f"{row['name']:<{width}}  {row['ours']:>8.4f} s  {row['peer']:>8.4f} s  "
+            f"{row['name']:<{width}}  {row['ours']:>8.4f} {unit}  {row['peer']:>8.4f} {unit}  "
             f"{row['ratio']:>6.3f}  {row['bound']:.2f}{over}"
         )
     about = {
