@@ -16,7 +16,7 @@ from brickbook.init.matching import Index, Selector, is_norm_layer, read_selecto
 from brickbook.init.meeting import Hit, in_order, meet
 from brickbook.init.rows import Fit, Load, Run, Unmatched
 from brickbook.init.rules import Override, Rule
-from brickbook.init.targets import Slot, slots, slots_named, unfit, unreachable
+from brickbook.init.targets import Slot, packs, slots, slots_named, unfit, unreachable
 from brickbook.init.unmatched import without_effect
 from brickbook.init.wishes import Kind, Wish
 
@@ -165,6 +165,8 @@ class Draft:
                 kind = "after load"
             after = outer.path if kind == "after load" else ""
             wish = Wish(rule, init, kind, after, depth(source))
+            if any(init.reach(index.part(name)) is not None for name in tops):
+                hits = [Hit(index.places[id(index.part(name))]) for name in tops]
             if not self.claim_all(wish, index, hits):
                 problem = f"{override.name.word!r} has no 'weight' or 'bias' that it could fill."
                 self.unmatched.append(Unmatched(f"{rule.path}.name", problem))
@@ -192,8 +194,12 @@ class Draft:
     def claim_all(self, wish: Wish, index: Index, hits: Iterable[Hit]) -> set[int]:
         """Claim what a rule means of every layer it meets; return the places that have any."""
         filled = set()
+        simple = wish.simple and type(wish.init).reach is BaseInit.reach
         for hit in hits:
             name, part = index.parts[hit.place]
+            if simple and hit.direct and not hit.keys and self.claim_again(wish, part):
+                filled.add(hit.place)
+                continue
             reached = wish.init.reach(part)
             if reached is None:
                 if self.claim(wish, name, part, hit):
@@ -203,6 +209,32 @@ class Draft:
             if sum(self.claim(wish, inside[id(below)], below, Hit(0)) for below in reached):
                 filled.add(hit.place)
         return filled
+
+    def claim_again(self, wish: Wish, part: nn.Module) -> bool:
+        """Claim a plain layer's parameters where the laws for its like are known already."""
+        kind, known = type(part), wish.usual
+        if packs(kind) or "parametrizations" in part._modules:
+            return False
+        found = []
+        for key, tensor in part._parameters.items():
+            if tensor is not None:
+                law = None
+                if type(tensor) is nn.Parameter:  # not one without a shape yet
+                    law = known.get((kind, key, tensor.shape, tensor.dtype))
+                if law is None:
+                    return False
+                found.append((id(tensor), law))
+        claims, order = self.claims, self.order
+        for me, law in found:
+            mine = claims.get(me)
+            if mine is None:
+                order += 1
+                claims[me] = [Claim(wish, law, order)]
+            elif mine[-1].wish is not wish:
+                order += 1
+                mine.append(Claim(wish, law, order))
+        self.order = order
+        return bool(found)
 
     def claim(self, wish: Wish, name: str, part: nn.Module, hit: Hit) -> int:
         """Claim what a layer is started by; return how many tensors the rule may mean of it."""
@@ -245,6 +277,9 @@ class Draft:
             reason = f"{wish.rule.kind} needs {least} dimensions; a norm keeps its own"
             self.left.update({id(p): reason for p in part._parameters.values()})
             return False
+        if slot.key in ("weight", "bias") and not slot.via:
+            known = type(part), slot.key, slot.tensor.shape, slot.tensor.dtype
+            wish.usual[known] = law
         claims = self.claims.setdefault(me, [])
         if not (claims and claims[-1].wish is wish):  # one claim for a tied tensor
             self.order += 1

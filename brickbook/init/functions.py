@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.laws import Constant, Normal, Recipe, Uniform
-from brickbook.init.matching import is_norm_layer
 from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier, truncated
+from brickbook.init.targets import role_of_weight
 
 __all__ = [
     "bias_init_with_prob", "caffe2_xavier_init", "constant_init", "kaiming_init", "normal_init",
@@ -28,7 +28,7 @@ def start(
     "weight"; None is both.
     """
     weight = getattr(module, "weight", None)
-    if isinstance(weight, Tensor) and (roles is None or role_of_weight(module) in roles):
+    if isinstance(weight, Tensor) and (roles is None or role_of_weight(type(module)) in roles):
         if weight.dim() < recipe.least_dims:
             raise BadValueError(
                 "weight",
@@ -47,13 +47,6 @@ def start(
     if isinstance(offset, Tensor) and (roles is None or "bias" in roles):
         with torch.no_grad():
             offset.fill_(bias)
-
-
-def role_of_weight(module: nn.Module) -> str:
-    """Return what a module's weight is: "scale", "embedding" or "weight"."""
-    if is_norm_layer(module):
-        return "scale"
-    return "embedding" if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else "weight"
 
 
 def constant_init(module: nn.Module, val: float, bias: float = 0) -> None:

@@ -9,21 +9,23 @@ own needs only to be callable with a module. They stand in one file, however lon
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from brickbook.arguments import checked_number
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.init.auto_gain import AutoGain
 from brickbook.init.fans import AXES
 from brickbook.init.functions import bias_init_with_prob, start
-from brickbook.init.laws import Constant, Normal, Recipe, Uniform
-from brickbook.init.matching import is_norm_layer, matches, post_order
+from brickbook.init.laws import Constant, Contextual, Normal, Recipe, Target, Uniform
+from brickbook.init.matching import Index, is_norm_layer, plain_name, read_selector
 from brickbook.init.matrix_recipes import DeltaOrthogonal, Dirac, Identity, Sparse, ZerO
+from brickbook.init.meeting import Hit, in_order, meet
 from brickbook.init.recipes import (
     Caffe2Xavier,
     Distribution,
@@ -34,6 +36,7 @@ from brickbook.init.recipes import (
     Xavier,
     truncated,
 )
+from brickbook.init.targets import packs, role_of_weight, slots, slots_named
 from brickbook.registry import Registry
 
 __all__ = [
@@ -120,16 +123,43 @@ class BaseInit:
 
     def __call__(self, module: nn.Module) -> None:
         """Start the layers meant in ``module`` and below (every layer if ``wholemodule``)."""
-        recipe = self.recipe()
-        whole = self.reach(module) if self.wholemodule else None
-        if whole is not None:
-            for part in whole:
-                start(part, recipe, self.bias, self.roles)
+        index = Index(module)
+        if self.wholemodule:
+            reached = self.reach(module)
+            hits = [Hit(at) for at in range(len(index.parts))] if reached is None else []
+            parts = list(reached or ())
+        else:
+            hits = in_order(meet(read_selector(word), index) for word in self.layers)
+            parts = []
+        for hit in hits:
+            name, part = index.parts[hit.place]
+            below = None if self.wholemodule else self.reach(part)
+            if below is not None:
+                parts += below
+            elif hit.direct or hit.keys or role_of_weight(type(part)) != "scale":
+                self.start(module, name, part, hit)
+        for part in parts:
+            start(part, self.recipe(), self.bias, self.roles)
+
+    def start(self, model: nn.Module, name: str, part: nn.Module, hit: Hit) -> None:
+        """Start one layer, or the parameters that a word names of it."""
+        recipe, dot = self.recipe(), f"{name}." if name else ""
+        if not hit.keys and not packs(type(part)):
+            weight = getattr(part, "weight", None)
+            if isinstance(recipe, Contextual) and isinstance(weight, Tensor):
+                role = role_of_weight(type(part))
+                shape = tuple(weight.shape)
+                recipe = recipe.meet(Target(plain_name(f"{dot}weight"), shape, role, part, model))
+            start(part, recipe, self.bias, self.roles)
             return
-        for _, met in post_order(module):
-            if self.wholemodule or matches(met, self.layers):
-                for part in self.reach(met) or (met,):
-                    start(part, recipe, self.bias, self.roles)
+        for slot in slots_named(part, hit.keys, alone=hit.direct) if hit.keys else slots(part):
+            recipe = self.recipe() if hit.keys or slot.role != "bias" else Constant(self.bias)
+            shape = (slot.tensor.shape[0] // slot.parts, *slot.tensor.shape[1:])
+            if isinstance(recipe, Contextual):
+                full = plain_name(f"{dot}{slot.key}")
+                recipe = recipe.meet(Target(full, shape, slot.role, part, model))
+            for piece in slot.tensor.detach().chunk(slot.parts):
+                recipe.at(shape).fill(piece)
 
 
 @dataclass
@@ -172,15 +202,28 @@ class ConstantInit(BaseInit):
 @INITIALIZERS.register_module(name="Xavier")
 @dataclass
 class XavierInit(FannedInit):
-    """Glorot & Bengio 2010, eq. 12 ('normal') and 16 ('uniform')."""
+    """Glorot & Bengio 2010, eq. 12 ('normal') and 16 ('uniform').
 
-    numbers = ("gain",)
-    not_negative = ("gain",)
-    gain: float = 1
+    ``gain`` is a number, 'auto' for that of the activation which follows each layer, or a function
+    of a layer's name and the layer.
+    """
+
+    gain: float | str | Callable[[str, nn.Module], float] = 1
     distribution: Distribution = "normal"
+
+    def check(self) -> None:
+        """Refuse a gain that is none of these."""
+        if isinstance(self.gain, str) and self.gain != "auto":
+            raise BadValueError("gain", f"expected a number or 'auto', got {self.gain!r}.")
+        if not isinstance(self.gain, str) and not callable(self.gain):
+            self.gain = checked_number("gain", self.gain, least=0.0)
+        super().check()
 
     def recipe(self) -> Recipe:
         """Return Xavier(gain)."""
+        if not isinstance(self.gain, (int, float)):
+            inner = Xavier(self.distribution, 1.0, **self.axes)
+            return AutoGain(inner, "auto" if isinstance(self.gain, str) else self.gain)
         return Xavier(self.distribution, self.gain, **self.axes)
 
 
@@ -248,7 +291,10 @@ class UniformInit(BaseInit):
 @INITIALIZERS.register_module(name="Kaiming")
 @dataclass
 class KaimingInit(FannedInit):
-    """He et al. 2015, eq. 10, 14 and 15."""
+    """He et al. 2015, eq. 10, 14 and 15.
+
+    ``nonlinearity='auto'`` takes the gain of the activation that follows each layer.
+    """
 
     numbers = ("a",)
     a: float = 0
@@ -258,6 +304,9 @@ class KaimingInit(FannedInit):
 
     def recipe(self) -> Recipe:
         """Return Kaiming(a, mode, nonlinearity)."""
+        if self.nonlinearity == "auto":
+            inner = Kaiming(self.distribution, 0.0, self.mode, "linear", **self.axes)
+            return AutoGain(inner, key="nonlinearity")
         return Kaiming(self.distribution, self.a, self.mode, self.nonlinearity, **self.axes)
 
 

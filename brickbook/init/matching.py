@@ -167,6 +167,10 @@ class Index:
         """Where each module stands, by id."""
         return {id(part): at for at, (_, part) in enumerate(self.parts)}
 
+    def part(self, name: str) -> nn.Module:
+        """Return a module by its full name."""
+        return next(part for full, part in self.parts if full == name)
+
     def of_class(self, layers: tuple[str | type, ...]) -> list[int]:
         """Return the places of the modules that classes or their names mean, in order."""
         met = [places for kind, places in self.by_class.items() if matches_class(kind, layers)]

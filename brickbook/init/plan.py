@@ -27,6 +27,8 @@ from brickbook.origins import origin_of
 
 __all__ = ["InitPlan", "Options", "plan", "plan_below", "walk"]
 
+PADDED = (nn.Embedding, nn.EmbeddingBag)
+NEW_ROW = tuple.__new__
 PRIORITY = {"default": 0, "layer": 1, "override": 2, "after load": 3}
 Order = Literal["brickbook", "mmcv"]
 Frozen = Literal["init", "skip"]
@@ -142,6 +144,9 @@ class Finish:
         self.steps: list[Run | Load] = [*draft.runs, *self.loads]
         self.first: dict[int, str] = {}
         self.dtypes: dict[torch.dtype, str] = {}
+        self.holds = bool(
+            draft.kept or draft.protected or options.only_missing or options.frozen == "skip"
+        )
 
     def plan(self) -> InitPlan:
         """Return the plan, rows in the order of ``named_parameters``."""
@@ -169,10 +174,36 @@ class Finish:
                 yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
         for key, tensor in part._parameters.items():
             if tensor is not None:
-                yield self.row(f"{dot}{key}", part, tensor, then)
+                yield self.usual(f"{dot}{key}", part, tensor, then) or self.row(
+                    f"{dot}{key}", part, tensor, then
+                )
         for slot in named:
             if slot.role == "buffer":
                 yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
+
+    def usual(
+        self, name: str, part: nn.Module, tensor: Tensor, then: tuple[str, ...]
+    ) -> Row | None:
+        """Return the row of a parameter that one rule claims and nothing holds; else None.
+
+        What `row` would return, sooner: large models have thousands of them.
+        """
+        me = id(tensor)
+        claims = self.draft.claims.get(me)
+        if self.holds or claims is None or len(claims) > 1 or me in self.first:
+            return None
+        kind = type(part)
+        if issubclass(kind, PADDED):
+            return None
+        self.first[me] = name
+        wish, law, order = claims[0]
+        rule, dtype = wish.rule, tensor.dtype
+        return NEW_ROW(Row, (
+            name, "parameter", kind.__name__, tuple(tensor.shape),
+            self.dtypes.get(dtype) or self.dtypes.setdefault(dtype, str(dtype)[6:]),
+            law, rule.path, rule.kind, "", (), "", not tensor.requires_grad, then,
+            order, wish.after, False, None,
+        ))  # fmt: skip
 
     def row(
         self,
@@ -214,7 +245,7 @@ class Finish:
             *lost, best = sorted(claims, key=self.options.rank)
             losers = tuple(claim.wish.rule.path for claim in lost)
         rule = best.wish.rule
-        padding = part.padding_idx if isinstance(part, (nn.Embedding, nn.EmbeddingBag)) else None
+        padding = part.padding_idx if isinstance(part, PADDED) else None
         return Row(
             *what, best.law, rule.path, rule.kind, "", losers, "", frozen, then,
             best.order, best.wish.after, False, padding,

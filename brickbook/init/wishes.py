@@ -35,6 +35,12 @@ class Wish:
         self.bias = Constant(float(init.bias))
         self.contextual = isinstance(self.recipe, Contextual)
         self.laws: dict[Known, Law] = {}
+        self.usual: dict[tuple[type, str, torch.Size, torch.dtype], Law] = {}
+
+    @property
+    def simple(self) -> bool:
+        """Whether the law of a tensor depends on its layer's class, its name and its shape only."""
+        return not self.contextual and self.init.roles is None
 
     def law(
         self,
@@ -68,7 +74,7 @@ class Wish:
                 if may_keep:
                     return None
                 raise too_flat(recipe.least_dims, self.rule, full, part, shape)
-            law = recipe.at(shape)
+            law = law_at(recipe, shape, full)
         except ConfigError as error:
             if not error.path.startswith(self.rule.path):
                 error.under(self.rule.path)
@@ -82,6 +88,16 @@ class Wish:
         if not (weight and self.contextual):
             self.laws[known] = law
         return law
+
+
+def law_at(recipe: Recipe, shape: tuple[int, ...], full: str) -> Law:
+    """Return a recipe's law for a shape; its errors name the tensor."""
+    try:
+        return recipe.at(shape)
+    except ConfigError as error:
+        error.problem = f"for {full}: {error.problem}"
+        error.args = (error.path, error.problem, error.hint)
+        raise
 
 
 def too_flat(
