@@ -50,11 +50,15 @@ from brickbook.init import (
     TruncNormalInit,
     UniformInit,
     XavierInit,
+    base_shapes,
     bias_init_with_prob,
     caffe2_xavier_init,
     constant_init,
+    following,
     initialize,
     kaiming_init,
+    lsuv,
+    mup_learning_rates,
     normal_init,
     plan,
     trunc_normal_init,
@@ -65,7 +69,14 @@ from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
 from brickbook.registry import Registry, build_from_cfg
 
 if TYPE_CHECKING:
-    from brickbook.measure import Comparison, Snapshot, compare, snapshot
+    from brickbook.measure import (
+        Comparison,
+        CoordinateCheck,
+        Snapshot,
+        compare,
+        coordinate_check,
+        snapshot,
+    )
 
 __version__ = "0.1.0"
 
@@ -86,6 +97,7 @@ __all__ = [
     "ConfigError",
     "ConstantInit",
     "ConvModule",
+    "CoordinateCheck",
     "HSigmoid",
     "HSwish",
     "InitPlan",
@@ -105,6 +117,7 @@ __all__ = [
     "XavierInit",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
+    "base_shapes",
     "bias_init_with_prob",
     "build_activation_layer",
     "build_conv_layer",
@@ -116,12 +129,16 @@ __all__ = [
     "caffe2_xavier_init",
     "compare",
     "constant_init",
+    "coordinate_check",
+    "following",
     "initialize",
     "is_norm",
     "kaiming_init",
     "load_checkpoint",
     "load_ipython_extension",
     "load_state_dict",
+    "lsuv",
+    "mup_learning_rates",
     "normal_init",
     "plan",
     "snapshot",
@@ -150,7 +167,9 @@ LATER = frozenset((
 
 
 # Loaded at first use: who only builds models need not wait for them.
-MEASURES = frozenset(("Comparison", "Snapshot", "compare", "snapshot"))
+MEASURES = frozenset((
+    "Comparison", "CoordinateCheck", "Snapshot", "compare", "coordinate_check", "snapshot",
+))  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -152,6 +152,8 @@ def checked_number(key: str, value: Any, *, least: float = -math.inf) -> float:
 def copied(value: Any) -> Any:
     """Return a config of one's own: dicts, lists and tuples at any depth, and what they hold.
 
+    A module in a config (muP's base model) is handed on as it is.
+
     >>> cfg = {"type": "Constant", "override": [{"name": "a"}]}
     >>> copied(cfg) == cfg, copied(cfg)["override"] is cfg["override"]
     (True, False)
@@ -160,7 +162,7 @@ def copied(value: Any) -> Any:
         return {key: copied(part) for key, part in value.items()}
     if type(value) in (list, tuple):
         return type(value)(copied(part) for part in value)
-    return copy.deepcopy(value)
+    return value if isinstance(value, nn.Module) else copy.deepcopy(value)
 
 
 def fits(hint: Any, value: Any) -> bool:

@@ -42,7 +42,7 @@ def initialisers():
             f"`{item}`".split(":")[0]
             + (f"={item.default!r}`" if item.default is not item.empty else "`")
             for key, item in inspect.signature(kind).parameters.items()
-            if key not in ("bias", "bias_prob", "layer")
+            if key not in ("bias", "bias_prob", "layer", "in_axis", "out_axis", "batch_axis")
         )
         law = inspect.getdoc(kind).splitlines()[0].replace("``", "`")
         rows.append(f"| `{name}` | {own or 'none'} | {law} |")
