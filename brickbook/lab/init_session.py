@@ -114,8 +114,9 @@ class InitSession:
         self.report, self.copies, self.why_no_undo = None, {}, NOTHING_YET
 
     def written_by(self, todo: InitPlan) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors a plan writes: all of them where it loads or calls foreign code."""
-        everything = bool(todo.loads or todo.runs)
+        """Yield the tensors a plan writes: all of them where more than its own rows may change."""
+        through = any(row.kind == "parametrised" for row in todo.planned)
+        everything = bool(todo.loads or todo.runs or todo.fits or through)
         planned = {row.name for row in todo.planned}
         for name, tensor in tensors_of(self.model):
             if (everything or name in planned) and not (is_lazy(tensor) or tensor.is_meta):

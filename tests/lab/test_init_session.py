@@ -160,3 +160,13 @@ def test_lazy_parameters_are_left():
     session = InitSession(nn.Sequential(nn.LazyLinear(4), nn.BatchNorm2d(8)))
     report = session.apply(InitState.from_cfg(RULES, 3))
     assert report.untouched == ("0.weight", "0.bias")
+
+
+def test_a_parametrised_weight_is_undone():
+    layer = torch.nn.utils.parametrizations.weight_norm(nn.Linear(3, 3))
+    session = InitSession(nn.Sequential(layer))
+    before = copies(session.model)
+    session.apply(InitState.from_cfg([{"type": "Normal", "layer": ["Linear"]}], 0))
+    assert not same(session.model, before)
+    session.undo()
+    assert same(session.model, before)
