@@ -20,7 +20,7 @@ from brickbook.init.parts import Part, Span, beginning, spans_of, stretches
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
-__all__ = ["check_shards", "held", "is_sharded", "local"]
+__all__ = ["check_shards", "held", "is_sharded", "local", "row_here"]
 
 PLAIN = (Tensor, nn.Parameter)
 HOMES = ("torch.distributed.tensor", "torch.distributed._tensor")  # since torch 2.5, and before
@@ -56,6 +56,19 @@ def held(tensor: Tensor) -> Part:
         return Part(memory, shape, spans, beginning(memory, shape, spans))
     spans = tuple((Span(0, 0, size),) for size in shape)
     return Part(memory, shape, spans, 0 if memory.is_contiguous() else None)
+
+
+def row_here(tensor: Tensor, at: int) -> Tensor | None:
+    """Return what this process holds of one row, index ``at`` of dimension 0; None if nothing.
+
+    It is a view to write to: DTensors themselves take no numbers at an index.
+    """
+    part = held(tensor)
+    at = at % part.shape[0]
+    for span in part.spans[0]:
+        if span.start <= at < span.start + span.length:
+            return part.local[span.at + at - span.start]
+    return None
 
 
 def owned(tensor: DTensor, shape: Sequence[int]) -> tuple[tuple[Span, ...], ...]:

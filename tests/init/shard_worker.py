@@ -26,6 +26,7 @@ from torch.distributed.tensor.placement_types import Partial, _StridedShard
 from brickbook import initialize
 from brickbook.init.laws import Constant, Law, Normal, TruncNormal
 from brickbook.init.recipes import Orthogonal
+from brickbook.init.shards import row_here
 from brickbook.init.streams import Stream, fill
 
 NORMAL = Normal(0.5, 2.0)
@@ -133,10 +134,11 @@ def same(ours: Tensor, whole: Tensor) -> str:
 
 
 class Net(nn.Module):
-    """A small transformer with a convolution in front."""
+    """A small transformer with words and a convolution in front."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.words = nn.Embedding(9, 12)
         self.stem = nn.Conv2d(3, 10, 3)
         layer = nn.TransformerEncoderLayer(12, 2, 21, batch_first=True)
         self.body = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
@@ -144,6 +146,7 @@ class Net(nn.Module):
 
 
 CFG = [
+    dict(type="Normal", layer="Embedding"),
     dict(type="Kaiming", layer="Conv2d"),
     dict(type="TruncNormal", layer="Linear", std=0.02, bias=0.5),
     dict(type="Constant", layer="LayerNorm", val=1.0),
@@ -236,9 +239,24 @@ def digest(tensor: Tensor) -> str:
     return hashlib.sha256(raw.numpy().tobytes()).hexdigest()
 
 
+@torch.no_grad()
+def row(ranks: int) -> str:
+    """Clear a row of a tensor, whoever holds it."""
+    whole, answers = torch.ones(5, 3), set()
+    whole[3] = 0
+    for placement in (Shard(0), Shard(1), R):
+        tensor = distribute_tensor(torch.ones(5, 3), mesh_of(ranks), [placement])
+        if (here := row_here(tensor, 3)) is not None:
+            here.zero_()
+        if dist.get_rank() < ranks:
+            answers.add(same(tensor.full_tensor(), whole))
+    return " ".join(answers - {"equal"}) or "equal"
+
+
 def answers(ranks: int) -> dict[str, str]:
     """Return what came out for one number of ranks."""
     found = {name: spread(case) for name, case in cases(ranks).items()}
+    found["a row"] = row(ranks)
     return found | {name: wrapped(name, ranks) for name in WRAPPED if ranks in WRAPPED[name][1]}
 
 

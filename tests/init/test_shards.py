@@ -12,7 +12,7 @@ from torch import nn
 
 from brickbook import initialize
 from brickbook.init.parts import Part, Span, slabs, stretches
-from brickbook.init.shards import held, is_sharded
+from brickbook.init.shards import held, is_sharded, row_here
 from brickbook.init.streams import Stream, fill
 
 if not torch.distributed.is_available():
@@ -45,7 +45,7 @@ def run_of(tmp_path_factory):
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_all_ranks_together_hold_what_one_process_draws(ranks, run_of):
-    wanted = {name: "equal" for name in cases(ranks)}
+    wanted = {name: "equal" for name in (*cases(ranks), "a row")}
     for found in run_of(RANKS[ranks]):
         assert {name: found[str(ranks)].get(name) for name in wanted} == wanted
 
@@ -110,6 +110,12 @@ def test_without_torch_distributed_tensor_no_tensor_is_sharded():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "False\nFalse\n"
+
+
+def test_a_row_of_a_plain_tensor():
+    tensor = torch.ones(3, 2)
+    row_here(tensor, -1).zero_()
+    assert tensor.tolist() == [[1, 1], [1, 1], [0, 0]]
 
 
 def test_a_plain_tensor_is_its_own_part():
