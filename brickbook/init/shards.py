@@ -35,13 +35,14 @@ def is_sharded(tensor: Tensor) -> TypeGuard[DTensor]:
     return any(kind is not None and isinstance(tensor, kind) for kind in kinds)
 
 
-@torch.no_grad()
 def local(tensor: Tensor) -> Tensor:
     """Return the memory of a tensor that is in this process: itself, unless it is a DTensor."""
-    return tensor.to_local() if is_sharded(tensor) else tensor
+    if not is_sharded(tensor):
+        return tensor
+    with torch.no_grad():
+        return tensor.to_local()
 
 
-@torch.no_grad()
 def held(tensor: Tensor) -> Part:
     """Return the part of a tensor that this process holds: all of it, unless it is a DTensor.
 
@@ -54,7 +55,7 @@ def held(tensor: Tensor) -> Part:
     if is_sharded(tensor):
         spans = owned(tensor, shape)
         return Part(memory, shape, spans, beginning(memory, shape, spans))
-    spans = tuple((Span(0, 0, size),) for size in shape)
+    spans = tuple([(Span(0, 0, size),) for size in shape])
     return Part(memory, shape, spans, 0 if memory.is_contiguous() else None)
 
 

@@ -24,7 +24,7 @@ from torch import Tensor
 from brickbook.errors import BadArgumentError
 from brickbook.init.laws import Constant, Law
 from brickbook.init.parts import Part
-from brickbook.init.shards import check_shards, held, local
+from brickbook.init.shards import check_shards, held, is_sharded, local
 from brickbook.init.threads import Job, Kind, Scratch, serial, share
 
 __all__ = ["BLOCK", "Stream", "block_generator", "fill", "plain_name"]
@@ -100,6 +100,7 @@ def block_generator(
 
 
 Write = tuple[Tensor, Law, str]
+TINY = 1 << 14  # less is drawn in less time than threads spend on handing Python's lock over
 WHOLE = threading.Lock()  # held while a copy of a whole tensor is in memory
 
 
@@ -129,8 +130,8 @@ def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) ->
         for tensor, law, _ in writes:
             law.fill(local(tensor))
         return
-    jobs, room = cut(writes, stream)
-    count = min(threads or torch.get_num_threads(), len(jobs))
+    tiny, jobs, room = cut(writes, stream)
+    count = max(1, min(threads or torch.get_num_threads(), len(jobs)))
     # Zeroed, because memory may be handed out at the first touch only: if there is too little of
     # it, that is found out before the first write.
     scratches = [
@@ -138,45 +139,56 @@ def fill(writes: Iterable[Write], stream: Stream, threads: int | None = None) ->
         for _ in range(count)
     ]
     with serial():
+        fill_small(tiny, stream, scratches[0])
         share(jobs, scratches)
 
 
-def cut(writes: Iterable[Write], stream: Stream) -> tuple[list[Job], dict[Kind, int]]:
+def cut(writes: Iterable[Write], stream: Stream) -> tuple[list[Write], list[Job], dict[Kind, int]]:
     """Cut the work into jobs of about one block: small tensors together, or a block of a large one.
 
-    Also returns the scratch that each thread needs, in elements.
+    Returns the tensors that are too small to share, the jobs, and the scratch that each thread
+    needs, in elements.
     """
     jobs: list[Job] = []
     room: dict[Kind, int] = {}
-    small: list[Draw] = []
+    tiny: list[Write] = []
+    small: list[Write] = []
     size = 0
-    for tensor, law, name in writes:
-        draw = Draw(held(tensor), law, name)
-        part = draw.part
-        if not part.local.numel():
+    for write in writes:
+        tensor, law, name = write
+        count = tensor.numel()
+        if count > BLOCK or is_sharded(tensor) or not simple(tensor):
+            draw = Draw(held(tensor), law, name)
+            blocks = blocks_of(draw)
+            for low, high in blocks:
+                if not in_place(draw.part, low, high):
+                    kind = tensor.device, wide(tensor.dtype)
+                    room[kind] = max(room.get(kind, 0), high - low)
+            if blocks and count > BLOCK:
+                jobs += (partial(fill_block, draw, *ends, stream) for ends in blocks)
+                continue
+        if count < TINY:
+            tiny.append(write)
             continue
-        blocks = blocks_of(draw)
-        for low, high in blocks:
-            if not in_place(part, low, high):
-                kind = part.local.device, wide(part.local.dtype)
-                room[kind] = max(room.get(kind, 0), high - low)
-        if blocks and part.size > BLOCK:
-            jobs += (partial(fill_block, draw, *ends, stream) for ends in blocks)
-            continue
-        small.append(draw)
-        size += part.size
+        small.append(write)
+        size += count
         if size >= BLOCK:
             jobs.append(partial(fill_small, tuple(small), stream))
             small, size = [], 0
     if small:
         jobs.append(partial(fill_small, tuple(small), stream))
-    return jobs, room
+    return tiny, jobs, room
+
+
+def simple(tensor: Tensor) -> bool:
+    """Return whether a tensor that is all here can be drawn in place."""
+    return tensor.is_contiguous() and wide(tensor.dtype) is tensor.dtype
 
 
 def blocks_of(draw: Draw) -> list[tuple[int, int]]:
     """Return where the blocks begin and end that are drawn here; none, if it is done at once."""
     part, law, _ = draw
-    if isinstance(law, Constant) or not law.independent:
+    if isinstance(law, Constant) or not law.independent or not part.local.numel():
         return []
     size = part.size
     if size <= BLOCK:
@@ -209,26 +221,29 @@ def fill_block(draw: Draw, low: int, high: int, stream: Stream, scratch: Scratch
     part.put(drawn, low)
 
 
-def fill_small(draws: Iterable[Draw], stream: Stream, scratch: Scratch) -> None:
+def fill_small(writes: Iterable[Write], stream: Stream, scratch: Scratch) -> None:
     """Write tensors of one block at most, constants, and by laws of the tensor as a whole."""
-    for draw in draws:
-        part, law, name = draw
+    for tensor, law, name in writes:
+        memory = local(tensor)
         if isinstance(law, Constant):
-            law.fill(part.local)
-        elif law.independent:
-            fill_block(draw, 0, part.size, stream, scratch)
+            law.fill(memory)
+        elif not memory.numel():
+            continue
+        elif not law.independent:
+            fill_whole(held(tensor), law, stream.generator(name, 0, memory.device))
+        elif memory is tensor and simple(tensor):
+            law.fill(tensor.view(-1), stream.generator(name, 0, tensor.device))
         else:
-            fill_whole(draw, stream.generator(name, 0, part.local.device))
+            fill_block(Draw(held(tensor), law, name), 0, tensor.numel(), stream, scratch)
 
 
-def fill_whole(draw: Draw, generator: torch.Generator) -> None:
+def fill_whole(part: Part, law: Law, generator: torch.Generator) -> None:
     """Write by a law of the tensor as a whole; a shard is cut from it, one tensor at a time."""
-    part, law, _ = draw
+    memory = part.local
     if part.holds(0, part.size):
-        law.fill(part.local.view(part.shape), generator)
+        law.fill(memory.view(part.shape), generator)
         return
     with WHOLE:
-        dtype = wide(part.local.dtype)
-        drawn = torch.empty(part.shape, dtype=dtype, device=part.local.device)
+        drawn = torch.empty(part.shape, dtype=wide(memory.dtype), device=memory.device)
         law.fill(drawn, generator)
         part.put(drawn.view(-1), 0)
