@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,49 +44,58 @@ class Allocation:
             (part, dict(part._parameters), dict(part._buffers)) for part in model.modules()
         ]
         self.extras = list(plain_attributes(model))
-        self.before: dict[int, Tensor] = {}  # by id: what the tensor was
-        self.made: dict[int, Tensor] = {}
-        self.notes: dict[int, dict[str, object]] = {}
-        for _, parameters, buffers in self.kept:
-            for tensor in (*parameters.values(), *buffers.values()):
-                if tensor is not None and not is_lazy(tensor):
-                    self.before[id(tensor)] = tensor if tensor.is_meta else tensor.data
-                    self.notes[id(tensor)] = dict(tensor.__dict__)
-        self.blank = {me for me, tensor in self.before.items() if tensor.is_meta}
+        self.made: dict[int, Tensor] = {}  # by the id of what was there before
+        self.notes: dict[int, tuple[Tensor, dict[str, object]]] = {}
+        self.values: list[tuple[nn.Parameter, Tensor]] = []
 
     def take(self) -> None:
-        """Allocate, then make one again what is tied."""
-        self.model._apply(self.memory)
-        first: dict[int, Tensor] = {}
+        """Allocate; a tensor that stands in several places is one again."""
         for part, parameters, buffers in self.kept:
-            for key, old in parameters.items():
-                new = part._parameters[key]
-                if old is None or new is None or is_lazy(old):
-                    continue
-                one = first.setdefault(id(old), new)
-                if new is old:
-                    vars(new).update(self.notes[id(old)])  # DTensors are changed in place
-                elif one is new:
-                    like(new, old)
-                else:
-                    setattr(part, key, one)
-            for key, old in buffers.items():
-                if old is not None:
-                    first.setdefault(id(old), part._buffers[key])  # pyright: ignore
+            each: list[Any] = [(part._parameters, parameters), (part._buffers, buffers)]
+            for own, before in each:
+                own.update(
+                    (key, self.memory(old)) for key, old in before.items() if old is not None
+                )
         for part, key, tensor in self.extras:
-            if id(tensor) in first:
-                vars(part)[key] = first[id(tensor)]
+            if id(tensor) in self.made:
+                vars(part)[key] = self.made[id(tensor)]
+        self.settle()
 
-    def memory(self, tensor: Tensor) -> Tensor:
-        """Return a tensor's new self; the same one for a tensor that is asked for twice."""
-        if is_lazy(tensor):
-            return tensor
-        made = self.made.get(id(tensor))
-        if made is None:
-            meta = tensor.is_meta
-            made = torch.empty_like(tensor, device=self.device) if meta else tensor.to(self.device)
-            self.made[id(tensor)] = made
-        return made
+    def memory(self, old: Tensor) -> Tensor:
+        """Return what comes into a tensor's place: memory of its kind, or itself on the device."""
+        if is_lazy(old):
+            return old
+        if id(old) in self.made:
+            return self.made[id(old)]
+        with torch.no_grad():
+            if not old.is_meta:
+                new = self.moved(old)
+            else:
+                new = torch.empty_like(old, device=self.device)
+                if isinstance(old, nn.Parameter):
+                    new = nn.Parameter(new, old.requires_grad)
+                new = like(new, old)
+        self.made[id(old)] = new
+        self.notes[id(new)] = new, dict(vars(new))
+        return new
+
+    def moved(self, old: Tensor) -> Tensor:
+        """Return a tensor with values on the device; a parameter remains the object it is."""
+        new = old.to(self.device)
+        if new is old or not isinstance(old, nn.Parameter):
+            return new
+        self.values.append((old, old.data))
+        old.data = new
+        return old
+
+    def settle(self) -> None:
+        """Let modules see to what they keep beside their parameters, as after ``.to()``.
+
+        On the way torch gives DTensors a new dict of attributes.
+        """
+        self.model._apply(lambda tensor: tensor)
+        for tensor, notes in self.notes.values():
+            vars(tensor).update(notes)
 
     def give_back(self) -> None:
         """Put everything where it was."""
@@ -94,20 +104,9 @@ class Allocation:
             put_back(part._buffers, buffers)  # pyright: ignore[reportArgumentType]
         for part, key, tensor in self.extras:
             vars(part)[key] = tensor
-        self.made.clear()
-        self.model._apply(self.former)
-        for part, parameters, buffers in self.kept:
-            put_back(part._buffers, buffers)  # pyright: ignore[reportArgumentType]
-            for tensor in parameters.values():
-                if tensor is not None and not is_lazy(tensor):
-                    vars(tensor).update(self.notes[id(tensor)])
-
-    def former(self, tensor: Tensor) -> Tensor:
-        """Return what a tensor was: of its kind on the meta device, or with its own values."""
-        before = self.before.get(id(tensor), tensor)
-        if id(tensor) in self.blank and not tensor.is_meta:  # a DTensor: it was changed in place
-            return torch.empty_like(tensor, device="meta")
-        return before
+        for parameter, value in self.values:
+            parameter.data = value
+        self.settle()
 
 
 def tensors_in(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -21,6 +21,7 @@ from brickbook.init.targets import unfit
 
 __all__ = ["Complete", "complete", "unfilled"]
 
+HOPED = "may fill it"
 SET = "it is set through"  # how the plan speaks of what a parametrisation is made of
 
 
@@ -61,21 +62,26 @@ def complete(todo: InitPlan, model: nn.Module, loaded: Collection[int]) -> Compl
     hoped, lost = {}, {}
     for row in todo.rows:
         tensor = tensors.get(row.name)
-        if row.kind != "attribute":
-            if row.law is not None or row.tied_to or tensor is None or row.reason.startswith(SET):
-                continue
-            if not tensor.is_meta or id(tensor) in loaded:
-                continue
-        calls = () if row.held or row.kind == "attribute" else covering(todo.runs, row)
-        if tensor is not None and unfit(tensor) and is_lazy(tensor):
-            lost[row.name] = row._replace(reason=unfit(tensor))
-        elif calls:
-            reason = f"{', '.join(calls)} may fill it"
-            hoped[row.name] = row._replace(reason=reason, then=tuple(calls))
-        else:
-            lost[row.name] = row
+        filled = row.law is not None or row.tied_to or row.reason.startswith(SET)
+        if filled or (tensor is not None and (id(tensor) in loaded or not tensor.is_meta)):
+            continue
+        row = foreseen(row, tensor, todo.runs)
+        (hoped if row.reason.endswith(HOPED) else lost)[row.name] = row
     rows = tuple(hoped.get(row.name) or lost.get(row.name) or row for row in todo.rows)
     return Complete(replace(todo, rows=rows), tuple(hoped.values()), tuple(lost.values()))
+
+
+def foreseen(row: Row, tensor: Tensor | None, runs: Iterable[Run]) -> Row:
+    """Return the row of a tensor that no law fills with the reason for it."""
+    calls = () if row.held or tensor is None else covering(runs, row)
+    if tensor is not None and is_lazy(tensor):
+        return row._replace(reason=unfit(tensor))
+    if calls:
+        return row._replace(reason=f"{', '.join(calls)} {HOPED}", then=tuple(calls))
+    if row.then:
+        reason = f"the checkpoint of {', '.join(row.then)} has no such tensor"
+        return row._replace(reason=reason)
+    return row
 
 
 def by_rule(row: Row, tensors: dict[str, Tensor]) -> bool:
@@ -117,27 +123,35 @@ def covering(runs: Iterable[Run], row: Row) -> list[str]:
 def unfilled(rows: Iterable[Row], model: nn.Module) -> BadValueError:
     """Return the error for tensors that nothing fills, with how to address them."""
     rows = list(rows)
-    words, hints = [], []
-    for row in rows:
-        plain = row.reason.startswith("no rule speaks of")
-        words.append(row.name if plain else f"{row.name} ({row.reason})")
-    named = next((row for row in rows if may_be_named(row, model)), None)
-    if named is not None:
-        key = named.name.rpartition(".")[2]
-        hints.append(f"Name them in a rule: '{named.module}:{key}'.")
-    table = next(
-        (row for row in rows if row.kind == "buffer" and not may_be_named(row, model)), None
+    reasons = dict.fromkeys("" if is_plain(row) else row.reason for row in rows)
+    words = (row.name if is_plain(row) else f"{row.name} ({row.reason})" for row in rows)
+    problem = f"nothing fills {listed(words)}."
+    if len(reasons) == 1 and (reason := next(iter(reasons))):
+        problem = f"nothing fills {listed(row.name for row in rows)}: {reason}."
+    hints = []
+    named = dict.fromkeys(
+        repr(f"{row.module}:{row.name.rpartition('.')[2]}")
+        for row in rows
+        if may_be_named(row, model)
     )
-    if table is not None:
-        hints.append(f"Give {table.module} a reset_buffers(), or build the model in skeleton().")
+    if named:
+        hints.append(f"Name them in a rule: {listed(named, most=4)}.")
+    tables = [row for row in rows if row.kind != "parameter" and not may_be_named(row, model)]
+    if tables:
+        hints.append(f"Give {tables[0].module} a reset_buffers(), or build it in skeleton().")
     hints.append("Or pass allow_uninitialized=True.")
-    return BadValueError("model", f"nothing fills {listed(words)}.", " ".join(hints))
+    return BadValueError("model", problem, " ".join(hints))
+
+
+def is_plain(row: Row) -> bool:
+    """Whether there is no more to say than that no rule speaks of a tensor."""
+    return row.reason.startswith("no rule speaks of")
 
 
 def may_be_named(row: Row, model: nn.Module) -> bool:
     """Whether a rule can speak of a tensor: a parameter or a stored buffer that is not held."""
     owner, _, key = row.name.rpartition(".")
-    if row.held or not row.reason.startswith("no rule speaks of"):
+    if row.held or not (is_plain(row) or row.then):
         return False
     if row.kind == "buffer":
         return key not in model.get_submodule(owner)._non_persistent_buffers_set

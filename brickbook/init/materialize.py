@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypedDict, overload
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypedDict, overload
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import nn
 
-from brickbook.checkpoint.matching import Match
 from brickbook.errors import BadArgumentError, BadValueError
-from brickbook.init.allocating import allocated, tensors_in
-from brickbook.init.apply import fetch, filled, load_all, own_code, run, steps
+from brickbook.init.allocating import allocated
+from brickbook.init.apply import fetch, filled
 from brickbook.init.complete import Complete, complete, unfilled
-from brickbook.init.keeping import held, put_back_on_error
-from brickbook.init.pen import Pen, tensors_of
+from brickbook.init.fill_memory import States, Work
+from brickbook.init.keeping import put_back_on_error
+from brickbook.init.laws import Law, Normal
+from brickbook.init.pen import tensors_of
 from brickbook.init.plan import Frozen, Order, plan
-from brickbook.init.report import InitReport, Record
-from brickbook.init.resets import blank, is_blank, whole
-from brickbook.init.rows import Load, Row, Run
+from brickbook.init.report import InitReport
 from brickbook.init.shards import check_shards, is_sharded
 from brickbook.init.skeleton import skeleton
 from brickbook.init.streams import Stream
-from brickbook.init.telling import Told
 
 __all__ = ["materialize"]
 
 LOG = logging.getLogger("brickbook")
-States = list[tuple[Load, dict[str, Tensor], Match]]
 
 
 if TYPE_CHECKING:
@@ -162,100 +157,12 @@ def check(
         if is_sharded(tensor) and tensor.device_mesh.device_type != device.type:
             kind = tensor.device_mesh.device_type
             raise BadValueError("device", f"{name} is sharded over {kind!r}, not {device.type!r}.")
-    check_shards(
-        (
-            (tensors[row.name], row.law, row.name)
-            for row in found.todo.rows
-            if row.law is not None and row.name in tensors
-        ),
-        stream,
-    )
+    laws: dict[str, Law] = {row.name: row.law for row in found.todo.rows if row.law is not None}
+    laws.update((row.name, Normal(0.0, 1.0)) for row in found.hoped)  # own code may draw
+    writes = ((tensors[name], law, name) for name, law in laws.items() if name in tensors)
+    check_shards(writes, stream)
     for fit in found.todo.fits:
         if batch is None:
             raise BadArgumentError(
                 fit.path, f"{fit.kind} runs the model on data.", "Pass batch=... to materialize."
             )
-
-
-class Work:
-    """Filling the memory of a model that has just got it."""
-
-    def __init__(self, found: Complete, model: nn.Module, stream: Stream) -> None:
-        self.found, self.todo, self.model, self.stream = found, found.todo, model, stream
-        self.told = Told(model)
-        self.valued = {name for name, tensor in tensors_in(model) if not tensor.is_meta}
-
-    def at_risk(self) -> list[Tensor]:
-        """Return the tensors with values that may be changed, each once."""
-        names = self.valued
-        if not (self.todo.runs or self.todo.loads or self.todo.fits):
-            names = names.intersection(row.name for row in self.todo.rows if row.law is not None)
-        tensors = {id(t): t for name, t in tensors_in(self.model) if name in names}
-        return list(tensors.values())
-
-    def do(self, states: States, device: torch.device, batch: object, allow: bool) -> InitReport:
-        """Draw, call and load, in the plan's order; ``allow`` what own code leaves unfilled."""
-        todo, model, told = self.todo, self.model, self.told
-        tensors = tensors_of(model, todo)
-        marks = {row.name: blank(tensors.get(row.name)) for row in self.found.without}
-        foreseen = {id(t) for load, _, found in states for t in filled(model, load, found)}
-        with held(tensors[row.name] for row in todo.rows if row.held and row.name in self.valued):
-            self.carry_out(steps(todo, tensors, foreseen))
-            settle(model, device)
-            pen = self.pen()
-            matches = load_all(todo, model, states, pen, told)
-        missed = {r.name for r in self.found.hoped if is_blank(pen.tensors[r.name], marks[r.name])}
-        told.called.update((r.name, r.then[-1]) for r in self.found.hoped if r.name not in missed)
-        if missed and not allow:
-            raise unfilled((did_not(row) for row in self.found.hoped if row.name in missed), model)
-        for fit in todo.fits:
-            names = [r.name for r in todo.planned if r.source == fit.path and len(r.shape) > 1]
-            fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
-        for name in todo.starts:
-            setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
-        records = told.records(todo, pen.tensors)
-        records.update(
-            (row.name, Record(row.name, "left", "", reason=f"{row.reason}; {marks[row.name]}"))
-            for row in self.found.left(missed)
-        )
-        return InitReport(todo, records, self.stream.seed, matches)
-
-    def carry_out(self, todo: Iterable[Row | Run]) -> None:
-        """Write laws and call own code; a law has the last word on what own code did before."""
-        for call, group in groupby(todo, own_code):
-            if call is not None:
-                self.call(call)
-                continue
-            rows: list[Any] = list(group)
-            self.pen().write(rows)
-            for row in rows:
-                self.told.called.pop(row.name, None)
-
-    def pen(self) -> Pen:
-        """Return what writes into the tensors that the model has now: own code may replace them."""
-        return Pen(self.todo, self.model, tensors_of(self.model, self.todo), self.stream)
-
-    def call(self, step: Run) -> None:
-        """Call own code; a reset changes nothing that has values."""
-        part, dot = self.model.get_submodule(step.name), f"{step.name}." if step.name else ""
-        keep = {name for name in self.valued if step.order < 0 and name.startswith(dot)}
-        tensors = (
-            [tensor for name, tensor in tensors_in(self.model) if name in keep] if keep else ()
-        )
-        told = Told(part)
-        with whole(part), held(tensors), told.listening(step.path):
-            run(step, self.model, self.stream)
-        self.told.called.update((f"{dot}{name}", path) for name, path in told.called.items())
-
-
-def did_not(row: Row) -> Row:
-    """Return the row of a tensor that own code did not fill after all."""
-    return row._replace(reason=f"{', '.join(row.then)} did not fill it")
-
-
-def settle(model: nn.Module, device: torch.device) -> None:
-    """Move buffers that own code has made to the device."""
-    for part in model.modules():
-        for key, tensor in part._buffers.items():
-            if tensor is not None and not is_lazy(tensor):
-                part._buffers[key] = tensor.to(device)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakTensorKeyDictionary
 
-__all__ = ["on_meta", "skeleton"]
+__all__ = ["like", "on_meta", "skeleton"]
+
+T = TypeVar("T", bound=Tensor)
 
 
 @contextmanager
@@ -23,6 +26,8 @@ def skeleton() -> Iterator[None]:
     masks) with their values. A parameter loses its memory when a module takes it, so that at most
     one layer has any; what it held is lost, and what constructors draw costs nothing. Tied
     parameters stay tied, lazy ones lazy. Only modules that this thread builds are concerned.
+    Constructors that start the model and note that they did (transformers) find themselves
+    undone: those models belong under ``torch.device('meta')``.
 
     >>> with skeleton():
     ...     layer = nn.BatchNorm2d(8)
@@ -54,9 +59,9 @@ def on_meta(parameter: nn.Parameter) -> nn.Parameter:
     return like(twin, parameter)
 
 
-def like(new: nn.Parameter, old: nn.Parameter) -> nn.Parameter:
-    """Give a parameter the class and the Python attributes of another."""
+def like(new: T, old: Tensor) -> T:
+    """Give a tensor the class and the Python attributes of another."""
     if type(new) is not type(old):
-        new.__class__ = type(old)
+        new.__class__ = type(old)  # pyright: ignore[reportAttributeAccessIssue]
     vars(new).update(vars(old))
     return new
