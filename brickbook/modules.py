@@ -68,8 +68,8 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
             )
             return None
         options = Options(strict, order, frozen, only_missing, protect, reinitialize)
-        todo = plan_below(self, options)
-        return carry_out(todo, self, seed=seed, atomic=atomic, batch=batch)
+        todo, tensors = plan_below(self, options)
+        return carry_out(todo, self, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 
     def __repr__(self) -> str:
         text = super().__repr__()

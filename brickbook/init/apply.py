@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
 from itertools import groupby
 from typing import Any
 
@@ -18,9 +19,10 @@ from brickbook.init.initializers import BaseInit
 from brickbook.init.initplan import InitPlan
 from brickbook.init.keeping import held, put_back_on_error, uninterrupted
 from brickbook.init.pen import Pen, tensors_of
-from brickbook.init.plan import Frozen, Order, plan
+from brickbook.init.plan import Frozen, Options, Order, plan_with_tensors
 from brickbook.init.report import InitReport
 from brickbook.init.rows import Load, Row, Run
+from brickbook.init.shards import check_shards
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
 from brickbook.origins import note_origin
@@ -64,17 +66,9 @@ def initialize(
     >>> initialize(model, dict(type="Constant", layer="Linear", val=1.0, bias=2.0))
     InitReport: 2 parameters: 2 written by a law
     """
-    todo = plan(
-        module,
-        init_cfg,
-        strict=strict,
-        order=order,
-        frozen=frozen,
-        only_missing=only_missing,
-        protect=protect,
-        reinitialize=reinitialize,
-    )
-    return carry_out(todo, module, seed=seed, atomic=atomic, batch=batch)
+    options = Options(strict, order, frozen, only_missing, protect, reinitialize)
+    todo, tensors = plan_with_tensors(module, init_cfg, options)
+    return carry_out(todo, module, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 
 
 def carry_out(
@@ -84,17 +78,18 @@ def carry_out(
     seed: int | None = None,
     atomic: bool = False,
     batch: object = None,
+    tensors: Mapping[str, Tensor] | None = None,
 ) -> InitReport:
     """Write what a plan says into the model it was made for.
 
     Nothing is written if anything can be known to be wrong. Where own code, a checkpoint or data
     may fail on the way, a copy of what they and the laws touch is kept (with ``atomic``: of
-    everything), and put back if that does or if it is interrupted. Otherwise an interrupt waits
-    until the writing is done.
+    everything), and put back if that does or if it is interrupted, by Ctrl-C or by a SIGTERM that
+    has a handler in Python. Otherwise an interrupt waits until the writing is done.
     """
     stream = Stream.of(seed)
     tensors = tensors_of(model, todo)
-    check(todo, tensors, batch)
+    check(todo, tensors, batch, stream)
     pen = Pen(todo, model, tensors, stream)
     states = [(load, *fetch(load, model)) for load in todo.loads]
     foreseen = {id(tensor) for load, _, found in states for tensor in filled(model, load, found)}
@@ -102,11 +97,11 @@ def carry_out(
     told = Told(model)
     with ExitStack() as stack:
         if atomic:
-            stack.enter_context(put_back_on_error(model))
+            gate = stack.enter_context(put_back_on_error(model))
         elif todo.runs or todo.loads or todo.fits or pen.computed:
-            stack.enter_context(put_back_on_error(model, touched(todo, model, pen)))
+            gate = stack.enter_context(put_back_on_error(model, touched(todo, model, pen)))
         else:
-            stack.enter_context(uninterrupted())
+            gate = stack.enter_context(uninterrupted())
         if todo.runs or todo.loads:
             stack.enter_context(held(tensors[row.name] for row in todo.rows if row.held))
         for call, group in groupby(steps(todo, tensors, foreseen), own_code):
@@ -121,12 +116,13 @@ def carry_out(
             fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
+        gate.closed = True
     report = InitReport(todo, told.records(todo, tensors), stream.seed, matches)
     LOG.info("%s: %r", type(model).__name__, report)
     return report
 
 
-def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object) -> None:
+def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object, stream: Stream) -> None:
     """Refuse what cannot be written, before anything is."""
     for row in todo.rows:
         if row.law is None or row.kind == "parametrised":
@@ -140,6 +136,14 @@ def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object) -> None:
                 "it is on the meta device: there is no memory to write to.",
                 "Call materialize(model, init_cfg, device=...) for such a model.",
             )
+    check_shards(
+        (
+            (tensors[row.name], row.law, row.name)
+            for row in todo.rows
+            if row.law and row.name in tensors
+        ),
+        stream,
+    )
     for fit in todo.fits:
         if batch is None:
             raise BadArgumentError(
@@ -222,5 +226,9 @@ def run(step: Run, model: nn.Module, stream: Stream) -> None:
     init: Any = step.rule.init if step.rule else None
     if isinstance(init, BaseInit):
         init.wholemodule = step.whole
-    with stream.inside(step.name, step.path):
-        init(module) if init is not None else module.init_weights()
+
+    def call() -> None:
+        with stream.inside(step.name, step.path):
+            init(module) if init is not None else module.init_weights()
+
+    copy_context().run(call)  # so that an interrupt, whenever it comes, leaves no stream behind

@@ -126,15 +126,25 @@ class Law:
         """Overwrite ``tensor`` in place; it has 32 or more bits unless the law is ``exact``."""
         raise NotImplementedError
 
-    @torch.no_grad()
+    def is_random(self) -> bool:
+        """Whether anything is drawn."""
+        return True
+
     def fill(self, tensor: Tensor, generator: torch.Generator | None = None) -> None:
         """Overwrite ``tensor`` in place with draws from ``generator`` (default: torch's own).
 
         A tensor of 16 bits gets numbers drawn in float32 and rounded once.
         """
-        if self.exact or tensor.dtype not in SHORT:
+        if torch.is_grad_enabled():  # entering no_grad takes longer than to fill a small tensor
+            with torch.no_grad():
+                self.fill(tensor, generator)
+        elif self.exact or tensor.dtype not in SHORT:
             self.draw(tensor, generator)
-            return
+        else:
+            self.round_once(tensor, generator)
+
+    def round_once(self, tensor: Tensor, generator: torch.Generator | None) -> None:
+        """Draw in float32, then round to the 16 bits of the tensor."""
         most = PIECE if self.independent else tensor.numel()
         room = torch.empty(min(most, tensor.numel()), dtype=torch.float32, device=tensor.device)
         for piece in pieces(tensor, most):
@@ -173,6 +183,10 @@ class Constant(Law):
     def pdf(self, x: Tensor) -> Tensor:
         """0: everything is in the atom."""
         return torch.zeros_like(x, dtype=torch.float64)
+
+    def is_random(self) -> bool:
+        """Nothing is drawn."""
+        return False
 
     def times(self, factor: float) -> Law:
         """Scale the value."""
@@ -319,7 +333,7 @@ class TruncNormal(Law):
         Not mmcv's numbers for a given seed: its inverse CDF in float32 puts a few elements of
         every 10⁸ on the cut points, however far away those are.
         """
-        for piece in pieces(tensor, PIECE):  # either way needs scratch memory
+        for piece in pieces(tensor, PIECE // 16):  # either way needs scratch memory, several times
             self.draw_piece(piece, generator)
 
     def draw_piece(self, tensor: Tensor, generator: torch.Generator | None) -> None:
@@ -448,6 +462,10 @@ class IdentityMatrix(Law):
         """0: everything is in the atoms."""
         return torch.zeros_like(x, dtype=torch.float64)
 
+    def is_random(self) -> bool:
+        """Nothing is drawn."""
+        return False
+
     def times(self, factor: float) -> Law:
         """Scale the gain."""
         if factor == 0:
@@ -514,6 +532,10 @@ class HadamardMatrix(Law):
     def pdf(self, x: Tensor) -> Tensor:
         """0: everything is in the atoms."""
         return torch.zeros_like(x, dtype=torch.float64)
+
+    def is_random(self) -> bool:
+        """Nothing is drawn."""
+        return False
 
     def times(self, factor: float) -> Law:
         """Scale the gain."""
@@ -606,6 +628,10 @@ class Centred(Law):
     law: Law
     taps: int
 
+    def is_random(self) -> bool:
+        """Whether the inner law draws anything."""
+        return self.law.is_random()
+
     @property
     def mean(self) -> float:
         """That of the centre over the number of taps."""
@@ -659,6 +685,10 @@ class Stacked(Law):
 
     def __str__(self) -> str:
         return f"{self.parts} × {self.law}"
+
+    def is_random(self) -> bool:
+        """Whether the inner law draws anything."""
+        return self.law.is_random()
 
     @property
     def mean(self) -> float:

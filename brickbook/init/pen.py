@@ -11,6 +11,7 @@ from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.initplan import InitPlan
 from brickbook.init.plan import walk
 from brickbook.init.rows import Row
+from brickbook.init.shards import row_here
 from brickbook.init.streams import Stream, fill
 from brickbook.init.targets import computed
 from brickbook.origins import forget_origins
@@ -93,5 +94,7 @@ class Pen:
 
 @torch.no_grad()
 def clear_row(tensor: Tensor, at: int) -> None:
-    """Make the padding row of an embedding 0."""
-    tensor[at] = 0
+    """Make the padding row of an embedding 0, where it is in this process."""
+    row = row_here(tensor, at)
+    if row is not None:
+        row.zero_()

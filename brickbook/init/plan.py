@@ -100,19 +100,25 @@ def plan(
     that matches nothing (else it is listed in ``unmatched``).
     """
     options = Options(strict, order, frozen, only_missing, protect, reinitialize)
+    return plan_with_tensors(model, init_cfg, options)[0]
+
+
+Planned = tuple[InitPlan, dict[str, Tensor]]
+
+
+def plan_with_tensors(model: nn.Module, init_cfg: object, options: Options) -> Planned:
+    """Return the plan, and the tensors that its rows speak of (none for a parametrised one)."""
     if init_cfg is None:
-        return drafted(model, collect(model, again=reinitialize), options)
+        return drafted(model, collect(model, again=options.reinitialize), options)
     return drafted(model, [Source("", model, read_rules(init_cfg))], options)
 
 
-def plan_below(model: nn.Module, options: Options) -> InitPlan:
+def plan_below(model: nn.Module, options: Options) -> Planned:
     """Plan what `BaseModule.init_weights` does for a model: all but that model's own code."""
     return drafted(model, collect(model, own_code=False, again=options.reinitialize), options)
 
 
-def drafted(
-    model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options
-) -> InitPlan:
+def drafted(model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options) -> Planned:
     """Gather what the sources say into a plan."""
     draft = Draft(model)
     for item in sources:
@@ -121,7 +127,8 @@ def drafted(
     if options.strict and draft.unmatched:
         first = draft.unmatched[0]
         raise UnmatchedRuleError(first.path, first.problem, first.hint)
-    return Finish(draft, options).plan()
+    end = Finish(draft, options)
+    return end.plan(), end.tensors
 
 
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -143,6 +150,7 @@ class Finish:
         self.loads = [load for _, load in sorted(draft.loads, key=lambda item: -item[0])]
         self.steps: list[Run | Load] = [*draft.runs, *self.loads]
         self.first: dict[int, str] = {}
+        self.tensors: dict[str, Tensor] = {}
         self.dtypes: dict[torch.dtype, str] = {}
         self.holds = bool(
             draft.kept or draft.protected or options.only_missing or options.frozen == "skip"
@@ -174,11 +182,13 @@ class Finish:
                 yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
         for key, tensor in part._parameters.items():
             if tensor is not None:
-                yield self.usual(f"{dot}{key}", part, tensor, then) or self.row(
-                    f"{dot}{key}", part, tensor, then
-                )
+                name = f"{dot}{key}"
+                self.tensors[name] = tensor
+                row = self.usual(name, part, tensor, then)
+                yield row or self.row(name, part, tensor, then)
         for slot in named:
             if slot.role == "buffer":
+                self.tensors[f"{dot}{slot.key}"] = slot.tensor
                 yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
 
     def usual(

@@ -101,7 +101,7 @@ def check_shards(writes: Iterable[tuple[Tensor, Law, str]], stream: Seeded) -> N
     for tensor, law, name in writes:
         if is_sharded(tensor):
             check_placements(tensor, name)
-            if stream.seed is None and law.std != 0 and tensor.device_mesh.size() > 1:
+            if stream.seed is None and law.is_random() and tensor.device_mesh.size() > 1:
                 cut = any(type(each).__name__ != "Replicate" for each in tensor.placements)
                 raise BadValueError(
                     name,

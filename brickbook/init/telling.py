@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.init.initplan import InitPlan
 from brickbook.init.report import Record, planned
+from brickbook.init.shards import local
 
 __all__ = ["Told"]
 
@@ -64,16 +65,16 @@ def marks(model: nn.Module) -> dict[str, object]:
     The object, torch's count of writes, and a few elements: ``.data`` has a count of its own.
     """
     return {
-        name: (id(tensor), tensor._version, None if is_lazy(tensor) else sample(tensor))
+        name: (id(tensor), None) if is_lazy(tensor) else (id(tensor), *sample(local(tensor)))
         for name, tensor in model.named_parameters(remove_duplicate=False)
     }
 
 
-def sample(tensor: Tensor) -> tuple[str, ...]:
-    """Return up to 16 elements, evenly spread; as text, in which NaN equals NaN."""
+def sample(tensor: Tensor) -> tuple[object, ...]:
+    """Return torch's count of writes and up to 16 elements; as text, in which NaN equals NaN."""
     if tensor.is_meta or not tensor.numel():
-        return ()
+        return (tensor._version,)
     values = tensor.detach()
     flat = values.view(-1) if values.is_contiguous() else values.select(0, 0).reshape(-1)
     step = max(1, flat.numel() // LOOKED_AT)
-    return tuple(map(str, flat[::step][:LOOKED_AT].tolist()))
+    return tensor._version, *map(str, flat[::step][:LOOKED_AT].tolist())
