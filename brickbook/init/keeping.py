@@ -4,39 +4,109 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-__all__ = ["held", "put_back_on_error", "uninterrupted"]
+__all__ = ["Gate", "held", "put_back_on_error", "uninterrupted"]
+
+SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+Handlers = Mapping[int, Callable[[int, FrameType | None], Any]]
+
+
+class Gate:
+    """Python's own handlers of Ctrl-C and SIGTERM, held back while the gate is closed.
+
+    What comes then waits until the block is done. While it is open a signal is handled at once, and
+    one that raises closes the gate: a second one cannot disturb the cleaning up. Only the main
+    thread gets signals; in others there is nothing to hold back.
+    """
+
+    def __init__(self) -> None:
+        self.closed = True
+        self.waiting: dict[int, FrameType | None] = {}
+        main = threading.current_thread() is threading.main_thread()
+        found = [(number, signal.getsignal(number)) for number in SIGNALS if main]
+        self.handlers: Handlers = {n: handler for n, handler in found if callable(handler)}
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Let a signal wait, or hand it on."""
+        if self.closed:
+            self.waiting.setdefault(number, frame)
+            return
+        self.closed = True
+        self.handlers[number](number, frame)
+        self.closed = False
+
+    def __enter__(self) -> Gate:
+        try:
+            for number in self.handlers:
+                signal.signal(number, self.receive)
+        except BaseException:
+            put_handlers(self.handlers)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+        try:
+            put_handlers(self.handlers)
+        finally:
+            deliver(self.handlers, self.waiting)
+
+
+def put_handlers(handlers: Handlers) -> None:
+    """Set the handlers of signals; all of them, even if one that comes meanwhile raises."""
+    if handlers:
+        (number, handler), *rest = handlers.items()
+        try:
+            signal.signal(number, handler)
+        finally:
+            put_handlers(dict(rest))
+
+
+def deliver(handlers: Handlers, waiting: Mapping[int, FrameType | None]) -> None:
+    """Handle the signals that have waited; all of them, even if one raises."""
+    if waiting:
+        (number, frame), *rest = waiting.items()
+        try:
+            handlers[number](number, frame)
+        finally:
+            deliver(handlers, dict(rest))
 
 
 @contextmanager
-def put_back_on_error(model: nn.Module, tensors: Iterable[Tensor] | None = None) -> Iterator[None]:
+def put_back_on_error(model: nn.Module, tensors: Iterable[Tensor] | None = None) -> Iterator[Gate]:
     """Put the model back as it was if the block raises: values, parameters, buffers, ``is_init``.
 
     The values of ``tensors`` are copied before (default: of all parameters and buffers). An
-    interrupt while they are put back waits until that is done.
+    interrupt is an exception as any other; a second one waits until everything is put back. A block
+    that has done its work may close the gate that it gets: then an interrupt comes too late.
     """
     every = (*model.parameters(), *model.buffers()) if tensors is None else tensors
     kept = [(part, dict(part._parameters), dict(part._buffers)) for part in model.modules()]
     started = [(part, part._is_init) for part in model.modules() if hasattr(part, "_is_init")]
     values = [(tensor, tensor.detach().clone()) for tensor in every if not is_lazy(tensor)]
-    try:
-        yield
-    except BaseException:
-        with uninterrupted():
+    with Gate() as gate:
+        try:
+            try:
+                gate.closed = False
+                yield gate
+            finally:
+                gate.closed = True
+        except BaseException:
             for part, parameters, buffers in kept:
                 put_back(part._parameters, parameters)
                 put_back(part._buffers, buffers)
             for part, value in started:
                 part._is_init = value
             copy_back(values)
-        raise
+            raise
 
 
 @torch.no_grad()
@@ -61,20 +131,7 @@ def put_back(now: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold an interrupt (Ctrl-C) back until the block is done, then let it happen.
-
-    Only the main thread gets interrupts; elsewhere there is nothing to hold back.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    waiting: list[tuple[int, Any]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            handler(*waiting[0])
+def uninterrupted() -> Iterator[Gate]:
+    """Hold an interrupt (Ctrl-C, or a SIGTERM that Python handles) back until the block is done."""
+    with Gate() as gate:
+        yield gate
