@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from itertools import groupby
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.checkpoint.matching import Match
+from brickbook.checkpoint.matching import Match, named_tensors
 from brickbook.init.allocating import tensors_in
 from brickbook.init.apply import filled, load_all, own_code, run, steps
 from brickbook.init.complete import Complete, unfilled
@@ -19,6 +20,8 @@ from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.report import InitReport, Record
 from brickbook.init.resets import blank, is_blank, whole
 from brickbook.init.rows import Load, Row, Run
+from brickbook.init.shards import held as part_of
+from brickbook.init.shards import is_sharded
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
 
@@ -53,6 +56,9 @@ class Work:
             self.carry_out(steps(todo, tensors, foreseen))
             settle(model, device)
             pen = self.pen()
+            states = [
+                (load, cut(state, model, load, found), found) for load, state, found in states
+            ]
             matches = load_all(todo, model, states, pen, told)
         missed = {r.name for r in self.found.hoped if is_blank(pen.tensors[r.name], marks[r.name])}
         told.called.update((r.name, r.then[-1]) for r in self.found.hoped if r.name not in missed)
@@ -97,6 +103,21 @@ class Work:
             run(step, self.model, self.stream)
         changed = {f"{dot}{name}": path for name, path in told.called.items()}
         self.told.called.update((name, path) for name, path in changed.items() if name not in keep)
+
+
+def cut(state: dict[str, Tensor], model: nn.Module, load: Load, found: Match) -> dict[str, Tensor]:
+    """Return a state dict of which every DTensor of the model gets what this rank holds of it."""
+    own = named_tensors(model.get_submodule(load.name))
+    sharded = [name for name in found.loaded if is_sharded(own[name])]
+    if not sharded:
+        return state
+    state = copy(state)
+    for name in sharded:
+        whole, mine = state[name].detach(), torch.empty_like(own[name].detach())
+        part = part_of(mine)
+        part.put(whole.to(part.local.device).reshape(-1), 0)
+        state[name] = mine
+    return state
 
 
 def did_not(row: Row) -> Row:

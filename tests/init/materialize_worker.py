@@ -3,6 +3,7 @@
 import json
 import resource
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
@@ -131,6 +132,20 @@ def put_back():
     assert not model.embedding.weight.is_meta
 
 
+def loads():
+    """Every rank takes its part of a checkpoint."""
+    one = on_meta(Net)
+    materialize(one, CFG, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "file.pth")
+        torch.save(one.state_dict(), path)
+        model = sharded()
+        report = materialize(model, dict(type="Pretrained", checkpoint=str(path)), seed=1)
+    assert {item.action for item in report.records} == {"loaded"}
+    for name, tensor in model.named_parameters():
+        assert torch.equal(tensor.full_tensor(), one.get_parameter(name)), name
+
+
 def refused():
     """Ranks that would draw different numbers are told so before there is any memory."""
     model = sharded()
@@ -143,7 +158,7 @@ def refused():
         assert dist.get_world_size() == 1
 
 
-CHECKS = {check.__name__: check for check in (equal, trains, put_back, refused)}
+CHECKS = {check.__name__: check for check in (equal, trains, loads, put_back, refused)}
 
 
 def outcome(check):
