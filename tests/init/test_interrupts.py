@@ -28,7 +28,7 @@ from brickbook.init import laws
 NAME, FOLDER = sys.argv[1:]
 SIGNAL = getattr(signal, NAME)
 CFG = dict(type="Normal", std=0.02, bias=1, layer="Linear")
-COUNT, SIDE = 10, 2000  # 40 M numbers
+COUNT, SIDE = 10, 2000  # 40 M numbers; 8 M where a copy is kept
 DRAW, seen, at = laws.Normal.draw, 0, 0
 
 
@@ -52,8 +52,10 @@ class Own(BaseModule):
         nn.init.constant_(self.fc.weight, 5)
 
 
-def model(*parts):
-    net = Sequential(*(nn.Linear(SIDE, SIDE) for _ in range(COUNT)), *parts, init_cfg=CFG)
+def model(count, *parts):
+    with torch.device("meta"):
+        layers = [nn.Linear(SIDE, SIDE) for _ in range(count)]
+    net = Sequential(*layers, *parts, init_cfg=CFG).to_empty(device="cpu")
     with torch.no_grad():
         for tensor in net.parameters():
             tensor.fill_(7)
@@ -73,7 +75,7 @@ pretrained = dict(type="Pretrained", checkpoint=f"{FOLDER}/some.pth")
 wanted = {"SIGINT": KeyboardInterrupt, "SIGTERM": SystemExit}[NAME]
 told = {}
 for seed in (3, None):
-    at, whole = 0, model()
+    at, whole = 0, model(COUNT)
     torch.manual_seed(0)
     initialize(whole, seed=seed)
     for case, parts, options, more in (
@@ -82,10 +84,11 @@ for seed in (3, None):
         ("own code", (Own(),), {}, []),
         ("checkpoint", (), {}, [pretrained]),
     ):
-        net = model(*parts)
+        count = COUNT if case == "plain" else 2
+        net = model(count, *parts)
         net.init_cfg = [CFG, *more]
         torch.manual_seed(0)
-        seen, at, raised = 0, 6 if seed is None else 21, None
+        seen, at, raised = 0, count // 2 + 1 if seed is None else 2 * count + 1, None
         try:
             initialize(net, seed=seed, **options)
         except BaseException as error:
