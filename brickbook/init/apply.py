@@ -106,7 +106,9 @@ def carry_out(
             stack.enter_context(held(tensors[row.name] for row in todo.rows if row.held))
         for call, group in groupby(steps(todo, tensors, foreseen), own_code):
             if call is None:
-                pen.write(group)  # pyright: ignore[reportArgumentType] - rows, as there is no call
+                rows: list[Any] = list(group)
+                pen.write(rows)
+                told.written(rows)
             else:
                 with told.listening(call.path):
                     run(call, model, stream)

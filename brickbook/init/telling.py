@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.init.initplan import InitPlan
 from brickbook.init.report import Record, planned
+from brickbook.init.rows import Row
 from brickbook.init.shards import local
 
 __all__ = ["Told"]
@@ -37,6 +38,12 @@ class Told:
     def loaded(self, path: str, tensors: Iterable[Tensor]) -> None:
         """Note the tensors that a checkpoint has filled."""
         self.from_file.update((id(tensor), path) for tensor in tensors)
+
+    def written(self, rows: Iterable[Row]) -> None:
+        """A law was the last to write these so far."""
+        if self.called:
+            for row in rows:
+                self.called.pop(row.name, None)
 
     def forget(self, tensors: Iterable[Tensor]) -> None:
         """A law has the last word on these after all."""

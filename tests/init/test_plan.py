@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from brickbook import (
+    INITIALIZERS,
     BaseModule,
     ConvModule,
     InitPlan,
     ModuleList,
     Sequential,
     UnmatchedRuleWarning,
+    initialize,
     plan,
 )
 
@@ -294,3 +296,20 @@ def test_diff_and_explain():
     assert str(caught.value) == (
         "name: the plan has no parameter '0.wieght'. Did you mean '0.weight'?"
     )
+
+
+def test_a_law_after_own_code_has_the_last_word():
+    class Fives:
+        def __call__(self, module):
+            nn.init.constant_(module.fc.weight, 5)
+
+    INITIALIZERS.register_module(name="FivesFirst")(Fives)
+    try:
+        model = Leaf()
+        report = initialize(model, [{"type": "FivesFirst"}, constant(1, **L)])
+        assert model.fc.weight.unique().tolist() == [1]
+        assert report["fc.weight"].action == "written"
+        report = initialize(model, [constant(1, **L), {"type": "FivesFirst"}])
+        assert report["fc.weight"].action == "called" and report["fc.bias"].action == "written"
+    finally:
+        INITIALIZERS.module_dict.pop("FivesFirst")
