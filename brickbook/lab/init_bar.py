@@ -16,7 +16,7 @@ MOST_LINES = 24
 
 
 class Bar(Part):
-    """Initialize, Undo, Copy config.
+    """Initialize, Undo, Redo, Copy config.
 
     ``python`` gives the text to copy; it is shown in ``code``, which is None while it is folded.
     """
@@ -25,6 +25,7 @@ class Bar(Part):
         self,
         initialize: Callable[[w.Button], None],
         undo: Callable[[w.Button], None],
+        redo: Callable[[w.Button], None],
         python: Callable[[], str],
     ) -> None:
         self.python = python
@@ -35,6 +36,7 @@ class Bar(Part):
             description="Initialize", icon="play", button_style="primary", **shared
         )
         self.undo = w.Button(description="Undo", icon="undo", disabled=True, **shared)
+        self.redo = w.Button(description="Redo", icon="repeat", disabled=True, **shared)
         self.copy = w.Button(
             description="Copy config",
             icon="copy",
@@ -43,17 +45,20 @@ class Bar(Part):
         )
         self.initialize.on_click(initialize)
         self.undo.on_click(undo)
+        self.redo.on_click(redo)
         self.copy.on_click(self.press_copy)
         self.line = w.HBox(
-            [self.initialize, self.undo, self.copy], layout=wide(flex_flow="row wrap")
+            [self.initialize, self.undo, self.redo, self.copy], layout=wide(flex_flow="row wrap")
         )
         super().__init__(self.line, self.status)
 
-    def allow(self, ready: bool, why_no_undo: str) -> None:
+    def allow(self, ready: bool, why_no_undo: str, why_no_redo: str) -> None:
         """Say what may be pressed."""
         self.initialize.disabled = not ready
         self.undo.disabled = bool(why_no_undo)
         self.undo.tooltip = why_no_undo or "Put the weights back, bit for bit"
+        self.redo.disabled = bool(why_no_redo)
+        self.redo.tooltip = why_no_redo or "Write what was undone again, bit for bit"
 
     def refresh(self) -> None:
         """Write the rules as Python, if the text is unfolded."""

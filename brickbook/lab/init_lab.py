@@ -72,7 +72,7 @@ class InitLab(Panel):
         self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
         self.detail = Detail()
         self.forecast = Forecast()
-        self.bar = Bar(self.press_initialize, self.press_undo, self.python)
+        self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
@@ -153,7 +153,8 @@ class InitLab(Panel):
     def show_weights(self) -> None:
         """Show the numbers of the model."""
         self.grid.show(self.comparison, self.plan, self.report)
-        self.bar.allow(self.plan is not None, self.session.why_no_undo)
+        past = self.session.history
+        self.bar.allow(self.plan is not None, past.why_no_undo, past.why_no_redo)
         self.show_detail()
 
     def show_detail(self) -> None:
@@ -206,6 +207,14 @@ class InitLab(Panel):
             self.bar.status.say("Undone: the weights are what they were before.", "info")
             self.show_weights()
 
+    def redo(self) -> None:
+        """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
+        with MODEL_LOCK:
+            self.check_name()
+            self.session.redo()
+            self.bar.status.say("Done again: the weights are what Undo took away.", "info")
+            self.show_weights()
+
     def check_name(self) -> None:
         """Say and raise it if the name means another model now: nobody would see the weights."""
         if stranger(self.namespace, self.name, self.model):
@@ -224,6 +233,12 @@ class InitLab(Panel):
         """Undo; another model is spoken of already."""
         with suppress(AnotherModelError):
             self.undo()
+
+    @guarded
+    def press_redo(self, _button: w.Button) -> None:
+        """Redo; another model is spoken of already."""
+        with suppress(AnotherModelError):
+            self.redo()
 
     @guarded
     def choose(self, _change: object) -> None:

@@ -59,7 +59,7 @@ def test_undo_is_exact(dtype):
     before = copies(session.model)
     before_bits = session.model[0].bias.detach().clone().view(torch.uint8)
     session.apply(InitState.from_cfg(RULES, 3))
-    assert session.why_no_undo == "" and not torch.equal(
+    assert session.history.why_no_undo == "" and not torch.equal(
         before["0.weight"], session.model[0].weight
     )
     session.undo()
@@ -87,7 +87,7 @@ def test_beyond_the_budget_there_is_no_undo_and_a_reason():
     assert session.why_not(session.plan(state)) == reason
     before = copies(session.model)
     session.apply(state)
-    assert session.copies == {} and session.why_no_undo == reason
+    assert session.history.done == [] and session.history.why_no_undo == reason
     with pytest.raises(ConfigError) as caught:
         session.undo()
     assert str(caught.value) == f"undo: {reason}"
@@ -97,7 +97,7 @@ def test_beyond_the_budget_there_is_no_undo_and_a_reason():
 def test_only_what_is_written_is_kept():
     session = InitSession(net())
     session.apply(InitState.from_cfg(RULES[1]))
-    assert list(session.copies) == ["1.weight", "1.bias"]
+    assert list(session.history.done[-1].copies) == ["1.weight", "1.bias"]
 
 
 def test_a_checkpoint_is_undone_with_its_buffers(tmp_path):
@@ -141,7 +141,7 @@ def test_a_failure_in_the_middle_puts_everything_back():
     finally:
         del INITIALIZERS.module_dict["FailingInit"]
     assert same(session.model, before)
-    assert session.report is None and session.why_no_undo == "Nothing to undo yet."
+    assert session.report is None and session.history.why_no_undo == "Nothing to undo yet."
 
 
 def test_a_model_without_memory_is_refused_and_can_be_looked_at():
@@ -170,3 +170,33 @@ def test_a_parametrised_weight_is_undone():
     assert not same(session.model, before)
     session.undo()
     assert same(session.model, before)
+
+
+def test_undo_and_redo_go_through_several_steps():
+    session = InitSession(net())
+    states = [copies(session.model)]
+    for seed in (1, 2, 3):
+        session.apply(InitState.from_cfg(RULES, seed))
+        states.append(copies(session.model))
+    for state in (states[2], states[1], states[0]):
+        session.undo()
+        assert same(session.model, state)
+    assert session.report is None and session.history.why_no_undo == "Nothing to undo yet."
+    for state, seed in zip(states[1:], (1, 2, 3), strict=True):
+        session.redo()
+        assert same(session.model, state) and session.report.seed == seed
+    with pytest.raises(ConfigError) as caught:
+        session.redo()
+    assert str(caught.value) == "redo: Nothing to redo."
+    session.undo()
+    session.apply(InitState.from_cfg(RULES, 9))
+    assert session.history.why_no_redo == "Nothing to redo."
+    session.undo()
+    assert same(session.model, states[2])
+
+
+def test_the_oldest_steps_are_dropped_where_the_budget_ends():
+    session = InitSession(net(), undo_budget=2000)  # one step keeps 960 bytes
+    for seed in (1, 2, 3):
+        session.apply(InitState.from_cfg(RULES, seed))
+    assert [step.report.seed for step in session.history.done] == [2, 3]

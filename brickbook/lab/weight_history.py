@@ -1,0 +1,135 @@
+"""Weights that were written over, kept within a budget: the way back and forth again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.errors import BadValueError
+from brickbook.init.report import InitReport
+from brickbook.lab.init_words import size_text
+
+__all__ = ["NOTHING_YET", "Step", "WeightHistory", "tensors_of"]
+
+NOTHING_YET = "Nothing to undo yet."
+NOTHING_UNDONE = "Nothing to redo."
+
+
+@dataclass
+class Step:
+    """One initialisation: what it did, and the other values of the tensors it wrote.
+
+    They are the old ones while the step is done, and the new ones while it is undone.
+    """
+
+    report: InitReport
+    copies: dict[str, Tensor]
+
+    @property
+    def size(self) -> int:
+        """How many bytes the copies take."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.copies.values())
+
+
+class WeightHistory:
+    """The steps of one model that can be undone and redone; all copies fit into ``budget`` bytes.
+
+    ``why_no_undo`` and ``why_no_redo`` say why not, "" if it can be done.
+    """
+
+    def __init__(self, model: nn.Module, budget: int) -> None:
+        self.model, self.budget = model, budget
+        self.done: list[Step] = []
+        self.undone: list[Step] = []
+        self.reason = NOTHING_YET
+
+    @property
+    def why_no_undo(self) -> str:
+        """Why there is nothing to undo."""
+        return "" if self.done else self.reason
+
+    @property
+    def why_no_redo(self) -> str:
+        """Why there is nothing to redo."""
+        return "" if self.undone else NOTHING_UNDONE
+
+    @property
+    def report(self) -> InitReport | None:
+        """What the last step did that is not undone."""
+        return self.done[-1].report if self.done else None
+
+    def why_not(self, tensors: Iterable[tuple[str, Tensor]]) -> str:
+        """Say why tensors cannot be kept; "" if they can."""
+        need = sum(tensor.numel() * tensor.element_size() for _, tensor in tensors)
+        if need <= self.budget:
+            return ""
+        return (
+            f"There will be no Undo: the old weights take {size_text(need)}B, "
+            f"more than the budget of {size_text(self.budget)}B (undo_budget)."
+        )
+
+    def copy(self, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+        """Return copies on the CPU."""
+        return {
+            name: tensor.detach().to("cpu", copy=True, memory_format=torch.preserve_format)
+            for name, tensor in tensors
+        }
+
+    def push(self, report: InitReport, copies: dict[str, Tensor], reason: str) -> None:
+        """Note a step that was done; the oldest ones are dropped where the budget ends.
+
+        Without copies (``reason`` says why) there is no way back from here.
+        """
+        self.undone.clear()
+        self.reason = reason or NOTHING_YET
+        if not copies:
+            self.done.clear()
+            return
+        self.done.append(Step(report, copies))
+        while sum(step.size for step in self.done) > self.budget:
+            self.done.pop(0)
+
+    def undo(self) -> None:
+        """Put back what the last step has written, bit for bit.
+
+        Raises ValueError, with nothing written, if there is no step or it fits no longer.
+        """
+        if self.why_no_undo:
+            raise BadValueError("undo", self.why_no_undo)
+        self.swap(self.done[-1].copies)
+        self.undone.append(self.done.pop())
+        self.reason = NOTHING_YET
+
+    def redo(self) -> None:
+        """Write again what the last undone step had written, bit for bit; raises as `undo`."""
+        if self.why_no_redo:
+            raise BadValueError("redo", self.why_no_redo)
+        self.swap(self.undone[-1].copies)
+        self.done.append(self.undone.pop())
+
+    def forget(self) -> None:
+        """Let go of all copies."""
+        self.done.clear()
+        self.undone.clear()
+        self.reason = NOTHING_YET
+
+    def swap(self, copies: dict[str, Tensor]) -> None:
+        """Exchange the copies with what the model holds, after a look whether each still fits."""
+        tensors = dict(tensors_of(self.model))
+        for name, copy in copies.items():
+            if name not in tensors or tensors[name].shape != copy.shape:
+                raise BadValueError(name, "the model has changed since: it cannot be put back.")
+        with torch.no_grad():
+            for name, copy in copies.items():
+                now = tensors[name].detach().to("cpu", copy=True)
+                tensors[name].copy_(copy)
+                copy.copy_(now)
+
+
+def tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield every parameter and buffer once."""
+    yield from model.named_parameters()
+    yield from model.named_buffers()
