@@ -14,6 +14,7 @@ from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_presets import PRESETS
 from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
+from brickbook.lab.panel_state import PanelState
 from brickbook.lab.panels import close_tree, guarded
 
 __all__ = ["RuleList"]
@@ -25,7 +26,8 @@ CHOOSE = "choose …"
 class RuleList(Part):
     """The rules and the seed: ``state`` is what the controls say, ``changed`` hears of edits.
 
-    Controls by name, for a program: ``cards``, ``add``, ``presets``, ``seed``.
+    ``panel`` holds it with its history. Controls by name, for a program: ``cards``, ``add``,
+    ``presets``, ``seed``, ``back``, ``forth``.
     """
 
     spot = 2  # below the seed
@@ -33,7 +35,7 @@ class RuleList(Part):
     def __init__(
         self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
     ) -> None:
-        self.model, self.state, self.changed = model, state, changed
+        self.model, self.panel, self.changed = model, PanelState(state), changed
         self.classes = Classes(model)
         self.names = [name for name, _ in model.named_modules() if name]
         self.cards: list[RuleCard] = []
@@ -58,11 +60,43 @@ class RuleList(Part):
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )
+        self.back = icon_button("reply", "Take the last edit of the rules back")
+        self.forth = icon_button("share", "Make that edit again", self.back)
         self.fill()
         self.add.on_click(self.press_add)
+        self.back.on_click(lambda _: self.travel(self.panel.undo()))
+        self.forth.on_click(lambda _: self.travel(self.panel.redo()))
         self.presets.observe(self.take_preset, "value")
         self.seed.observe(self.take_seed, "value")
-        super().__init__(self.presets, self.seed, self.shelf, self.add)
+        last = w.HBox([self.add, self.back, self.forth], layout=wide(align_items="center"))
+        super().__init__(self.presets, self.seed, self.shelf, last)
+
+    @property
+    def state(self) -> InitState:
+        """The rules and the seed at hand; setting it is an edit that can be taken back."""
+        return self.panel.state
+
+    @state.setter
+    def state(self, state: InitState) -> None:
+        self.panel = self.panel.apply(state)
+        self.allow()
+
+    def allow(self) -> None:
+        """Say which way the history goes."""
+        self.back.disabled, self.forth.disabled = not self.panel.past, not self.panel.future
+
+    @guarded
+    def travel(self, panel: PanelState) -> None:
+        """Show other rules: of the history, or a kept variant."""
+        self.panel = panel
+        self.allow()
+        self.seed.unobserve(self.take_seed, "value")
+        self.seed.value = "" if self.state.seed is None else str(self.state.seed)
+        self.seed.observe(self.take_seed, "value")
+        self.say("")
+        self.presets.value = CHOOSE
+        self.fill()
+        self.changed()
 
     @property
     def errors(self) -> dict[str, str]:
@@ -76,6 +110,7 @@ class RuleList(Part):
 
     def fill(self) -> None:
         """Make the cards anew."""
+        self.allow()
         old, self.cards = self.cards, [self.card(at) for at in range(len(self.state))]
         self.arrange()
         for card in old:

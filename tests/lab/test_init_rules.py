@@ -299,6 +299,28 @@ def test_a_parameters_name_is_a_part_of_the_model_too():
     assert plan(edited.rules.model, edited.cfg)["2.weight"].source == "init_cfg[0].override"
 
 
+def test_edits_of_the_rules_are_taken_back_and_made_again():
+    edited = Edited([KAIMING, ONE])
+    rules = edited.rules
+    assert rules.back.disabled and rules.forth.disabled
+    rules.add.click()
+    rules.seed.value = "5"
+    rules.presets.value = "Xavier, uniform"
+    preset = edited.cfg
+    told = edited.told
+    rules.back.click()
+    assert len(edited.cfg) == 3 and rules.state.seed == 5 and edited.told == told + 1
+    rules.back.click()
+    assert rules.state.seed == 0 and rules.seed.value == "0"
+    rules.back.click()
+    assert edited.cfg == [KAIMING, ONE] and len(rules.cards) == 2
+    assert rules.back.disabled and not rules.forth.disabled
+    for _ in range(3):
+        rules.forth.click()
+    assert edited.cfg == preset and rules.seed.value == "5" and rules.forth.disabled
+    assert rules.last_error is None
+
+
 def test_a_row_shrinks_to_its_column():
     edited = Edited([WITH_TWO, {"type": "Pretrained", "checkpoint": "w.pth"}])
     layout = edited.rules.cards[0].overrides[0].name.layout
