@@ -1,0 +1,71 @@
+"""Long work in a thread of its own: progress at most ten times a second, and a way to stop it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["PAUSE", "Worker"]
+
+PAUSE = 0.1  # seconds between two reports: notebooks drop messages that come too fast
+
+GoOn = Callable[[int, int], bool]
+
+
+class Worker:
+    """Does one task at a time; starting another stops the one before.
+
+    ``progress`` hears (done, total) while a task runs; it is called in the task's thread.
+    """
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self.progress = progress
+        self.thread: threading.Thread | None = None
+        self.stop = threading.Event()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is running that was not told to stop."""
+        return self.thread is not None and self.thread.is_alive() and not self.stop.is_set()
+
+    def start(
+        self, task: Callable[[GoOn], Any], then: Callable[[Any, Exception | None], None]
+    ) -> None:
+        """Run ``task(go_on)`` and give ``then`` its result, or its exception.
+
+        A task asks ``go_on(done, total)`` now and then; once that is False it should end, and
+        nobody hears of it any more.
+        """
+        self.cancel()
+        stop = self.stop = threading.Event()
+        last = [0.0]
+
+        def go_on(done: int, total: int) -> bool:
+            now = time.monotonic()
+            if not stop.is_set() and now - last[0] >= PAUSE:
+                last[0] = now
+                self.progress(done, total)
+            return not stop.is_set()
+
+        def run() -> None:
+            found, error = None, None
+            try:
+                found = task(go_on)
+            except Exception as caught:
+                error = caught
+            if not stop.is_set():
+                then(found, error)
+
+        self.thread = threading.Thread(target=run, name="brickbook-worker", daemon=True)
+        self.thread.start()
+
+    def cancel(self) -> None:
+        """Tell the task that runs to stop; it is not waited for."""
+        self.stop.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until the task has ended."""
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join(seconds)

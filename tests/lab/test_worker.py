@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from brickbook.lab import worker
+from brickbook.lab.worker import Worker
+
+
+def work(count: int, gate: threading.Event | None = None):
+    def task(go_on):
+        for step in range(count):
+            if not go_on(step, count):
+                return None
+            if gate is not None:
+                gate.wait(5)
+        return "done"
+
+    return task
+
+
+def test_the_result_arrives():
+    told, heard = [], []
+    found = Worker(lambda done, total: told.append((done, total)))
+    found.start(work(3), lambda *result: heard.append(result))
+    found.wait(5)
+    assert heard == [("done", None)] and told[0] == (0, 3) and not found.busy
+
+
+def test_an_exception_arrives():
+    heard = []
+    found = Worker(lambda done, total: None)
+    found.start(lambda go_on: 1 / 0, lambda *result: heard.append(result))
+    found.wait(5)
+    assert heard[0][0] is None and isinstance(heard[0][1], ZeroDivisionError)
+
+
+def test_what_is_cancelled_is_heard_of_no_more():
+    heard, gate = [], threading.Event()
+    found = Worker(lambda done, total: None)
+    found.start(work(1000, gate), lambda *result: heard.append(result))
+    assert found.busy
+    found.cancel()
+    assert not found.busy
+    gate.set()
+    found.wait(5)
+    assert heard == []
+
+
+def test_a_new_task_stops_the_old_one():
+    heard, gate = [], threading.Event()
+    found = Worker(lambda done, total: None)
+    found.start(work(1000, gate), lambda *result: heard.append("old"))
+    old = found.thread
+    found.start(work(1), lambda *result: heard.append("new"))
+    gate.set()
+    found.wait(5)
+    old.join(5)
+    assert heard == ["new"]
+
+
+@pytest.mark.parametrize("pause, least", [(0.0, 1000), (1000.0, 1)])
+def test_progress_is_told_at_most_so_often(monkeypatch, pause, least):
+    monkeypatch.setattr(worker, "PAUSE", pause)
+    told = []
+    found = Worker(lambda done, total: told.append(done))
+    found.start(work(1000), lambda *result: None)
+    found.wait(5)
+    assert len(told) == least
