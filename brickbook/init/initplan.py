@@ -67,6 +67,9 @@ class InitPlan(Mapping[str, Row]):
         words = [str(item) for item in self.unmatched]
         return block(repr(self), words, table(*plan_columns(self.rows)))
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     def frame(self) -> Any:
         """Return the plan as a pandas DataFrame, one row a parameter; needs pandas."""
         import pandas as pd  # an optional package: only this table wants it

@@ -105,6 +105,9 @@ class InitReport(Mapping[str, Record]):
         words = [str(item) for item in self.plan.unmatched]
         return block(repr(self), words, table(heads, rows))
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
         return {

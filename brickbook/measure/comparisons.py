@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from brickbook.markup import block, shape, table
 from brickbook.measure.bins import cell, edges, finest, level_of, merge, width_of
 from brickbook.measure.records import read
-from brickbook.measure.snapshots import Kind, Snapshot, TensorStats
+from brickbook.measure.showing import holes, number, spark
+from brickbook.measure.snapshots import Snapshot
+from brickbook.measure.stats import Kind, TensorStats
 
-__all__ = ["Comparison", "Pair", "Status", "compare", "pair"]
+__all__ = [
+    "Comparison", "Pair", "Status", "compare", "comparison_columns", "comparison_row", "pair",
+    "together",
+]  # fmt: skip
 
 Status = Literal["changed", "untouched", "added", "removed"]
+# A sign beside the word: colours are for those who see them.
+MARKS: dict[Status, str] = {
+    "changed": "● changed",
+    "untouched": "untouched",
+    "added": "+ added",
+    "removed": "− removed",
+}
 ROUNDING = 1e-12
 NOTHING = TensorStats("", "parameter", (), "")
 
@@ -101,6 +114,13 @@ class Comparison(Mapping[str, Pair]):
     def __repr__(self) -> str:
         return f"Comparison({len(self)} tensors, {len(self.changed)} changed)"
 
+    def _repr_html_(self) -> str:
+        heads, rows, numbers = comparison_columns(self.values())
+        return block(repr(self), [], table(heads, rows, right=numbers))
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON-able values: its two snapshots."""
         return {"before": self.before.to_dict(), "after": self.after.to_dict()}
@@ -129,20 +149,62 @@ def pair(
     are no limit: all its elements are known.
     """
     name = (after or before or NOTHING).name
-    sides = [stats for stats in (before, after) if stats and stats.counts]
-    if not sides:
-        return Pair(name, before, after)
-    spans = [ends(stats) for stats in sides] + ([cover] if cover else [])
+    low, width, counts = together((before, after), bins, cover)
+    return Pair(name, before, after, low, width, *counts)
+
+
+def together(
+    sides: Sequence[TensorStats | None],
+    bins: int = 64,
+    cover: tuple[float, float] | None = None,
+) -> tuple[float, float, tuple[tuple[int, ...], ...]]:
+    """Bring the histograms of any number of tensors onto common bins, as `pair` does for two.
+
+    Returns where the bins begin, their width, and the counts of each side; no bins if no side has
+    values.
+    """
+    full = [stats for stats in sides if stats and stats.counts]
+    if not full:
+        return 0.0, 1.0, ((),) * len(sides)
+    spans = [ends(stats) for stats in full] + ([cover] if cover else [])
     low, high = min(span[0] for span in spans), max(span[1] for span in spans)
     if low == high:
-        level = level_of(sides[0].width)
+        level = level_of(full[0].width)
     else:
-        spread = [level_of(stats.width) for stats in sides if stats.min != stats.max]
+        spread = [level_of(stats.width) for stats in full if stats.min != stats.max]
         level = max([finest(low, high, bins), *spread])
     start = cell(low, level)
     room = cell(high, level) - start + 1
-    counts = (tuple(onto(stats, level, start, room)) for stats in (before, after))
-    return Pair(name, before, after, start * width_of(level), width_of(level), *counts)
+    counts = tuple(tuple(onto(stats, level, start, room)) for stats in sides)
+    return start * width_of(level), width_of(level), counts
+
+
+def comparison_columns(
+    pairs: Iterable[Pair],
+) -> tuple[Sequence[str], list[Sequence[str]], range]:
+    """The heads and rows of a comparison's table, and which columns are numbers."""
+    heads = (
+        "tensor", "", "shape", "mean before", "mean after", "std before", "std after",
+        "histogram before", "histogram after", "",
+    )  # fmt: skip
+    return heads, [comparison_row(item) for item in pairs], range(3, 7)
+
+
+def comparison_row(item: Pair) -> Sequence[str]:
+    """One row of a comparison; both histograms stand over the same bins."""
+    was, now = item.before, item.after
+    return (
+        item.name,
+        MARKS[item.status],
+        shape(item.latest.shape),
+        number(was.mean if was else None),
+        number(now.mean if now else None),
+        number(was.std if was else None),
+        number(now.std if now else None),
+        spark(item.counts_before),
+        spark(item.counts_after),
+        holes(item.latest),
+    )
 
 
 def alike(before: TensorStats, after: TensorStats) -> bool:

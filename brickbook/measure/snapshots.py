@@ -6,70 +6,25 @@ import math
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError
-from brickbook.measure.bins import cell, edges, level_of, width_of
+from brickbook.markup import block, table
+from brickbook.measure.bins import cell, level_of, width_of
 from brickbook.measure.records import read
+from brickbook.measure.showing import snapshot_columns
+from brickbook.measure.stats import Kind, TensorStats
 from brickbook.measure.tally import NARROW, PIECE, Scratch, Tally, pieces
 
 __all__ = ["Kind", "Snapshot", "TensorStats", "snapshot"]
 
-Kind = Literal["parameter", "buffer"]
 MOST_BINS = 1024
 SAMPLE = 1024
 CONSTANT_BINS = 5  # a constant c gets a bin of about |c| / 2**5
-
-
-@dataclass(frozen=True, repr=False)
-class TensorStats:
-    """The numbers of one tensor.
-
-    ``count`` counts all elements, of a complex tensor its real and imaginary parts. NaN and
-    infinite elements (float64: beyond ±2**1000) are counted in ``nan`` and ``inf`` and left out of
-    everything else; where no value is left, ``min``, ``max``, ``mean`` and ``std`` are None.
-    ``std`` divides by the number of values, not by one less; it is None too where it is too large
-    for a float64. ``zeros`` is a fraction of ``count``.
-
-    ``counts[i]`` elements lie in ``[low + i*width, low + (i+1)*width)``; ``width`` is a power of
-    two and ``low`` a multiple of it. A constant tensor has one bin.
-
-    ``missing`` says why there are no values at all: "meta", "uninitialized", a layout such as
-    "sparse_coo", or "". ``digest`` is a checksum over at most 1024 of the elements.
-    """
-
-    name: str
-    kind: Kind
-    shape: tuple[int, ...]
-    dtype: str
-    count: int = 0
-    min: float | None = None
-    max: float | None = None
-    mean: float | None = None
-    std: float | None = None
-    zeros: float = 0.0
-    nan: int = 0
-    inf: int = 0
-    counts: tuple[int, ...] = ()
-    low: float = 0.0
-    width: float = 1.0
-    missing: str = ""
-    digest: int = 0
-
-    @property
-    def edges(self) -> tuple[float, ...]:
-        """The ends of the bins: one more than there are counts."""
-        return edges(self.low, self.width, len(self.counts))
-
-    def __repr__(self) -> str:
-        size = f"{self.dtype} {self.shape}"
-        if self.mean is None or self.std is None:
-            return f"TensorStats({self.name!r}, {size}, {self.missing or 'no'} values)"
-        return f"TensorStats({self.name!r}, {size}, mean {self.mean:.4g}, std {self.std:.4g})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,6 +46,13 @@ class Snapshot(Mapping[str, TensorStats]):
     def __repr__(self) -> str:
         values = sum(stats.count for stats in self.tensors.values())
         return f"Snapshot({len(self)} tensors, {values:,} values)"
+
+    def _repr_html_(self) -> str:
+        heads, rows, numbers = snapshot_columns(self.values())
+        return block(repr(self), [], table(heads, rows, right=numbers))
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as JSON-able values."""
