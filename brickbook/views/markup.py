@@ -1,26 +1,69 @@
-"""Snapshots as HTML: what a notebook shows of them."""
+"""What is seen of a comparison where there is no kernel: one picture and one table, as HTML.
+
+It passes the filter of an untrusted notebook: no script, no style sheet, no ``<svg>`` element, but
+an image that holds one, and inline styles. Its ink is a grey that is read on light and dark.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
 
-from brickbook.markup import block, shape, table
-from brickbook.measure.snapshots import Snapshot, TensorStats
-from brickbook.views.grid import holes
+from brickbook.markup import block, table
+from brickbook.measure.comparisons import comparison_columns
+from brickbook.views.picture import comparison_picture
 
-__all__ = ["snapshot_html"]
+if TYPE_CHECKING:
+    from brickbook.init.initplan import InitPlan
+    from brickbook.init.report import InitReport
+    from brickbook.measure.comparisons import Comparison
 
-
-def snapshot_html(snapshot: Snapshot) -> str:
-    """The numbers of every tensor."""
-    heads = ("tensor", "shape", "dtype", "min", "max", "mean", "std", "zeros", "")
-    rows = [numbers(stats) for stats in snapshot.values()]
-    return block(repr(snapshot), [], table(heads, rows, right=range(3, 8)))
+__all__ = ["Static", "static"]
 
 
-def numbers(stats: TensorStats) -> Sequence[str]:
-    """One row of a snapshot."""
-    values = (stats.min, stats.max, stats.mean, stats.std)
-    shown = ("–" if value is None else f"{value:.4g}" for value in values)
-    zeros = f"{stats.zeros:.2%}" if stats.count else "–"
-    return (stats.name, shape(stats.shape), stats.dtype, *shown, zeros, holes(stats))
+@dataclass(frozen=True, repr=False)
+class Static:
+    """HTML with a line of text for those who show none."""
+
+    html: str
+    words: str
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": self.words, "text/html": self.html}
+
+
+def static(
+    comparison: Comparison,
+    plan: InitPlan | None = None,
+    report: InitReport | None = None,
+    *,
+    title: str = "",
+    most: int = 24,
+) -> Static:
+    """Return a still view of a comparison for a notebook that must look right without a kernel.
+
+    The picture shows at most ``most`` parameters, those that changed before the others; the table
+    below has every tensor. A report's plan goes before ``plan``: its laws are what was written.
+    """
+    done = report.plan if report is not None else plan
+    names = [name for name, item in comparison.items() if item.kind == "parameter"]
+    first = sorted(names, key=lambda name: not comparison[name].changed)[:most]
+    chosen = [name for name in names if name in set(first)]
+    said = repr(report if report is not None else comparison)
+    words = f"{title}: {said}" if title else said
+    if len(chosen) < len(names):
+        words += f"; {len(chosen)} of {len(names)} parameters in the picture"
+    warnings = [str(item) for item in done.unmatched] if done is not None else []
+    picture = comparison_picture(comparison, done, names=chosen, columns=3)._repr_html_()
+    heads, rows, right = comparison_columns(comparison.values())
+    below = block("", [], table(heads, rows, right=right, shown=len(rows)))
+    warned = "".join(f'<div style="margin:2px 0">⚠ {escape(text)}</div>' for text in warnings)
+    drawn = f'<div style="margin:6px 0">{picture}</div>' if chosen else ""
+    return Static(f"<div><div>{escape(words)}</div>{warned}{drawn}{below}</div>", words)

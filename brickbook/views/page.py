@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from brickbook.init.initplan import InitPlan
     from brickbook.init.report import InitReport
 
-__all__ = ["page"]
+__all__ = ["page", "still"]
 
 PAGE_CSS = Path(__file__).with_name("page.css")
 # The browser itself refuses any request to anywhere.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'"
+NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
 # The module is told of no kernel: its traits never change but for what is chosen.
 START = """
 import grid from "data:text/javascript;base64,{module}";
@@ -48,15 +49,20 @@ FRAME = """<!DOCTYPE html>
 <body>
 <h1>{title}</h1>
 {words}
-<noscript><p>The histograms are drawn by a script in this file.</p></noscript>
+{body}
+</body>
+</html>
+"""
+GRID = """<noscript><p>The histograms are drawn by a script in this file.</p></noscript>
 <main id="grid"></main>
 {plan}
 <script type="application/json" id="meta">{meta}</script>
 <script type="text/plain" id="counts">{counts}</script>
-<script type="module">{start}</script>
-</body>
-</html>
-"""
+<script type="module">{start}</script>"""
+STILL = """<main>
+<details open><summary>Picture</summary><div style="overflow-x:auto">{picture}</div></details>
+<details id="plan" open><summary>Table</summary>{table}</details>
+</main>"""
 
 
 def page(
@@ -72,17 +78,32 @@ def page(
     todo = plan if plan is not None else report.plan if report is not None else None
     payload = grid_payload(comparison, todo, report)
     module = base64.b64encode(GRID_JS.read_bytes()).decode()
-    return FRAME.format(
-        policy=POLICY,
-        title=escape(title),
-        css=PAGE_CSS.read_text(encoding="utf-8") + GRID_CSS.read_text(encoding="utf-8"),
-        words="\n".join(words(comparison, todo, report)),
+    body = GRID.format(
         plan=plan_section(todo),
         # A name may contain "</script>"; JSON may spell any letter as a number.
         meta=json.dumps(payload.meta, separators=(",", ":")).replace("<", "\\u003c"),
         counts=base64.b64encode(payload.buffer).decode(),
         start=START.format(module=module),
     )
+    css = PAGE_CSS.read_text(encoding="utf-8") + GRID_CSS.read_text(encoding="utf-8")
+    return framed(title, POLICY, css, words(comparison, todo, report), body)
+
+
+def still(title: str, told: str, warnings: Iterable[str], picture: str, table: str) -> str:
+    """Return a self-contained HTML page without any script: words, an SVG and a table below it.
+
+    ``picture`` and ``table`` are HTML already. It follows the reader's light or dark colours.
+    """
+    lines = [f'<p class="done">{escape(told)}</p>']
+    lines += (f'<p class="warn">{escape(text)}</p>' for text in warnings)
+    body = STILL.format(picture=picture, table=table)
+    return framed(title, NO_SCRIPT, PAGE_CSS.read_text(encoding="utf-8"), lines, body)
+
+
+def framed(title: str, policy: str, css: str, words: Iterable[str], body: str) -> str:
+    """A whole page."""
+    told = "\n".join(words)
+    return FRAME.format(policy=policy, title=escape(title), css=css, words=told, body=body)
 
 
 def words(

@@ -9,7 +9,6 @@ from torch import nn
 from brickbook.init import initialize, plan
 from brickbook.markup import table
 from brickbook.measure import snapshot
-from brickbook.views.markup import snapshot_html
 
 EVIL = "<img src=x onerror=alert(1)>"
 RULES = [{"type": "Constant", "val": 1.0, "layer": "Linear"}]
@@ -48,7 +47,7 @@ def texts() -> dict[str, str]:
     todo = plan(net, RULES)
     return {
         "plan": todo._repr_html_(),
-        "snapshot": snapshot_html(snapshot(net)),
+        "snapshot": snapshot(net)._repr_html_(),
         "report": initialize(net, RULES)._repr_html_(),
     }
 
