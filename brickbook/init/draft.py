@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from torch import nn
@@ -16,7 +16,16 @@ from brickbook.init.matching import Index, Selector, is_norm_layer, read_selecto
 from brickbook.init.meeting import Hit, in_order, meet
 from brickbook.init.rows import Fit, Load, Run, Unmatched
 from brickbook.init.rules import Override, Rule
-from brickbook.init.targets import Slot, packs, slots, slots_named, unfit, unreachable
+from brickbook.init.targets import (
+    Slot,
+    held_in,
+    packs,
+    slots,
+    slots_named,
+    unfit,
+    unreachable,
+    writable,
+)
 from brickbook.init.unmatched import without_effect
 from brickbook.init.wishes import Kind, Wish
 
@@ -93,8 +102,8 @@ class Draft:
             ]
             places = {hit.place for hit in in_order(meet(word, index) for word in words)}
         for place in places:
-            for tensor in index.parts[place][1]._parameters.values():
-                self.kept[id(tensor)] = f"{item.name} is already initialised"
+            for me in everything(index.parts[place][1]):
+                self.kept[me] = f"{item.name} is already initialised"
 
     def hold(self, patterns: Iterable[tuple[str, Selector]]) -> None:
         """Keep everything away from the tensors that patterns mean."""
@@ -103,11 +112,11 @@ class Draft:
             meeting = meet(selector, index)
             for hit in meeting.hits:
                 part = index.parts[hit.place][1]
-                for slot in slots_named(part, hit.keys or "*"):
-                    self.protected[identity(part, slot)] = f"{path} protects it"
+                for slot in slots_named(part, hit.keys) if hit.keys else ():
+                    mine = (identity(part, slot), *map(id, held_in(part, slot)))
+                    self.protected.update(dict.fromkeys(mine, f"{path} protects it"))
                 if not hit.keys:
-                    mine = (tensor for tensor in part._buffers.values() if tensor is not None)
-                    self.protected.update((id(tensor), f"{path} protects it") for tensor in mine)
+                    self.protected.update(dict.fromkeys(everything(part), f"{path} protects it"))
             if not meeting.hits:
                 names = [name for name, _ in self.model.named_parameters()]
                 shown = selector.word if isinstance(selector.word, str) else selector.text
@@ -219,7 +228,7 @@ class Draft:
         for key, tensor in part._parameters.items():
             if tensor is not None:
                 law = None
-                if type(tensor) is nn.Parameter:  # not one without a shape yet
+                if writable(tensor):
                     law = known.get((kind, key, tensor.shape, tensor.dtype))
                 if law is None:
                     return False
@@ -277,18 +286,19 @@ class Draft:
             reason = f"{wish.rule.kind} needs {least} dimensions; a norm keeps its own"
             self.left.update({id(p): reason for p in part._parameters.values()})
             return False
-        if slot.key in ("weight", "bias") and not slot.via:
+        if slot.key in ("weight", "bias") and not (slot.via or hit.keys):
             known = type(part), slot.key, slot.tensor.shape, slot.tensor.dtype
             wish.usual[known] = law
         claims = self.claims.setdefault(me, [])
         if not (claims and claims[-1].wish is wish):  # one claim for a tied tensor
             self.order += 1
             claims.append(Claim(wish, law, self.order))
+        elif hit.keys:  # its own name says more than its layer's
+            claims[-1] = Claim(wish, law, claims[-1].order)
         if slot.via or slot.role == "buffer":
             self.named.setdefault(id(part), {})[slot.key] = slot
         if slot.via:
-            chain = part.get_submodule(f"parametrizations.{slot.key}")
-            self.left.update((id(p), f"it is set through {full}") for p in chain.parameters())
+            self.left.update((id(p), f"it is set through {full}") for p in held_in(part, slot))
         return True
 
 
@@ -300,6 +310,17 @@ def identity(part: nn.Module, slot: Slot) -> int:
     return id(slot.tensor)
 
 
+def everything(part: nn.Module) -> Iterator[int]:
+    """Yield what the tensors of one layer are known by: parameters, buffers, computed ones."""
+    for tensor in (*part._parameters.values(), *part._buffers.values()):
+        if tensor is not None:
+            yield id(tensor)
+    for slot in slots_named(part, "*"):
+        if slot.via:
+            yield identity(part, slot)
+            yield from map(id, held_in(part, slot))
+
+
 def depth(source: Source) -> int:
     """Return how deep in the model a source stands; 0 for the model itself."""
     return source.name.count(".") + 1 if source.name else 0
@@ -307,9 +328,12 @@ def depth(source: Source) -> int:
 
 def topmost(hits: Iterable[Hit], index: Index) -> list[str]:
     """Return the names of the modules met that are not inside of others that are."""
-    names = [index.parts[hit.place][0] for hit in hits]
-    outer: list[str] = []
-    for name in sorted(names, key=lambda name: name.count(".")):
-        if not any(not up or name == up or name.startswith(f"{up}.") for up in outer):
-            outer.append(name)
-    return sorted(outer, key=names.index)
+    names = dict.fromkeys(index.parts[hit.place][0] for hit in hits)
+    if "" in names:
+        return [""]
+
+    def inside(name: str) -> bool:
+        words = name.split(".")
+        return any(".".join(words[:at]) in names for at in range(1, len(words)))
+
+    return [name for name in names if not inside(name)]

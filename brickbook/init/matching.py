@@ -11,15 +11,18 @@ from typing import Literal
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
 
 from brickbook.errors import BadValueError
 
 __all__ = [
-    "Index", "Selector", "class_names", "is_norm_layer", "known_classes", "matches", "plain_name",
-    "post_order", "read_selector",
+    "Index", "Selector", "class_names", "is_norm_class", "is_norm_layer", "known_classes",
+    "matches", "plain_name", "post_order", "read_selector",
 ]  # fmt: skip
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+NAMED_AS_NORM = re.compile(r"Norm(?:Act|Gated)?(?:\d[dD])?$")
+NO_NORMS = (nn.Linear, _ConvNd, nn.Embedding, nn.EmbeddingBag)
 COMPOSITES = (
     nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder,
     nn.TransformerEncoderLayer, nn.TransformerDecoderLayer,
@@ -71,9 +74,23 @@ def matches(module: nn.Module, layers: Sequence[str | type]) -> bool:
     return matches_class(type(module), tuple(layers))
 
 
+@lru_cache(maxsize=4096)
+def is_norm_class(kind: type) -> bool:
+    """Whether the weight of a class is a scale: torch's norms, and by their names all others.
+
+    >>> is_norm_class(nn.GroupNorm), is_norm_class(type("LlamaRMSNorm", (nn.Module,), {}))
+    (True, True)
+    """
+    named = NAMED_AS_NORM.search(kind.__name__) is not None
+    return issubclass(kind, NORMS) or (named and not issubclass(kind, NO_NORMS))
+
+
 def is_norm_layer(module: nn.Module) -> bool:
     """Whether a module is a normalisation layer: its weight is a scale, not a projection."""
-    return isinstance(module, NORMS)
+    if isinstance(module, NORMS):
+        return True
+    weight = module._parameters.get("weight")
+    return weight is not None and not module._modules and is_norm_class(type(module))
 
 
 def post_order(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -167,9 +184,14 @@ class Index:
         """Where each module stands, by id."""
         return {id(part): at for at, (_, part) in enumerate(self.parts)}
 
+    @cached_property
+    def by_name(self) -> dict[str, nn.Module]:
+        """Every part by its full name."""
+        return dict(self.parts)
+
     def part(self, name: str) -> nn.Module:
         """Return a module by its full name."""
-        return next(part for full, part in self.parts if full == name)
+        return self.by_name[name]
 
     def of_class(self, layers: tuple[str | type, ...]) -> list[int]:
         """Return the places of the modules that classes or their names mean, in order."""

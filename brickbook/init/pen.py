@@ -83,8 +83,12 @@ class Pen:
     def set(self, row: Row) -> None:
         """Hand a drawn tensor to its parametrisation, which computes what to keep."""
         owner, _, key = row.name.rpartition(".")
+        part = self.model.get_submodule(owner)
         try:
-            setattr(self.model.get_submodule(owner), key, self.tensors[row.name])
+            setattr(part, key, self.tensors[row.name])
+            forget_origins(part.get_submodule(f"parametrizations.{key}").parameters())
+            if not computed(part, key).isfinite().all():
+                raise ValueError("it makes NaN or infinity of them")
         except ConfigError:
             raise
         except Exception as error:

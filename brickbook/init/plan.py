@@ -7,7 +7,7 @@ checkpoint's own entry. Between equals the later entry wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +22,7 @@ from brickbook.init.initplan import InitPlan
 from brickbook.init.matching import Selector, read_selector
 from brickbook.init.rows import Load, Row, Run
 from brickbook.init.rules import read_rules
-from brickbook.init.targets import Slot
+from brickbook.init.targets import Slot, held_in
 from brickbook.origins import origin_of
 
 __all__ = ["InitPlan", "Options", "plan", "plan_below", "walk"]
@@ -55,7 +55,11 @@ class Options:
     @property
     def protected(self) -> Iterator[tuple[str, Selector]]:
         """The patterns of what nothing may write, each with its path."""
-        given = [self.protect] if isinstance(self.protect, (str, type)) else list(self.protect)
+        given = [self.protect] if isinstance(self.protect, (str, type)) else self.protect
+        if not isinstance(given, Collection):
+            raise BadArgumentError(
+                "protect", f"expected a str, a class or a list of them, got {given!r}."
+            )
         for at, word in enumerate(given):
             path = f"protect[{at}]"
             if not isinstance(word, (str, type)):
@@ -142,6 +146,13 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
             stack += [(f"{name}.{key}" if name else key, child) for key, child in reversed(below)]
 
 
+def padding_rows(parts: Iterable[nn.Module]) -> Iterator[tuple[int, int]]:
+    """Yield the weights of embeddings, by id, with the row that stays 0, if there is one."""
+    for part in parts:
+        if isinstance(part, PADDED) and part.padding_idx is not None:
+            yield id(part._parameters.get("weight")), part.padding_idx
+
+
 class Finish:
     """Choosing the winner for every tensor; the outermost checkpoint comes last."""
 
@@ -150,6 +161,7 @@ class Finish:
         self.loads = [load for _, load in sorted(draft.loads, key=lambda item: -item[0])]
         self.steps: list[Run | Load] = [*draft.runs, *self.loads]
         self.first: dict[int, str] = {}
+        self.padding: dict[int, int] = {}
         self.tensors: dict[str, Tensor] = {}
         self.dtypes: dict[torch.dtype, str] = {}
         self.holds = bool(
@@ -159,7 +171,9 @@ class Finish:
     def plan(self) -> InitPlan:
         """Return the plan, rows in the order of ``named_parameters``."""
         draft = self.draft
-        rows = [row for prefix, part in walk(draft.model) for row in self.rows(prefix, part)]
+        parts = list(walk(draft.model))
+        self.padding = dict(padding_rows(part for _, part in parts))
+        rows = [row for prefix, part in parts for row in self.rows(prefix, part)]
         won = {row.source for row in rows if row.law is not None}
         return InitPlan(
             tuple(rows),
@@ -200,11 +214,11 @@ class Finish:
         """
         me = id(tensor)
         claims = self.draft.claims.get(me)
-        if self.holds or claims is None or len(claims) > 1 or me in self.first:
+        if self.holds or claims is None or len(claims) > 1:
+            return None
+        if me in self.first or me in self.padding:
             return None
         kind = type(part)
-        if issubclass(kind, PADDED):
-            return None
         self.first[me] = name
         wish, law, order = claims[0]
         rule, dtype = wish.rule, tensor.dtype
@@ -234,12 +248,13 @@ class Finish:
             () if is_lazy(tensor) else tuple(tensor.shape),
             self.dtypes.get(dtype) or self.dtypes.setdefault(dtype, str(dtype)[6:]),
         )
-        frozen = slot is None and not tensor.requires_grad
+        holders = [tensor] if slot is None or not slot.via else held_in(part, slot)
+        frozen = what[1] != "buffer" and not all(each.requires_grad for each in holders)
         owner = self.first.setdefault(me, name)
         if owner != name:
             return Row(*what, reason=f"it is {owner}", tied_to=owner, frozen=frozen, then=then)
         claims = draft.claims.get(me)
-        held = self.held(me, tensor, frozen)
+        held = self.held([me, *map(id, holders)], holders, frozen)
         if held or me in draft.kept:
             losers = tuple(claim.wish.rule.path for claim in claims or ())
             reason = held or draft.kept[me]
@@ -255,20 +270,24 @@ class Finish:
             *lost, best = sorted(claims, key=self.options.rank)
             losers = tuple(claim.wish.rule.path for claim in lost)
         rule = best.wish.rule
-        padding = part.padding_idx if isinstance(part, PADDED) else None
+        padding = self.padding.get(id(tensor))
+        if slot is not None and slot.via and slot.key == "weight" and isinstance(part, PADDED):
+            padding = part.padding_idx
         return Row(
             *what, best.law, rule.path, rule.kind, "", losers, "", frozen, then,
             best.order, best.wish.after, False, padding,
         )  # fmt: skip
 
-    def held(self, me: int, tensor: Tensor, frozen: bool) -> str:
-        """Say why nothing may write a tensor; "" if it may be written."""
-        if self.draft.protected and me in self.draft.protected:
-            return self.draft.protected[me]
+    def held(self, known: Iterable[int], holders: Iterable[Tensor], frozen: bool) -> str:
+        """Say why nothing may write what some tensors hold; "" if it may be written."""
+        for me in known if self.draft.protected else ():
+            if me in self.draft.protected:
+                return self.draft.protected[me]
         if frozen and self.options.frozen == "skip":
             return "it is frozen"
-        if self.options.only_missing and (origin := origin_of(tensor)):
-            return f"it was loaded from {origin}"
+        for tensor in holders if self.options.only_missing else ():
+            if origin := origin_of(tensor):
+                return f"it was loaded from {origin}"
         return ""
 
     def later(self, prefix: str) -> tuple[str, ...]:

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.init.laws import Law
-from brickbook.init.matching import NORMS
+from brickbook.init.laws import Law, TruncNormal
+from brickbook.init.matching import is_norm_class
 
-__all__ = ["DTYPES", "Slot", "out_of_range", "role_of", "slots", "slots_named", "unfit"]
+__all__ = ["DTYPES", "Slot", "held_in", "out_of_range", "role_of", "slots", "slots_named", "unfit"]
 
 Role = Literal["weight", "bias", "scale", "embedding", "buffer", "other"]
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128,
+)  # fmt: skip
 GATES = {nn.LSTM: 4, nn.GRU: 3, nn.LSTMCell: 4, nn.GRUCell: 3}
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 ROLE_WORDS = ("weight", "bias", "scale", "embedding")
@@ -47,7 +49,7 @@ class Slot(NamedTuple):
 @lru_cache(maxsize=4096)
 def role_of_weight(kind: type) -> Role:
     """Say what the parameter called ``weight`` is in layers of a class."""
-    if issubclass(kind, (*NORMS, nn.PReLU)):
+    if is_norm_class(kind) or issubclass(kind, nn.PReLU):
         return "scale"
     return "embedding" if issubclass(kind, (nn.Embedding, nn.EmbeddingBag)) else "weight"
 
@@ -94,6 +96,13 @@ def parametrised(part: nn.Module) -> Iterator[Slot]:
     for key, chain in part._modules["parametrizations"].items():  # pyright: ignore
         if all(hasattr(step, "right_inverse") for step in chain):
             yield Slot(role_of(part, key), key, computed(part, key), via=True)
+
+
+def held_in(part: nn.Module, slot: Slot) -> list[Tensor]:
+    """Return the tensors that hold a slot's numbers: itself, or what its parametrisation keeps."""
+    if not slot.via:
+        return [slot.tensor]
+    return list(part.get_submodule(f"parametrizations.{slot.key}").parameters())
 
 
 @torch.no_grad()
@@ -176,13 +185,31 @@ def unfit(tensor: Tensor) -> str:
     """Say why no law can fill a parameter; "" if one can."""
     if is_lazy(tensor):
         return "it has no shape yet: run one batch through the lazy module"
-    if tensor.dtype not in DTYPES and not tensor.is_complex():
+    if tensor.dtype not in DTYPES:
         return f"its dtype {str(tensor.dtype).removeprefix('torch.')} takes no law"
+    if tensor.layout is not torch.strided:
+        return f"its layout {str(tensor.layout).removeprefix('torch.')} takes no law"
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        return "it was made in inference mode, and cannot be written outside of it"
+    if not tensor.is_contiguous() and 0 in tensor.stride():
+        return "it is expanded: its elements share memory"
     return ""
+
+
+def writable(tensor: Tensor) -> bool:
+    """Whether a tensor of a dtype that takes laws certainly is fit; `unfit` knows of the others."""
+    return (
+        type(tensor) is nn.Parameter  # not one without a shape yet
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and not tensor.is_inference()
+    )
 
 
 def out_of_range(law: Law, dtype: torch.dtype) -> str:
     """Say which number of a law a dtype cannot hold; "" if it holds them all."""
+    if dtype.is_complex and isinstance(law, TruncNormal):
+        return f"{law} cuts numbers off, and those of {str(dtype)[6:]} have no order"
     most = torch.finfo(dtype).max
     ends = [end for end in law.support if math.isfinite(end)]
     for number in (law.mean, law.std, *ends, *([ends[1] - ends[0]] if len(ends) == 2 else [])):

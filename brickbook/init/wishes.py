@@ -81,10 +81,9 @@ class Wish:
             raise
         if slot.parts > 1 and not law.independent:
             law = Stacked(law, slot.parts)
-        if not tensor.is_complex():
-            problem = out_of_range(law, tensor.dtype)
-            if problem:
-                raise BadValueError(self.rule.path, f"for {full}: {problem}.")
+        problem = out_of_range(law, tensor.dtype)
+        if problem:
+            raise BadValueError(self.rule.path, f"for {full}: {problem}.")
         if not (weight and self.contextual):
             self.laws[known] = law
         return law
