@@ -19,8 +19,10 @@ from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_forecast import Forecast
 from brickbook.lab.init_look import Slim, column, parts_of, wide
 from brickbook.lab.init_presets import start
+from brickbook.lab.init_progress import Progress
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_session import (
+    EXACT_UP_TO,
     UNDO_BUDGET,
     AnotherModelError,
     InitSession,
@@ -30,9 +32,14 @@ from brickbook.lab.init_session import (
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_words import counted, place, result, size_text
 from brickbook.lab.panels import MODEL_LOCK, Panel, guarded, take_place
+from brickbook.lab.worker import Worker
 from brickbook.measure.comparisons import Comparison
+from brickbook.measure.counting import SAMPLE
+from brickbook.measure.snapshots import Snapshot
 
 __all__ = ["InitLab"]
+
+SAMPLED = f"Shown is a sample: at most {SAMPLE:,} values of every tensor."
 
 
 class InitLab(Panel):
@@ -41,7 +48,8 @@ class InitLab(Panel):
     ``name`` is what the copied Python calls the model. Without ``init_cfg`` the panel opens with
     the model's own, or with Kaiming weights and norm scales of one. ``seed=None`` draws from
     torch's generator. Old weights are kept for Undo up to ``undo_budget`` bytes. Once ``name`` is
-    another model in ``namespace``, the user's variables, nothing is written any more.
+    another model in ``namespace``, the user's variables, nothing is written any more. Of a model
+    with more than ``exact_up_to`` values a sample is shown until all are counted.
 
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
     ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
@@ -58,6 +66,7 @@ class InitLab(Panel):
         init_cfg: object = None,
         seed: int | None = 0,
         undo_budget: int = UNDO_BUDGET,
+        exact_up_to: int = EXACT_UP_TO,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
@@ -67,16 +76,19 @@ class InitLab(Panel):
         self.model, self.name, self.plan = model, name, None
         self.namespace = namespace or {}
         with MODEL_LOCK:
-            self.session = InitSession(model, MODEL_LOCK, undo_budget)
+            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to)
         self.rules = RuleList(model, state, self.refresh)
         self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
         self.detail = Detail()
         self.forecast = Forecast()
         self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python)
+        self.progress = Progress(self.press_cancel)
+        self.worker = Worker(self.progress.tell)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
         take_place(("model", id(model)), self)
+        self.count_all()
 
     # What guarded callbacks set; here it also answers for the parts.
     @property
@@ -113,12 +125,37 @@ class InitLab(Panel):
             style={"font_weight": "bold"},
         )
         body = w.HBox([column(self.rules), self.grid], layout=wide())
-        self.children = (self.title, self.notice, self.forecast, self.bar, body, self.detail)
+        top = (self.title, self.notice, self.forecast, self.bar, self.progress)
+        self.children = (*top, body, self.detail)
 
     def count(self) -> str:
         """Say how many parameters there are."""
         own = sum(pair.kind == "parameter" for pair in self.comparison.values())
         return counted(own, "parameter")
+
+    def count_all(self) -> None:
+        """Count all values of a large model, beside what is shown meanwhile."""
+        if self.session.sampled:
+            self.progress.show(f"{SAMPLED} Counting all of them …")
+            self.worker.start(self.session.count, self.hear)
+        else:
+            self.progress.hide()
+
+    @guarded
+    def hear(self, counted: Snapshot | None, error: Exception | None) -> None:
+        """Take what the worker has counted."""
+        if error is not None:
+            self.progress.rest(SAMPLED)
+            raise error
+        if counted is not None:
+            self.session.take(counted)
+            self.progress.hide()
+            self.show_weights()
+
+    def press_cancel(self) -> None:
+        """Stop counting; the sample stays."""
+        self.worker.cancel()
+        self.progress.rest(SAMPLED)
 
     @guarded
     def refresh(self) -> None:
@@ -180,6 +217,7 @@ class InitLab(Panel):
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
             self.bar.status.say("Initializing …", "info")
+            self.worker.cancel()
             try:
                 report = self.session.apply(self.state)
             except ConfigError as error:
@@ -194,6 +232,7 @@ class InitLab(Panel):
             self.forecast.show(self.plan, self.warnings(self.plan))
             self.bar.status.say(result(report), "info")
             self.show_weights()
+            self.count_all()
             return report
 
     def undo(self) -> None:
@@ -203,17 +242,21 @@ class InitLab(Panel):
         """
         with MODEL_LOCK:
             self.check_name()
+            self.worker.cancel()
             self.session.undo()
             self.bar.status.say("Undone: the weights are what they were before.", "info")
             self.show_weights()
+            self.count_all()
 
     def redo(self) -> None:
         """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
         with MODEL_LOCK:
             self.check_name()
+            self.worker.cancel()
             self.session.redo()
             self.bar.status.say("Done again: the weights are what Undo took away.", "info")
             self.show_weights()
+            self.count_all()
 
     def check_name(self) -> None:
         """Say and raise it if the name means another model now: nobody would see the weights."""
@@ -249,6 +292,8 @@ class InitLab(Panel):
         """Close the panel and let go of the old weights."""
         if hasattr(self, "session"):  # also called for a panel that could not be made
             self.session.forget()
+        if hasattr(self, "worker"):
+            self.worker.cancel()
         super().close()
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -19,11 +19,20 @@ from brickbook.init.report import InitReport
 from brickbook.lab.init_state import InitState
 from brickbook.lab.weight_history import WeightHistory, tensors_of
 from brickbook.measure.comparisons import Comparison, compare
+from brickbook.measure.counting import exact, sampled, values_of
 from brickbook.measure.snapshots import Snapshot, snapshot
 
-__all__ = ["UNDO_BUDGET", "AnotherModelError", "InitSession", "missing_files", "stranger"]
+__all__ = [
+    "EXACT_UP_TO",
+    "UNDO_BUDGET",
+    "AnotherModelError",
+    "InitSession",
+    "missing_files",
+    "stranger",
+]
 
 UNDO_BUDGET = 2 * 10**9
+EXACT_UP_TO = 50_000_000  # values: half a second of counting; of larger models a sample comes first
 
 
 class AnotherModelError(BadValueError):
@@ -39,18 +48,49 @@ class InitSession:
     """
 
     def __init__(
-        self, model: nn.Module, lock: RLock | None = None, undo_budget: int = UNDO_BUDGET
+        self,
+        model: nn.Module,
+        lock: RLock | None = None,
+        undo_budget: int = UNDO_BUDGET,
+        exact_up_to: int = EXACT_UP_TO,
     ) -> None:
         self.model, self.lock = model, lock or RLock()
         self.history = WeightHistory(model, undo_budget)
         self.report: InitReport | None = None
+        self.large = values_of(model) > exact_up_to
+        self.counted: Snapshot | None = None
         self.comparison = self.look()
 
-    def look(self, before: Snapshot | None = None) -> Comparison:
-        """Read the model's numbers; without ``before`` they are compared with themselves."""
+    @property
+    def sampled(self) -> bool:
+        """Whether the comparison is of samples: `count` would count all values."""
+        return self.large and self.counted is None
+
+    def numbers(self) -> Snapshot:
+        """Read the model's numbers; those of a sample if it is large."""
         with self.lock:
-            after = snapshot(self.model)
+            return sampled(self.model) if self.large else snapshot(self.model)
+
+    def look(self, before: Snapshot | None = None) -> Comparison:
+        """Compare the model's numbers with those ``before``, by default with themselves."""
+        after = self.numbers()
+        self.counted = None
         return compare(before or after, after)
+
+    def count(self, go_on: Callable[[int, int], bool]) -> Snapshot | None:
+        """Count all values of a large model, for `take`; see `brickbook.measure.counting.exact`."""
+        return exact(self.model, go_on)
+
+    def take(self, counted: Snapshot) -> None:
+        """Show the exact numbers; those from before of what has changed stay a sample."""
+        pairs = self.comparison.items()
+        before = {
+            name: pair.before if pair.changed and pair.before is not None else counted[name]
+            for name, pair in pairs
+            if name in counted
+        }
+        self.counted = counted
+        self.comparison = compare(Snapshot(before, counted.bins), counted)
 
     def plan(self, state: InitState) -> InitPlan:
         """Say what `apply` would do; nothing is written."""
@@ -63,7 +103,7 @@ class InitSession:
         """
         with self.lock:
             todo = self.plan(state)
-            before = snapshot(self.model)
+            before = self.numbers()
             why_not = self.why_not(todo)
             copies = {} if why_not else self.history.copy(self.written_by(todo))
             done = carry_out(replace(todo, unmatched=()), self.model, seed=state.seed)
@@ -85,7 +125,7 @@ class InitSession:
     def redo(self) -> None:
         """Write again what the last `undo` has put back, bit for bit; raises as `undo` does."""
         with self.lock:
-            before = snapshot(self.model)
+            before = self.numbers()
             self.history.redo()
             self.report = self.history.report
             self.comparison = self.look(before)
