@@ -22,11 +22,13 @@ class Preset:
     """One start: norm scales become 1, and projections get ``weights``.
 
     Projections are the classes whose weight has two or more dimensions, embeddings excepted; the
-    last one that has a bias gets ``last`` on top, as an override.
+    last one that has a bias gets ``last`` on top, as an override. With ``zero_gamma`` the last norm
+    of every residual block starts at 0.
     """
 
     weights: Config
     last: Config | None = None
+    zero_gamma: bool = False
 
     def rules(self, model: nn.Module) -> tuple[dict[str, Any], ...]:
         """Return the rules for this model; classes it lacks are not named."""
@@ -39,6 +41,7 @@ class Preset:
             for law, layers, extra in (
                 (self.weights, names(projections), override),
                 (ONE, names(norms), {}),
+                ({"type": "ZeroGamma"}, names(blocks(model)) if self.zero_gamma else [], {}),
             )
             if layers
         )
@@ -49,6 +52,9 @@ PRESETS: Mapping[str, Preset] = {
     "Kaiming, fan in": Preset({"type": "Kaiming", "mode": "fan_in"}),
     "Xavier, normal (tanh nets)": Preset({"type": "Xavier"}),
     "Xavier, uniform": Preset({"type": "Xavier", "distribution": "uniform"}),
+    "LeCun (SELU nets)": Preset({"type": "LeCun"}),
+    "Orthogonal": Preset({"type": "Orthogonal"}),
+    "Kaiming, zero gamma": Preset({"type": "Kaiming"}, zero_gamma=True),
     "Caffe2 Xavier": Preset({"type": "Caffe2Xavier"}),
     "TruncNormal 0.02 (attention)": Preset({"type": "TruncNormal", "std": 0.02}),
     "Normal 0.01 (signals shrink)": Preset({"type": "Normal", "std": 0.01}),
@@ -80,6 +86,20 @@ def is_projection(part: nn.Module) -> bool:
     if weight is None or isinstance(part, (nn.Embedding, nn.EmbeddingBag)) or is_norm_layer(part):
         return False
     return is_lazy(weight) or weight.dim() > 1
+
+
+def blocks(model: nn.Module) -> list[nn.Module]:
+    """Return the residual blocks of a model, as far as they can be told: two norms and a sum.
+
+    That is: modules, no plain containers, with two or more norms with weights among their children.
+    """
+    return [
+        part
+        for part in model.modules()
+        if not isinstance(part, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
+        and part is not model
+        and sum(is_norm_layer(child) and has_weight(child) for child in part.children()) > 1
+    ]
 
 
 def names(parts: list[nn.Module]) -> list[str]:

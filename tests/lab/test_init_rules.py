@@ -330,3 +330,16 @@ def test_a_row_shrinks_to_its_column():
 
 def test_names_of_presets_fit_their_menu():
     assert max(map(len, PRESETS)) <= 28
+
+
+def test_zero_gamma_names_the_blocks():
+    from torchvision_support import import_torchvision
+
+    model = import_torchvision().models.resnet18(weights=None)
+    rules = PRESETS["Kaiming, zero gamma"].rules(model)
+    assert rules[-1] == {"type": "ZeroGamma", "layer": ["BasicBlock"]}
+    zeros = {row.name for row in plan(model, list(rules)).rows if str(row.law) == "Constant(0)"}
+    assert "layer1.0.bn2.weight" in zeros and "layer1.0.bn1.weight" not in zeros
+    assert PRESETS["Kaiming, zero gamma"].rules(net()) == PRESETS[
+        "Kaiming, fan out (ReLU nets)"
+    ].rules(net())
