@@ -119,9 +119,12 @@ class Run:
     whole: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
-    """An initialiser that goes on with data, after everything is written: LSUV."""
+    """An initialiser that goes on with data, after everything is written: LSUV.
+
+    Equal to another one that says the same; a class and its name in ``layer`` do.
+    """
 
     path: str
     kind: str
@@ -132,3 +135,9 @@ class Fit:
         args = {item.name: getattr(self.init, item.name) for item in fields(self.init) if item.init}
         layers = [x if isinstance(x, str) else x.__name__ for x in self.init.layers]
         return {"path": self.path, "kind": self.kind, "args": {**args, "layer": layers}}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fit) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.kind))
