@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brickbook.bricks.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
 from brickbook.bricks.catalogue import ROWS as _ROWS  # noqa: F401 - fills MODELS
+from brickbook.bricks.combine import Add, Concat, Repeat, Residual
 from brickbook.bricks.conv import build_conv_layer
 from brickbook.bricks.conv_module import ConvModule
 from brickbook.bricks.efficient_conv_bn_eval import (
@@ -28,12 +29,16 @@ __all__ = [
     "PADDING_LAYERS",
     "PLUGIN_LAYERS",
     "UPSAMPLE_LAYERS",
+    "Add",
     "ChannelLayerNorm",
     "Clamp",
+    "Concat",
     "ConvModule",
     "HSigmoid",
     "HSwish",
     "PixelShufflePack",
+    "Repeat",
+    "Residual",
     "Swish",
     "build_activation_layer",
     "build_conv_layer",

@@ -1,31 +1,31 @@
-"""The builder: a model put together by hand, with shapes and parameters at every step."""
+"""The builder: a model put together by hand, with shapes and costs at every step."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
-from IPython.core.getipython import get_ipython
-from torch import nn
-
+from brickbook.arguments import copied
 from brickbook.blueprint import Blueprint, kinds
 from brickbook.errors import ConfigError
 from brickbook.lab.brick_list import row_dict
-from brickbook.lab.builder_forms import FormShelf, Key, about, fitting, key_of, kind_options
+from brickbook.lab.builder_delivery import Delivery
+from brickbook.lab.builder_forms import fitting, holders, kind_options
 from brickbook.lab.builder_state import BuilderState
-from brickbook.lab.builder_view import ADD, EDITS, JSON, PYTHON, TAKEN, USE, BuilderView, offer
-from brickbook.lab.form import Form
+from brickbook.lab.builder_texts import say
+from brickbook.lab.builder_view import ADD, BRANCH, EDITS, JSON, PYTHON, UNWRAP, USE, WRAP, offer
 from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
-from brickbook.lab.preview import Preview, name_of
-from brickbook.lab.rows import wrong_texts
+from brickbook.lab.preview import BrickRow
 from brickbook.lab.starting import starter
 
 __all__ = ["Builder"]
 
+# What the list on the page asks for by name, beside the buttons: edits with a place.
+ASKED = ("extend", "fold", "move")
 
-class Builder(BuilderView):
+
+class Builder(Delivery):
     """Pick bricks, fill in their arguments, take the model: ``Builder()`` in a notebook cell.
 
     ``blueprint`` is what to start from: None for a small net, ``Blueprint()`` for nothing.
@@ -44,20 +44,10 @@ class Builder(BuilderView):
         namespace: MutableMapping[str, Any] | None = None,
         input_shape: Sequence[int] = (3, 32, 32),
     ) -> None:
-        super().__init__()
         shape = tuple(input_shape)
         start = starter(shape) if blueprint is None else blueprint
-        start = Blueprint(tuple(dict(cfg) for cfg in start.bricks))  # no config stands twice
-        self.state = BuilderState(start, input_shape=shape).rename(name)
-        self.namespace = namespace
-        self.model: nn.Module | None = None
-        self.form: Form | None = None
-        self.formed: tuple[int, Key] | None = None
-        self.shown: Mapping[str, Any] | None = None
-        self.complaint: tuple[str, str] | None = None
-        self.shelf = FormShelf(self.fill)
-        self.previewed: tuple[Blueprint, tuple[int, ...]] | None = None
-        self.preview = Preview(shape)
+        start = Blueprint(tuple(copied(cfg) for cfg in start.bricks))  # no config stands twice
+        super().__init__(BuilderState(start, input_shape=shape).rename(name), namespace)
         self.connect()
         self.go(self.state)
         take_place(("builder", name), self)
@@ -65,16 +55,12 @@ class Builder(BuilderView):
     def __repr__(self) -> str:
         return f"Builder({self.state.name}: {self.preview.summary()})"
 
-    def close(self) -> None:
-        """Close the panel and everything in it."""
-        super().close()
-        self.shelf.close()
-
     def connect(self) -> None:
         """Let every control edit the state."""
         for word, clicked in self.buttons.items():
             clicked.on_click(partial(self.press, word))
         self.kind.observe(self.list_types, "value")
+        self.change.observe(self.retype, "value")
         self.bricks.observe(self.choose, "selected")
         self.bricks.on_msg(self.told)
         self.shape.observe(self.reshape, "value")
@@ -91,53 +77,62 @@ class Builder(BuilderView):
                 self.previewed = (state.blueprint, state.input_shape)
             self.notice.clear()
             self.list_kinds()
-            self.bricks.rows = [row_dict(row) for row in self.preview.rows]
-            self.bricks.selected = state.selected
+            self.show_list()
             self.show_form()
             self.show_rest()
 
-    def show_form(self) -> None:
-        """Show the chosen brick's form, another one if it is not the one at hand."""
-        at, cfg = self.state.selected, self.state.chosen
-        if self.form is not None and self.shown is not None and self.shown is not cfg:
-            self.shelf.leave(self.shown, self.form)
-            self.form = None
-        self.shown = cfg
-        if cfg is None:
-            self.formed, self.title.value, self.place.children = None, "", ()
-            self.about.clear()
-            return
-        key = key_of(cfg)
-        if self.form is None or self.formed is None or self.formed[1] != key:
-            self.form, self.complaint = self.shelf.take(cfg), ("", "")
-            self.about.say(about(key[1]), "plain")
-            self.place.children = (self.form,)
-        self.formed = (at, key)
-        self.title.value = f"{at + 1}. {name_of(cfg['type'])}"
-        row = self.preview.rows[at]
-        if self.complaint != (row.key, row.error):  # the same words need not be read out again
-            self.complaint = (row.key, row.error)
-            self.form.clear_errors()
-            if row.error and not set(row.missing) & set(wrong_texts(self.form.rows)):
-                self.form.show_error(row.key, row.error)
+    def show_list(self) -> None:
+        """Show the bricks that are in no folded one."""
+        state = self.state
+        self.lines: list[BrickRow] = state.rows(self.preview)
+        marked: set[Any] = set()
+        if state.anchor is not None:
+            above, first, length = state.run
+            marked = {(*above, at) for at in range(first, first + length)}
+        with self.bricks.hold_sync():
+            self.bricks.rows = [self.row(line) for line in self.lines]
+            places = {line.path: at for at, line in enumerate(self.lines)}
+            self.bricks.marked = [places[path] for path in places if path in marked]
+            self.bricks.selected = places.get(state.selected, -1)
+
+    def row(self, line: BrickRow) -> dict[str, Any]:
+        """Write a line as the page shows it."""
+        folded = line.path in self.state.folded
+        hidden = self.preview.rows if folded else ()
+        length = len(line.path)
+        faults = [row.error for row in hidden if row.path[:length] == line.path and row.error]
+        return row_dict(line, folded, faults)
 
     def show_rest(self) -> None:
         """Show the sums, the fields below, and what can be pressed."""
-        state, last = self.state, len(self.state.blueprint) - 1
+        state = self.state
         self.total.say(self.preview.summary(), "info")
         self.shape.value = ", ".join(map(str, state.input_shape))
         self.name.value = state.name
-        self.buttons[USE].description = f"Use as `{state.name}`"
-        for word in ("Duplicate", "Delete"):
-            self.buttons[word].disabled = state.chosen is None
-        self.buttons["Up"].disabled = state.selected <= 0
-        self.buttons["Down"].disabled = state.selected in (-1, last)
-        self.buttons["Undo"].disabled = not state.past
-        self.buttons["Redo"].disabled = not state.future
+        self.buttons[USE].description = say("use", name=state.name)
+        is_brick, held = state.chosen is not None, len(state.selected) > 1
+        run = state.run if is_brick else None
+        last = run is not None and not held and run.first + run.length == len(state.blueprint)
+        idle = {
+            "Up": run is None or (not held and run.first == 0),
+            "Down": run is None or last,
+            "Out": run is None or not held,
+            "Into": not is_brick or state.into() is state,
+            "Duplicate": not state.selected or isinstance(state.selected[-1], str),
+            "Delete": not state.selected,
+            "Undo": not state.past,
+            "Redo": not state.future,
+            WRAP: not is_brick,
+            UNWRAP: not is_brick or not self.line.holds,
+            BRANCH: state.branch() is state,
+        }
+        for word, disabled in idle.items():
+            self.buttons[word].disabled = disabled
 
     def list_kinds(self) -> None:
-        """Bring both menus up to date: a class may have been registered since."""
+        """Bring the menus up to date: a class may have been registered since."""
         offer(self.kind, kind_options())
+        offer(self.wrapping, holders())
         self.list_types()
 
     @guarded
@@ -146,7 +141,8 @@ class Builder(BuilderView):
         if (kind := self.kind.value) is not None:
             offer(self.type, kinds()[kind].module_dict)
             if change is not None:
-                self.type.value = fitting(kind, self.preview, self.state) or self.type.value
+                fits = fitting(kind, self.preview, self.state, self.where.value or "after")
+                self.type.value = fits or self.type.value
 
     @guarded
     def press(self, word: str, _button: object = None) -> None:
@@ -158,27 +154,32 @@ class Builder(BuilderView):
         elif word in (PYTHON, JSON):
             self.show_code(self.state.to_python() if word == PYTHON else self.state.to_json())
         elif word == ADD:
-            self.go(self.state.add(str(self.kind.value), str(self.type.value)))
+            where = self.where.value or "after"
+            self.go(self.state.add(str(self.kind.value), str(self.type.value), where))
+        elif word == WRAP:
+            self.go(self.state.wrap(str(self.wrapping.value)))
         else:
-            self.go(EDITS[word](self.state))
+            self.go(self.state.apply(EDITS[word]))
 
     @guarded
     def choose(self, change: Mapping[str, Any]) -> None:
         """Choose the brick that was clicked."""
-        if change["new"] != self.state.selected:
-            self.go(self.state.select(change["new"]))
+        at = change["new"]
+        path = self.lines[at].path if 0 <= at < len(self.lines) else ()
+        if path != self.state.selected and path:
+            self.go(self.state.select(path))
 
     @guarded
-    def fill(self, change: Mapping[str, Any]) -> None:
-        """Take the arguments from the form, unless it is an old one."""
-        form = self.form
-        if form is not None and change["owner"] is form and self.state.chosen is not None:
-            state = self.state.change(change["new"])
-            if state.chosen is not None:
-                self.shelf.keep(form, state.chosen)
-                self.formed, self.shown = (state.selected, key_of(state.chosen)), state.chosen
-            self.complaint = None  # the form may have taken it away
-            self.go(state)
+    def told(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        """Do what a key or the mouse asks for in the list."""
+        if content.get("copied"):
+            self.notice.say(say("copied"), "info")
+        edit = str(content.get("do"))
+        if edit in EDITS.values():
+            self.go(self.state.apply(edit))
+        elif edit in ASKED:
+            more = [content["where"]] if "where" in content else []
+            self.go(self.state.apply(edit, tuple(content["path"]), *more))
 
     @guarded
     def reshape(self, change: Mapping[str, Any]) -> None:
@@ -197,54 +198,3 @@ class Builder(BuilderView):
             self.go(self.state.rename(change["new"].strip()))
         except ConfigError as error:
             self.name_notice.say(error.problem)
-
-    def refuses(self, done: str) -> bool:
-        """Say which field of which brick has a wrong text or none, and choose that brick."""
-        for at, cfg in enumerate(self.state.blueprint.bricks):
-            form = self.form if cfg is self.shown else self.shelf.draft(cfg)
-            missing = dict.fromkeys(self.preview.rows[at].missing, "needs a value.")
-            for path, problem in (wrong_texts(form.rows) if form else missing).items():
-                self.go(self.state.select(at))
-                self.notice.say(f"Brick {at + 1}, {path}: {problem} Nothing was {done}.")
-                return True
-        return False
-
-    def use(self) -> None:
-        """Build the model and hand it over; an error goes to its brick."""
-        name, space = self.state.name, self.space()
-        if space is not None and name in space and not isinstance(space[name], nn.Module):
-            self.name_notice.say(TAKEN.format(name))
-            return
-        try:
-            self.model = self.state.build()
-        except ConfigError as error:
-            self.go(self.state.select(int((re.findall(r"\d+", error.path) or ["0"])[0])))
-            self.notice.say(f"Not built. {error}")
-            return
-        if space is None:
-            self.notice.say("Built. It is the attribute `model` of this builder.", "info")
-            return
-        space[name] = self.model
-        text = f"`{name}` is the new model. See how it starts: %brickbook show {name}"
-        if self.preview.fits:
-            self.notice.say(text, "info")
-        else:
-            self.notice.say(f"{text}\nIt cannot run yet: {self.preview.summary()}")
-
-    def space(self) -> MutableMapping[str, Any] | None:
-        """Return where the model goes: what was given, else the notebook's variables."""
-        shell = get_ipython()
-        return self.namespace if self.namespace is not None or shell is None else shell.user_ns
-
-    def show_code(self, text: str) -> None:
-        """Show a text below, and offer it to the clipboard of the page."""
-        self.code.value = text
-        self.code.layout.display = None
-        self.notice.say("The text is below.", "info")
-        self.bricks.send({"copy": text})
-
-    @guarded
-    def told(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
-        """Say that the page has copied the text."""
-        if content.get("copied"):
-            self.notice.say("Copied to the clipboard; the text is also below.", "info")

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from inspect import cleandoc
 from typing import Any
 
 from torch import nn
 
-from brickbook.blueprint import kinds, resolve
+from brickbook.blueprint import MODELS, kinds, resolve, slots_of
+from brickbook.blueprint.inferring import AXES
+from brickbook.blueprint.slots import unwrapped
 from brickbook.errors import ConfigError
+from brickbook.lab.builder_places import Where
 from brickbook.lab.builder_state import BuilderState
+from brickbook.lab.builder_texts import say
 from brickbook.lab.docstrings import plain
+from brickbook.lab.fields import Field, fields_of
 from brickbook.lab.form import Form
 from brickbook.lab.preview import Preview, name_of
 from brickbook.lab.rows import wrong_texts
-from brickbook.lab.starting import make_of
 
-__all__ = ["FormShelf", "Key", "about", "fitting", "key_of", "kind_options"]
+__all__ = [
+    "FormShelf", "Key", "about", "fitting", "holders", "key_of", "kind_options", "retype_options",
+    "retype_value",
+]  # fmt: skip
 
 KEPT = 6
 
@@ -95,11 +103,16 @@ class FormShelf:
 
 
 def key_of(cfg: Mapping[str, Any]) -> Key:
-    """Return what a form is made from: a class that is registered again needs a new one."""
+    """Return what a form is made from: a class that is registered again needs a new one.
+
+    What a brick holds is no part of it.
+    """
     try:
-        return repr(dict(cfg)), resolve(cfg.get("type"))[1]
+        make = resolve(cfg.get("type"))[1]
     except ConfigError:
         return repr(dict(cfg)), None
+    held = slots_of(make)
+    return repr({key: value for key, value in cfg.items() if key not in held}), make
 
 
 def form_for(cfg: Mapping[str, Any], make: Callable[..., Any] | None) -> Form:
@@ -107,9 +120,19 @@ def form_for(cfg: Mapping[str, Any], make: Callable[..., Any] | None) -> Form:
     values = {key: value for key, value in cfg.items() if key != "type"}
     if make is None:
         return Form(name_of, values, fields=())
+    held = slots_of(make)
+    values = {key: value for key, value in values.items() if key not in held}
+    fields = [found_alone(field) for field in fields_of(make) if field.name not in held]
     # The row's name is the mode of an upsampling already.
-    fixed = ("mode",) if make_of(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
-    return Form(make, values, hidden=fixed)
+    fixed = ("mode",) if unwrapped(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
+    return Form(make, values, hidden=fixed, fields=fields)
+
+
+def found_alone(field: Field) -> Field:
+    """Return the field of a size that may be left out: its input says it."""
+    if field.name not in AXES or not field.required:
+        return field
+    return replace(field, kind="text", required=False, default=None, auto=True)
 
 
 def about(make: Callable[..., Any] | None) -> str:
@@ -117,7 +140,7 @@ def about(make: Callable[..., Any] | None) -> str:
     if make is None:
         return ""
     # getdoc would give a class without a docstring that of nn.Module.
-    text = cleandoc(make_of(make).__doc__ or "").partition("\n\n")[0]
+    text = cleandoc(unwrapped(make).__doc__ or "").partition("\n\n")[0]
     first = plain(" ".join(text.split())).partition(". ")[0].rstrip(".")
     return f"{first}." if first else ""
 
@@ -125,10 +148,43 @@ def about(make: Callable[..., Any] | None) -> str:
 def kind_options() -> list[tuple[str, str]]:
     """Return the menu of kinds: a word to show and the kind, without empty ones and plugins."""
     found = [word for word, registry in kinds().items() if len(registry) and word != "plugin"]
-    return [("layers" if word == "model" else word, word) for word in found]
+    return [(say("layers") if word == "model" else word, word) for word in found]
 
 
-def fitting(kind: str, preview: Preview, state: BuilderState) -> str | None:
-    """Return the type of a kind to begin with after the chosen brick, None if any will do."""
-    name = FITTING.get(kind, {}).get(len(preview.before(state.selected + 1) or ()))
+def holders() -> list[str]:
+    """Return the types that hold bricks."""
+    return [name for name, make in MODELS.module_dict.items() if slots_of(make)]
+
+
+def retype_options(cfg: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the menu of types that a brick can be changed to, those of its own kind first.
+
+    A value is a kind and a name, with a blank between them.
+    """
+    try:
+        own = resolve(cfg.get("type"))[0]
+    except ConfigError:
+        own = ""
+    offered = [kind for _, kind in kind_options()]
+    order = [own, *(kind for kind in offered if kind != own)] if own in offered else offered
+    options = [] if own in offered else [(name_of(cfg.get("type")), "")]
+    for kind in order:
+        label = "" if kind == own else f"{say('layers') if kind == 'model' else kind}: "
+        options += [(f"{label}{name}", f"{kind} {name}") for name in kinds()[kind].module_dict]
+    return options
+
+
+def retype_value(cfg: Mapping[str, Any]) -> str:
+    """Return the value of a brick's own type in that menu."""
+    try:
+        kind, _ = resolve(cfg.get("type"))
+    except ConfigError:
+        return ""
+    word = cfg["type"]
+    return f"{kind} {word.removeprefix(f'{kind}.')}" if kind in kinds() else ""
+
+
+def fitting(kind: str, preview: Preview, state: BuilderState, where: Where) -> str | None:
+    """Return the type of a kind to begin with at the chosen place, None if any will do."""
+    name = FITTING.get(kind, {}).get(len(preview.before(state.spot(where)) or ()))
     return name if name in kinds()[kind].module_dict else None

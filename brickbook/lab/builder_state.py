@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brickbook.blueprint import Blueprint, kinds, resolve
+from brickbook.blueprint.running import slots_in
+from brickbook.blueprint.sizes import check_sizes
+from brickbook.blueprint.tree import Path, chain_of, path_of, path_text
 from brickbook.errors import BadValueError, UnknownNameError, nearest
-from brickbook.lab.builder_sizes import check_sizes
+from brickbook.lab.builder_moves import (
+    Moved,
+    Run,
+    branched,
+    deleted,
+    doubled,
+    lifted,
+    moved,
+    shifted,
+    sunk,
+    unwrapped,
+    wrapped,
+)
+from brickbook.lab.builder_places import (
+    Where,
+    carried,
+    chain_at,
+    end_inside,
+    first_change,
+    nearest_path,
+)
 from brickbook.lab.preview import Preview, preview
+from brickbook.lab.retyping import retyped
 from brickbook.lab.starting import suggest
 from brickbook.literals import literal
 from brickbook.modules import Sequential
 
-__all__ = ["BuilderState", "parse_shape"]
+__all__ = ["EDITS", "BuilderState", "parse_shape"]
 
 HISTORY = 200
 
@@ -24,50 +48,107 @@ HISTORY = 200
 class BuilderState:
     """What the builder shows; every edit returns a new state.
 
-    ``selected`` is the index of the chosen brick, -1 if there are none; an index beyond the ends
-    becomes that of the nearest brick. ``input_shape`` is that of one sample, without the batch.
-    ``past`` and ``future`` are the blueprints that `undo` and `redo` go to.
+    ``selected`` is the path of the chosen brick, or of a place for bricks such as a branch; ()
+    if there is nothing. A path that leads nowhere becomes that of something near. ``anchor`` is
+    the other end of a choice of several neighbours. ``input_shape`` is that of one sample, without
+    the batch. ``folded`` are the bricks whose insides are not shown. ``past`` and ``future`` are
+    the blueprints that `undo` and `redo` go to.
 
     >>> state = BuilderState().add("model", "Flatten").add("model", "Linear")
-    >>> state.blueprint.bricks[1]
-    {'type': 'Linear', 'in_features': 3072, 'out_features': 10}
-    >>> state.undo().blueprint.bricks
+    >>> state.blueprint.bricks
+    ({'type': 'Flatten'}, {'type': 'Linear', 'out_features': 10})
+    >>> state.apply("undo").blueprint.bricks
     ({'type': 'Flatten'},)
     """
 
     blueprint: Blueprint = field(default_factory=Blueprint)
-    selected: int = 0
+    selected: Path = (0,)
     input_shape: tuple[int, ...] = (3, 32, 32)
     name: str = "model"
     past: tuple[Blueprint, ...] = ()
     future: tuple[Blueprint, ...] = ()
+    anchor: int | None = None
+    folded: frozenset[Path] = frozenset()
 
     def __post_init__(self) -> None:
-        """Keep ``selected`` among the bricks."""
-        object.__setattr__(self, "selected", min(max(self.selected, 0), len(self.blueprint) - 1))
+        """Keep ``selected`` among the bricks, and in sight."""
+        at = nearest_path(self.blueprint, self.selected)
+        hidden = {path for path in self.folded if len(path) < len(at) and at[: len(path)] == path}
+        object.__setattr__(self, "selected", at)
+        object.__setattr__(self, "folded", self.folded - hidden)
+        if self.anchor is not None and (self.chosen is None or not self.has(self.anchor)):
+            object.__setattr__(self, "anchor", None)
+
+    def has(self, index: int) -> bool:
+        """Whether the chain of the chosen brick has that many bricks."""
+        return 0 <= index < len(chain_at(self.blueprint, self.selected[:-1]))
 
     @property
     def chosen(self) -> Mapping[str, Any] | None:
-        """The config of the chosen brick."""
-        return self.blueprint.bricks[self.selected] if self.selected >= 0 else None
+        """The config of the chosen brick; None for a place for bricks."""
+        found = self.blueprint[self.selected] if self.selected else None
+        return found if isinstance(found, Mapping) else None
 
-    def edit(self, blueprint: Blueprint, selected: int) -> BuilderState:
+    @property
+    def run(self) -> Run:
+        """The chosen bricks: neighbours in one chain."""
+        *above, last = self.selected
+        first, last = sorted((last, last if self.anchor is None else self.anchor))  # pyright: ignore[reportArgumentType]
+        return Run(tuple(above), first, last - first + 1)  # pyright: ignore[reportOperatorIssue, reportArgumentType]
+
+    def apply(self, edit: str, *args: Any) -> BuilderState:
+        """Make an edit by its name, one of `EDITS`. Raises KeyError for an unknown one."""
+        if edit not in EDITS:
+            raise UnknownNameError("edit", f"there is no edit {edit!r}.", nearest(edit, EDITS))
+        return EDITS[edit](self, *args)
+
+    def edit(self, blueprint: Blueprint, selected: Path, anchor: int | None = None) -> BuilderState:
         """Go to another blueprint; the old one can be had back."""
         if blueprint == self.blueprint:
             return self.select(selected)
         past = (*self.past, self.blueprint)[-HISTORY:]
-        return replace(self, blueprint=blueprint, selected=selected, past=past, future=())
+        folded = carried(self.folded, self.blueprint, blueprint)
+        return replace(
+            self, blueprint=blueprint, selected=selected, anchor=anchor, past=past, future=(),
+            folded=folded,
+        )  # fmt: skip
 
-    def select(self, at: int) -> BuilderState:
-        """Choose a brick."""
-        return replace(self, selected=at)
+    def select(self, at: int | Path) -> BuilderState:
+        """Choose a brick, or a place for bricks."""
+        return replace(self, selected=path_of(at) if at != () else (), anchor=None)
 
-    def add(self, kind: str, name: str) -> BuilderState:
-        """Put a new brick after the chosen one, with arguments that fit there.
+    def extend(self, to: Path) -> BuilderState:
+        """Choose all neighbours from the chosen brick to another one of the same chain."""
+        above, last = self.selected[:-1], to[-1] if to else None
+        if self.chosen is None or to[:-1] != above or not isinstance(last, int):
+            return self
+        anchor = self.selected[-1] if self.anchor is None else self.anchor
+        return replace(self, selected=to, anchor=None if last == anchor else anchor)  # pyright: ignore[reportArgumentType]
+
+    def fold(self, at: Path) -> BuilderState:
+        """Hide what is in a brick, or show it again."""
+        if at in self.folded:
+            return replace(self, folded=self.folded - {at})
+        inside = len(self.selected) > len(at) and self.selected[: len(at)] == at
+        selected = at if inside else self.selected
+        return replace(self, selected=selected, folded=self.folded | {at})
+
+    def spot(self, where: Where = "after") -> Path:
+        """Return where a new brick goes."""
+        if not self.selected:
+            return (0,)
+        if self.chosen is None:
+            chain = chain_of(self.blueprint[self.selected])
+            return (*self.selected, 0 if where == "before" else len(chain))
+        above, first, count = self.run
+        inside = end_inside(self.blueprint, self.selected) if where == "inside" else None
+        return inside or (*above, first if where == "before" else first + count)
+
+    def add(self, kind: str, name: str, where: Where = "after") -> BuilderState:
+        """Put a new brick after the chosen one, before it or in it, with arguments that fit there.
 
         Raises UnknownNameError if the registry of that kind does not know the name.
         """
-        at = self.selected + 1
         registry = kinds()[kind]
         make = registry.get(name)
         if make is None:
@@ -75,65 +156,105 @@ class BuilderState:
                 "type", f"{name} is not in the {registry.name} registry.",
                 nearest(name, registry.module_dict),
             )  # fmt: skip
-        # The same word may mean another brick elsewhere: "deconv" is a conv and an upsample.
-        bare = resolve(name)[0] == kind or resolve(name)[1] is make
-        before = preview(Blueprint(self.blueprint.bricks[:at]), self.input_shape).before(at)
-        cfg = {"type": name if bare else f"{kind}.{name}", **suggest(make, before)}
+        at = self.spot(where)
+        cfg = {"type": word_for(kind, name), **suggest(make, self.preview().before(at))}
         return self.edit(self.blueprint.insert(at, cfg), at)
 
     def change(self, arguments: Mapping[str, Any]) -> BuilderState:
-        """Give the chosen brick other arguments."""
+        """Give the chosen brick other arguments; what it holds stays."""
         if self.chosen is None:
             return self
-        cfg = {"type": self.chosen["type"], **arguments}
-        return self.edit(self.blueprint.replace(self.selected, cfg), self.selected)
+        held = {key: self.chosen[key] for key in slots_in(self.chosen) if key in self.chosen}
+        cfg = {"type": self.chosen["type"], **arguments, **held}
+        return self.edit(self.blueprint.put(self.selected, [cfg]), self.selected)
+
+    def retype(self, kind: str, name: str) -> BuilderState:
+        """Make a brick of another type of the chosen one, with the arguments that fit it."""
+        if self.chosen is None:
+            return self
+        word = word_for(kind, name) if kind != "class" else self.chosen["type"]
+        make = resolve(word)[1]
+        cfg = retyped(self.chosen, word, make, self.preview().before(self.selected))
+        return self.edit(self.blueprint.put(self.selected, [cfg]), self.selected)
+
+    def go(self, moved: Moved | None) -> BuilderState:
+        """Take what an edit of the tree gave, if it could be made."""
+        return self if moved is None else self.edit(*moved)
 
     def duplicate(self) -> BuilderState:
-        """Put a copy of the chosen brick after it."""
-        if self.chosen is None:
-            return self
-        return self.edit(self.blueprint.duplicate(self.selected), self.selected + 1)
+        """Put a copy of the chosen bricks after them."""
+        return self.go(doubled(self.blueprint, self.run) if self.selected else None)
 
     def up(self) -> BuilderState:
-        """Move the chosen brick one place to the front."""
-        return self.shift(-1)
+        """Move the chosen bricks one place to the front; at the front of a chain, out of it."""
+        return self.go(shifted(self.blueprint, self.run, -1) if self.chosen else None)
 
     def down(self) -> BuilderState:
-        """Move the chosen brick one place to the end."""
-        return self.shift(1)
+        """Move the chosen bricks one place to the end; at the end of a chain, out of it."""
+        return self.go(shifted(self.blueprint, self.run, 1) if self.chosen else None)
 
-    def shift(self, by: int) -> BuilderState:
-        """Move the chosen brick, if there is such a place."""
-        to = self.selected + by
-        if self.chosen is None or not 0 <= to < len(self.blueprint):
+    def out(self) -> BuilderState:
+        """Move the chosen bricks behind the brick that holds them."""
+        return self.go(lifted(self.blueprint, self.run) if self.chosen else None)
+
+    def into(self) -> BuilderState:
+        """Move the chosen bricks into the one before them."""
+        return self.go(sunk(self.blueprint, self.run) if self.chosen else None)
+
+    def move(self, to: Path, where: Where = "before") -> BuilderState:
+        """Move the chosen bricks before, after or into what is at another place."""
+        if self.chosen is None or to == self.selected:
             return self
-        bricks = [*self.blueprint.bricks]  # the very configs, unlike Blueprint.move
-        bricks.insert(to, bricks.pop(self.selected))
-        return self.edit(Blueprint(tuple(bricks)), to)
+        aim = replace(self, selected=to, anchor=None).spot(where)
+        return self.go(moved(self.blueprint, self.run, aim))
 
     def delete(self) -> BuilderState:
-        """Take the chosen brick out."""
-        if self.chosen is None:
-            return self
-        return self.edit(self.blueprint.remove(self.selected), self.selected)
+        """Take the chosen bricks out; of a place for bricks, all that is in it."""
+        return self.go(deleted(self.blueprint, self.selected, self.run) if self.selected else None)
+
+    def wrap(self, kind: str = "Sequential") -> BuilderState:
+        """Put the chosen bricks into a new one: Sequential, Residual, Repeat, Concat, Add."""
+        return self.go(wrapped(self.blueprint, self.run, kind) if self.chosen else None)
+
+    def unwrap(self) -> BuilderState:
+        """Put the bricks that the chosen one holds in its place."""
+        return self.go(unwrapped(self.blueprint, self.selected) if self.chosen else None)
+
+    def branch(self) -> BuilderState:
+        """Give the chosen brick, or the one that holds it, one more branch."""
+        return self.go(branched(self.blueprint, self.selected) if self.selected else None)
+
+    def rows(self, shown: Preview) -> list[Any]:
+        """Return the lines of a preview that are in no folded brick."""
+        return [
+            row
+            for row in shown.rows
+            if not any(row.path[: len(at)] == at and row.path != at for at in self.folded)
+        ]
 
     def undo(self) -> BuilderState:
         """Take the last edit of the blueprint back, and choose the brick it was about."""
         if not self.past:
             return self
         *past, back = self.past
-        future = (self.blueprint, *self.future)
-        at = first_change(self.blueprint, back)
-        return replace(self, blueprint=back, selected=at, past=tuple(past), future=future)
+        return self.jump(back, tuple(past), (self.blueprint, *self.future))
 
     def redo(self) -> BuilderState:
         """Make the edit again that `undo` took back."""
         if not self.future:
             return self
         again, *future = self.future
-        past = (*self.past, self.blueprint)
-        at = first_change(self.blueprint, again)
-        return replace(self, blueprint=again, selected=at, past=past, future=tuple(future))
+        return self.jump(again, (*self.past, self.blueprint), tuple(future))
+
+    def jump(
+        self, to: Blueprint, past: tuple[Blueprint, ...], future: tuple[Blueprint, ...]
+    ) -> BuilderState:
+        """Go to a blueprint of the history."""
+        folded = carried(self.folded, self.blueprint, to)
+        return replace(
+            self, blueprint=to, selected=first_change(self.blueprint, to), anchor=None, past=past,
+            future=future, folded=folded,
+        )  # fmt: skip
 
     def with_input(self, text: str) -> BuilderState:
         """Take another input shape, as typed: ``"3, 32, 32"``."""
@@ -151,27 +272,51 @@ class BuilderState:
 
     def build(self) -> Sequential:
         """Build the model. Raises ConfigError where a brick cannot be meant."""
-        for at, cfg in enumerate(self.blueprint.bricks):
-            check_sizes(cfg, f"bricks[{at}]")
-        return self.blueprint.build()
+        for path, cfg in self.blueprint.walk():
+            check_sizes(cfg, path_text(path))
+        return self.blueprint.build(self.input_shape if self.blueprint.open else None)
 
     def to_python(self) -> str:
-        """Return Python that builds the model under its name."""
-        return self.blueprint.to_python(self.name)
+        """Return Python that builds the model under its name, with every size said."""
+        full = self.blueprint.filled(self.input_shape)
+        return full.to_python(self.name, self.input_shape if full.open else None)
 
     def to_json(self) -> str:
-        """Return the bricks as JSON text."""
-        return self.blueprint.to_json()
+        """Return the bricks as JSON text, with every size said."""
+        return self.blueprint.filled(self.input_shape).to_json()
 
 
-def first_change(old: Blueprint, new: Blueprint) -> int:
-    """Return the index of the first brick that differs.
+EDITS: Mapping[str, Callable[..., BuilderState]] = {
+    "duplicate": BuilderState.duplicate,
+    "up": BuilderState.up,
+    "down": BuilderState.down,
+    "out": BuilderState.out,
+    "into": BuilderState.into,
+    "delete": BuilderState.delete,
+    "undo": BuilderState.undo,
+    "redo": BuilderState.redo,
+    "wrap": BuilderState.wrap,
+    "unwrap": BuilderState.unwrap,
+    "branch": BuilderState.branch,
+    "add": BuilderState.add,
+    "change": BuilderState.change,
+    "retype": BuilderState.retype,
+    "move": BuilderState.move,
+    "select": BuilderState.select,
+    "extend": BuilderState.extend,
+    "fold": BuilderState.fold,
+    "with_input": BuilderState.with_input,
+    "rename": BuilderState.rename,
+}
 
-    >>> first_change(Blueprint(({"type": "ReLU"},)), Blueprint(({"type": "ReLU"}, {"type": "BN"})))
-    1
+
+def word_for(kind: str, name: str) -> str:
+    """Return the type that means ``name`` of this kind: with its scope where the name is no other.
+
+    The same word may mean another brick elsewhere: "deconv" is a conv and an upsample.
     """
-    pairs = enumerate(zip(old.bricks, new.bricks, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(old), len(new)))
+    found, make = resolve(name)
+    return name if found == kind or make is kinds()[kind].get(name) else f"{kind}.{name}"
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import ipywidgets as w
 
-from brickbook.lab.brick_list import BrickList
-from brickbook.lab.builder_state import BuilderState
+from brickbook.lab.brick_list import BrickList, words
+from brickbook.lab.builder_places import Where
+from brickbook.lab.builder_texts import say
 from brickbook.lab.panels import Notice, Panel
 
-__all__ = ["ADD", "EDITS", "JSON", "PYTHON", "TAKEN", "USE", "BuilderView", "offer"]
+__all__ = [
+    "ADD",
+    "BRANCH",
+    "EDITS",
+    "JSON",
+    "PYTHON",
+    "UNWRAP",
+    "USE",
+    "WRAP",
+    "BuilderView",
+    "offer",
+]
 
 ADD, USE, PYTHON, JSON = "Add", "Use", "Copy Python", "Copy JSON"
-TAKEN = "`{}` is something else in this notebook: choose another name."
-EDITS: Mapping[str, Callable[[BuilderState], BuilderState]] = {
-    "Duplicate": BuilderState.duplicate,
-    "Up": BuilderState.up,
-    "Down": BuilderState.down,
-    "Delete": BuilderState.delete,
-    "Undo": BuilderState.undo,
-    "Redo": BuilderState.redo,
+WRAP, UNWRAP, BRANCH = "Wrap", "Unwrap", "Branch"
+# The buttons that edit what is chosen, and the edits of a state that they mean.
+EDITS: Mapping[str, str] = {
+    "Up": "up",
+    "Down": "down",
+    "Out": "out",
+    "Into": "into",
+    "Duplicate": "duplicate",
+    "Delete": "delete",
+    "Undo": "undo",
+    "Redo": "redo",
+    UNWRAP: "unwrap",
+    BRANCH: "branch",
 }
-BUTTONS = (ADD, *EDITS, USE, PYTHON, JSON)
+BUTTONS = (ADD, *EDITS, WRAP, USE, PYTHON, JSON)
+
+PLACES: tuple[Where, ...] = ("after", "before", "inside")
 
 # Labels as wide as their words, fields that share the room of a line, columns that may wrap.
 WHOLE = {"description_width": "initial"}
@@ -40,50 +59,71 @@ class BuilderView(Panel):
 
     def make_controls(self) -> None:
         """Make the controls."""
-        self.kind, self.type = menu("Kind"), menu("Type")
-        self.bricks = BrickList()
-        self.buttons = {
-            word: w.Button(description=word, layout=w.Layout(width="auto")) for word in BUTTONS
-        }
+        self.kind, self.type, self.where = menu("kind"), menu("type"), menu("place")
+        self.where.options = [
+            (say(f"place.{word}"), word) for word in ("after", "before", "inside")
+        ]
+        self.bricks = BrickList(words=words())
+        self.buttons = {word: button(word) for word in BUTTONS}
+        self.wrapping = w.Dropdown(layout=w.Layout(width="9em", min_width="0"))
+        self.wrapping.tooltip = say("Wrap")
         self.title, self.about = w.Label(style={"font_weight": "bold"}), Notice()
+        self.change = menu("change")
         self.place = w.VBox(layout=w.Layout(width="auto"))
-        self.shape, self.shape_notice = text_field("Input shape"), Notice()
+        self.shape, self.shape_notice = text_field("shape"), Notice()
         self.total = Notice()
-        self.name, self.name_notice = text_field("Name"), Notice()
+        self.name, self.name_notice = text_field("name"), Notice()
         self.code = w.Textarea(
-            description="Code", rows=12, style=WHOLE, layout=w.Layout(width="auto")
+            description=say("code"), rows=12, style=WHOLE, layout=w.Layout(width="auto")
         )
         self.code.layout.display = "none"
 
     def arrange(self) -> None:
         """Put the two sides next to each other where there is room, else below each other."""
         left = [
-            line(self.kind, self.type, self.buttons["Add"]),
+            line(self.kind, self.type),
+            line(self.where, self.buttons[ADD]),
             self.bricks,
-            line(*(self.buttons[word] for word in EDITS)),
+            self.pressed("Up", "Down", "Out", "Into", "Duplicate", "Delete"),
+            line(
+                *(self.buttons[word] for word in ("Undo", "Redo", WRAP)), self.wrapping,
+                *(self.buttons[word] for word in (UNWRAP, BRANCH)),
+            ),
             line(self.shape),
             self.shape_notice,
             self.total,
             line(self.name, *(self.buttons[word] for word in (USE, PYTHON, JSON))),
             self.name_notice,
             self.notice,
-        ]
-        right = [self.title, self.about, self.place]
+        ]  # fmt: skip
+        right = [line(self.title, self.change), self.about, self.place]
         sides = w.HBox(
             [w.VBox(side, layout=w.Layout(**COLUMN)) for side in (left, right)],
             layout=w.Layout(flex_flow="row wrap", width="100%"),
         )
         self.children = (sides, self.code)
 
+    def pressed(self, *names: str) -> w.HBox:
+        """Return a line of buttons."""
+        return line(*(self.buttons[name] for name in names))
 
-def menu(label: str) -> w.Dropdown:
+
+def button(word: str) -> w.Button:
+    """Return a button as wide as its word."""
+    text = say("use", name="model") if word == USE else say(word)
+    return w.Button(description=text, layout=w.Layout(width="auto"))
+
+
+def menu(key: str) -> w.Dropdown:
     """Return a menu that takes the room there is."""
-    return w.Dropdown(description=label, style=WHOLE, layout=w.Layout(**ROOM))
+    return w.Dropdown(description=say(key), style=WHOLE, layout=w.Layout(**ROOM))
 
 
-def text_field(label: str) -> w.Text:
+def text_field(key: str) -> w.Text:
     """Return a text field that speaks when the text is finished."""
-    return w.Text(description=label, continuous_update=False, style=WHOLE, layout=w.Layout(**ROOM))
+    return w.Text(
+        description=say(key), continuous_update=False, style=WHOLE, layout=w.Layout(**ROOM)
+    )
 
 
 def line(*controls: w.Widget) -> w.HBox:

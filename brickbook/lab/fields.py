@@ -81,6 +81,7 @@ class Field:
 
     ``kind`` chooses the control. ``choices`` are the values of a "choice", and the plain words that
     a "config" takes beside a dict and None (``"default"``). ``hint`` is the type hint or None.
+    ``auto`` says that an empty field is found elsewhere.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     doc: str = ""
     hint: Any = None
+    auto: bool = False
 
 
 def fields_of(make: Callable[..., Any]) -> tuple[Field, ...]:

@@ -116,6 +116,12 @@ class Form(Panel):
             text = f"{key_path}: {message}" if key_path else message
             self.notice.say("\n".join(filter(None, (self.notice.text, text))))
 
+    def tell(self, found: Mapping[str, Any]) -> None:
+        """Show what empty fields mean that are found elsewhere."""
+        for name, row in self.rows.items():
+            if row.field.auto:
+                row.tell(found.get(name))
+
     def clear_errors(self) -> None:
         """Take away what `show_error` showed; what is wrong in a field itself stays."""
         self.notice.clear()

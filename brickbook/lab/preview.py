@@ -1,193 +1,178 @@
-"""What a blueprint would be: per brick its output shape, its parameters, and what does not fit."""
+"""What a blueprint would be: per brick its output shape, its costs, and what does not fit."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import nn
-
 from brickbook.arguments import parameters
-from brickbook.blueprint import Blueprint, resolve
+from brickbook.blueprint import Blueprint, Trace, resolve
+from brickbook.blueprint.running import slots_in
+from brickbook.blueprint.tree import Path, chains_in
+from brickbook.blueprint.wording import Fault, shape_text
 from brickbook.errors import ConfigError
-from brickbook.lab.builder_sizes import check_sizes
-from brickbook.lab.starting import CHANNELS, FEATURES
+from brickbook.lab.builder_texts import say
 from brickbook.literals import spell
-from brickbook.measure.tracing import ShapeRow, shapes
 
-__all__ = ["BrickRow", "Preview", "preview", "shape_text"]
+__all__ = ["BrickRow", "Preview", "count_text", "holder_of", "preview", "shape_text"]
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class BrickRow:
-    """One brick as the list shows it.
+    """One line of the list: a brick, or a place for bricks in one that has several.
 
-    Shapes are those of one sample. ``error`` is the message, ``key`` the argument it is about
-    (``"norm_cfg.type"``), ``""`` for the brick as a whole. ``missing`` are the arguments that it
-    still needs.
+    ``number`` is the brick's place as people count (``"4.2"``), ``level`` how deep it stands, 1 at
+    the top. ``holds`` says that there are or may be bricks inside. Shapes are those of one sample.
+    ``error`` is the message, ``key`` the argument it is about (``"norm_cfg.type"``), ``""`` for
+    the brick as a whole. ``missing`` are the arguments that it still needs, ``found`` those that
+    its input says.
     """
 
+    path: Path
     kind: str
-    arguments: str
+    number: str
+    level: int = 1
+    is_brick: bool = True
+    holds: bool = False
+    arguments: str = ""
+    input: Shape | None = None
     output: Shape | None = None
     params: int = 0
+    macs: int = 0
     error: str = ""
     key: str = ""
     missing: tuple[str, ...] = ()
+    found: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """The bricks in order, up to the first that does not fit with shapes."""
+    """The lines in order, with shapes up to the first brick that does not fit."""
 
     input: Shape
     rows: tuple[BrickRow, ...] = ()
-
-    @property
-    def params(self) -> int:
-        """Elements of all parameters."""
-        return sum(row.params for row in self.rows)
+    output: Shape | None = None
+    params: int = 0
+    macs: int = 0
 
     @property
     def fits(self) -> bool:
         """True if an input goes through the whole model."""
         return not any(row.error for row in self.rows)
 
-    def before(self, at: int) -> Shape | None:
-        """Return the shape that a brick at ``at`` gets, None if it is not known."""
-        return self.input if at == 0 else self.rows[at - 1].output
+    @property
+    def bricks(self) -> list[BrickRow]:
+        """The lines that are bricks."""
+        return [row for row in self.rows if row.is_brick]
+
+    def at(self, path: Path) -> BrickRow:
+        """Return the line of a brick or a place."""
+        return next(row for row in self.rows if row.path == path)
+
+    def before(self, path: Path) -> Shape | None:
+        """Return the shape that a brick at ``path`` gets, or would get; None if it is not known."""
+        *above, last = path
+        if isinstance(last, int) and last > 0:
+            ahead = (*above, last - 1)
+            return next((row.output for row in self.rows if row.path == ahead), None)
+        holder = holder_of(path)
+        if not holder:
+            return self.input
+        return next((row.input for row in self.rows if row.path == holder), None)
 
     def summary(self) -> str:
         """Say the whole in a line."""
         if not self.rows:
-            return "No bricks yet: choose a type and press Add."
-        count = f"{len(self.rows)} brick{'s' if len(self.rows) > 1 else ''}"
-        faulty = [at for at, row in enumerate(self.rows, 1) if row.error]
-        if faulty:
-            unfinished = self.rows[faulty[0] - 1].missing
-            end = f"brick {faulty[0]} {'needs a value' if unfinished else 'does not fit'}"
-        else:
-            output = self.before(len(self.rows))
-            end = f"{shape_text(self.input)} becomes {shape_text(output)}"
-        return f"{count}, {self.params:,} parameters; {end}."
+            return say("empty")
+        count = len(self.bricks)
+        head = say("count", bricks=say("bricks", count=count), params=f"{self.params:,}")
+        faulty = next((row for row in self.rows if row.error), None)
+        if faulty is not None:
+            end = "needs" if faulty.missing else "misfit"
+            return f"{head}; {say(end, brick=faulty.number)}."
+        become = say("become", input=shape_text(self.input), output=shape_text(self.output))
+        return f"{head}, {say('macs', macs=count_text(self.macs))}; {become}."
 
 
 def preview(blueprint: Blueprint, input_shape: Shape) -> Preview:
-    """Build the bricks on the meta device and send a shape through them."""
-    rows: list[BrickRow] = []
-    built: list[nn.Module | None] = []
-    for at, cfg in enumerate(blueprint.bricks):
-        row = BrickRow(name_of(cfg.get("type")), arguments_text(cfg))
-        try:
-            check_sizes(cfg, f"bricks[{at}]")
-            module = build_on_meta(blueprint, at)
-            row = replace(row, params=sum(p.numel() for p in counted(module)))
-        except Exception as error:  # a constructor may raise anything, and the list shows it
-            module = None
-            row = replace(row, **complaint(error, at, cfg))
-        built.append(module)
-        rows.append(row)
-    whole = [module for module in built[: built.index(None) if None in built else None] if module]
-    trace = trace_of(whole, input_shape)
-    for at, found in enumerate(trace):
-        rows[at] = traced(rows[at], found, blueprint.bricks[at])
-    return Preview(input_shape, tuple(rows))
+    """Run the bricks on the meta device, and set them in lines."""
+    found = blueprint.trace(input_shape)
+    rows = tuple(lines(blueprint.bricks, (), found))
+    return Preview(tuple(input_shape), rows, found.output, found.params, found.macs)
 
 
-def build_on_meta(blueprint: Blueprint, at: int) -> nn.Module:
-    """Build a brick without memory, and without a draw from the global generator.
+def lines(
+    chain: Sequence[Any], path: Path, found: Trace, level: int = 1, prefix: str = ""
+) -> Iterator[BrickRow]:
+    """Yield the lines of a chain; ``prefix`` stands before the numbers of its bricks."""
+    for at, cfg in enumerate(chain):
+        here, number = (*path, at), f"{prefix}{at + 1}"
+        slots = slots_in(cfg)
+        yield brick_line(cfg, here, found, level, number, bool(slots))
+        inside = chains_in(cfg, slots, here)
+        several = len(slots) > 1 or "chains" in slots.values()
+        for index, (place, bricks) in enumerate(inside):
+            name = place[-1]
+            word = name if isinstance(name, str) else str(name + 1)
+            own = f"{number}.{word}." if index or not isinstance(name, str) else f"{number}."
+            if several:
+                yield place_line(place, bricks, level + 1, own.rstrip("."))
+            yield from lines(bricks, place, found, level + 1 + several, own)
 
-    A constructor that reads values it has just made fails on the meta device: it runs on the
-    CPU, and the generator's state is put back.
+
+def brick_line(
+    cfg: Mapping[str, Any], path: Path, found: Trace, level: int, number: str, holds: bool
+) -> BrickRow:
+    """Return the line of one brick."""
+    row = found.rows[path]
+    fault = row.fault or Fault("")
+    return BrickRow(
+        path, name_of(cfg.get("type")), number, level, True, holds, arguments_text(cfg), row.input,
+        row.output, row.params, row.macs, fault.text, fault.key, fault.missing, row.found,
+    )  # fmt: skip
+
+
+def place_line(path: Path, bricks: Sequence[Any], level: int, number: str) -> BrickRow:
+    """Return the line of a place for bricks."""
+    key = path[-1]
+    kind = key if isinstance(key, str) else say("branch", number=key + 1)
+    return BrickRow(path, kind, number, level, False, True, "" if bricks else say("through"))
+
+
+def holder_of(path: Path) -> Path:
+    """Return the path of the brick that holds what is at ``path``; () at the top.
+
+    >>> holder_of((2, "branches", 1, 0)), holder_of((2,))
+    ((2,), ())
     """
-    try:
-        with torch.device("meta"):
-            return blueprint.build_brick(at)
-    except ConfigError:
-        raise
-    except Exception:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            return blueprint.build_brick(at)
+    names = [at for at, key in enumerate(path) if isinstance(key, str)]
+    return path[: names[-1]] if names else ()
 
 
-def counted(module: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters whose size is known already."""
-    return [p for p in module.parameters() if not nn.parameter.is_lazy(p)]
+def count_text(count: int) -> str:
+    """Write a large number short, a small one whole.
 
-
-def trace_of(modules: Sequence[nn.Module], input_shape: Shape) -> tuple[ShapeRow, ...]:
-    """Send one sample through; an embedding at the front takes whole numbers."""
-    if not modules:
-        return ()
-    dtype = torch.long if isinstance(modules[0], nn.Embedding) else torch.float32
-    return shapes(nn.Sequential(*modules), (1, *input_shape), dtype=dtype).rows
-
-
-def traced(row: BrickRow, found: ShapeRow, cfg: Mapping[str, Any]) -> BrickRow:
-    """Add what the run on the meta device found."""
-    row = replace(row, params=found.params, output=sample(found.output))
-    if found.state != "error":
-        return row
-    got = sample(found.input) or ()
-    words = found.error.partition(": ")[2]
-    other_axes = re.search(r"[Ee]xpected \d+D", words)  # torch counts axes: sizes say nothing
-    key, wanted = ("", "") if other_axes else mismatch(cfg, got)
-    gets = f"gets {shape_text(got)}"
-    return replace(row, error=f"takes {wanted}, {gets}." if key else f"{gets}: {words}", key=key)
-
-
-def mismatch(cfg: Mapping[str, Any], got: Shape) -> tuple[str, str]:
-    """Return the argument that says another size than ``got`` has, and the shape it wants."""
-    for names, axis in ((CHANNELS, 0), (FEATURES, -1)):
-        for name in names:
-            size = cfg.get(name)
-            if isinstance(size, int) and got and size != got[axis]:
-                wanted = list(got)
-                wanted[axis] = size
-                return name, shape_text(tuple(wanted))
-    return "", ""
-
-
-def complaint(error: Exception, at: int, cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what went wrong while a brick was built, and at which argument."""
-    if isinstance(error, ConfigError):
-        key = error.path.removeprefix(f"bricks[{at}]").lstrip(".")
-        missing = () if key else tuple(name for name in required_of(cfg) if name not in cfg)
-        return {"error": f"{error.problem} {error.hint}".strip(), "key": key, "missing": missing}
-    first = (str(error).strip().splitlines() or [""])[0]
-    words = re.findall(r"\w+", first)
-    key = next((word for word in words if word in cfg and word != "type"), "")
-    return {"error": first or type(error).__name__, "key": key}
-
-
-def sample(shape: Shape | None) -> Shape | None:
-    """Take the batch away, where it is there still."""
-    return shape[1:] if shape and shape[0] == 1 else shape
-
-
-def shape_text(shape: Shape | None) -> str:
-    """Write a shape.
-
-    >>> shape_text((3, 32, 32)), shape_text(()), shape_text(None)
-    ('3 × 32 × 32', 'one number', '')
+    >>> count_text(442368), count_text(4_089_184_256), count_text(1280)
+    ('442 k', '4.09 G', '1,280')
     """
-    if shape is None:
-        return ""
-    return " × ".join(map(str, shape)) or "one number"
+    if count < 10_000:
+        return f"{count:,}"
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size * 0.9995:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
 
 
 def arguments_text(cfg: Mapping[str, Any]) -> str:
     """Write a brick's arguments short: the required ones bare, of sub-configs the type."""
-    needed = required_of(cfg)
+    needed, inside = required_of(cfg), slots_in(cfg)
     keys = [*(key for key in needed if key in cfg), *(key for key in cfg if key not in needed)]
     words = []
     for key in keys:
-        if key == "type":
+        if key == "type" or key in inside:
             continue
         value = cfg[key]
         inner = value.get("type") if isinstance(value, Mapping) else None

@@ -11,6 +11,7 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_description import DescriptionStyle
 from ipywidgets.widgets.widget_string import LabelStyle, TextStyle
 
+from brickbook.blueprint.inferring import AUTO
 from brickbook.errors import ConfigError
 from brickbook.lab.fields import Field, parse, same
 from brickbook.lab.panels import Notice, close_tree, guarded
@@ -67,6 +68,7 @@ class FieldRow(w.HBox):
     ) -> None:
         self.field, self.control, self.changed = field, control, changed
         self.value: Any = field.default
+        self.found: Any = None  # what an empty field means, where it is found elsewhere
         self.missing = False
         self.problem = self.complaint = ""
         self.last_error: Exception | None = None
@@ -101,17 +103,26 @@ class FieldRow(w.HBox):
         field = self.field
         if field.required:
             self.mark.value = "required"
+        elif self.given and field.auto:
+            self.mark.value, self.mark.tooltip = "empty: auto", None
         elif self.given:
             text = f"default: {spell(field.default)}"
             self.mark.value = text if len(text) <= len("default: ") + SHOWN else "changed"
             self.mark.tooltip = text
         else:
-            self.mark.value = "default"
+            word = "auto" if field.auto else "default"
+            self.mark.value = f"{word}: {spell(self.found)}" if self.found is not None else word
         text = self.problem or self.complaint
         if text or "notice" in vars(self):
             self.notice.say(text)
         # The tooltip is what a screen reader reads with the control.
         self.control.tooltip = text or field.doc or None  # pyright: ignore[reportAttributeAccessIssue]
+
+    def tell(self, found: Any) -> None:
+        """Show what an empty field means."""
+        if found != self.found:
+            self.found = found
+            self.show()
 
     def complain(self, rest: str, message: str) -> None:
         """Show the owner's message; ``rest`` is the path below this field."""
@@ -141,6 +152,8 @@ class PlainRow(FieldRow):
     ) -> None:
         given = field.name in values
         value = values[field.name] if given else field.default
+        if field.auto and isinstance(value, str) and value == AUTO:
+            value = field.default
         control = make_control(field, value, look)
         super().__init__(field, control, look, changed)
         self.value = value
@@ -167,7 +180,8 @@ class PlainRow(FieldRow):
         shown = self.control.value  # pyright: ignore[reportAttributeAccessIssue]
         if not isinstance(self.control, (w.Text, w.Dropdown)):
             return shown
-        if not shown.strip() and not self.field.required:
+        empty = ("", AUTO) if self.field.auto else ("",)
+        if shown.strip() in empty and not self.field.required:
             return self.field.default
         return parse(self.field, shown)
 
@@ -179,7 +193,9 @@ def make_control(field: Field, value: Any, look: Look) -> w.Widget:
             value=value, description=field.name, style=look["check style"], layout=look["check"]
         )
     common: dict[str, Any] = {"description": field.name, "layout": look["control"]}
-    missing = field.required and value is None
+    missing = value is None and (field.required or field.auto)
+    if field.auto:
+        common["placeholder"] = AUTO
     if field.kind == "choice" and not missing:
         words = [spell(choice) for choice in field.choices]
         return make_menu(field, words, spell(value), look)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
+from brickbook.blueprint.meta import first_shape, on_meta
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.measure.records import read
 
@@ -141,7 +141,7 @@ def step(name: str, child: nn.Module, value: Any, seen: set[int]) -> tuple[Shape
     """Run one child on a value of the meta device."""
     kind, taken = type(child).__name__, first_shape(value)
     try:
-        twin = on_meta(child).eval()
+        twin = on_meta(child, twin=True).eval()
         result = twin(value)
     # Anything may come out of a module that does not fit, and the builder has to show it.
     except Exception as error:
@@ -150,20 +150,6 @@ def step(name: str, child: nn.Module, value: Any, seen: set[int]) -> tuple[Shape
         return ShapeRow(name, kind, params(child, seen), "error", taken, None, problem), None
     count = params(twin, set()) if has_lazy(child) else params(child, seen)
     return ShapeRow(name, kind, count, "ok", taken, first_shape(result)), result
-
-
-def on_meta(module: nn.Module) -> nn.Module:
-    """A deep copy whose parameters and buffers are on the meta device; no data is copied."""
-    memo: dict[int, Any] = {}
-    for tensor in (*module.parameters(), *module.buffers()):
-        if is_lazy(tensor):
-            lazy: Any = type(tensor)  # a parameter or a buffer without a shape yet
-            memo[id(tensor)] = lazy(device="meta", dtype=tensor.dtype)
-        else:
-            twin = torch.empty_like(tensor, device="meta")
-            is_parameter = isinstance(tensor, nn.Parameter)
-            memo[id(tensor)] = nn.Parameter(twin, tensor.requires_grad) if is_parameter else twin
-    return copy.deepcopy(module, memo)
 
 
 def has_lazy(module: nn.Module) -> bool:
@@ -175,13 +161,3 @@ def params(module: nn.Module, seen: set[int]) -> int:
     fresh = {id(p): p.numel() for p in module.parameters() if id(p) not in seen and not is_lazy(p)}
     seen.update(fresh)
     return sum(fresh.values())
-
-
-def first_shape(value: Any) -> Shape | None:
-    """The shape of the first tensor in a value, or None."""
-    if isinstance(value, Tensor):
-        return tuple(value.shape)
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    found = map(first_shape, value) if isinstance(value, list | tuple) else ()
-    return next((shape for shape in found if shape is not None), None)

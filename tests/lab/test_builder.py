@@ -38,12 +38,13 @@ def test_a_builder_starts_with_something_to_look_at():
     assert [row["kind"] for row in panel.bricks.rows] == [
         "ConvModule", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linear",
     ]  # fmt: skip
-    assert panel.total.text == "6 bricks, 25,626 parameters; 3 × 32 × 32 becomes 10."
+    assert panel.total.text == "6 bricks, 25,626 parameters, 1.64 M MACs; 3 × 32 × 32 becomes 10."
     assert panel.title.value == "1. ConvModule"
     assert repr(panel) == f"Builder(builder_test: {panel.total.text})"
     assert panel.bricks.rows[0] == {
-        "kind": "ConvModule", "arguments": "3, 16, 3, padding=1, norm_cfg=BN",
-        "output": "16 × 32 × 32", "params": "464", "error": "",
+        "path": [0], "number": "1", "level": 1, "brick": True, "open": None,
+        "kind": "ConvModule", "arguments": "16, 3, padding=1, norm_cfg=BN",
+        "output": "16 × 32 × 32", "params": "464", "macs": "442 k", "error": "",
     }  # fmt: skip
 
 
@@ -60,13 +61,13 @@ def test_an_empty_builder_says_what_to_do():
 def test_buttons_edit_and_say_what_they_cannot_do():
     panel = builder(CONV, {"type": "ReLU"})
     disabled = {word for word, button in panel.buttons.items() if button.disabled}
-    assert disabled == {"Up", "Undo", "Redo"}
+    assert disabled == {"Up", "Out", "Into", "Unwrap", "Branch", "Undo", "Redo"}
     press(panel, "Down", "Duplicate", "Delete", "Delete", "Undo", "Undo", "Redo")
     assert types(panel.state) == ["ReLU", "ConvModule"]
     panel.kind.value, panel.type.value = "norm", "GN"
     panel.bricks.selected = 1
     press(panel, "Add")
-    assert panel.state.chosen == {"type": "GN", "num_groups": 8, "num_channels": 8}
+    assert panel.state.chosen == {"type": "GN", "num_groups": 8}
     assert panel.title.value == "3. GN"
     assert panel.about.text == "Applies Group Normalization over a mini-batch of inputs."
 
@@ -172,7 +173,7 @@ def test_use_says_why_there_is_no_model():
         "Not built. bricks[1].norm_cfg.type: BNN is not in the norm layer registry. "
         "Did you mean 'BN'?"
     )
-    assert panel.state.selected == 1
+    assert panel.state.selected == (1,)
     panel = builder(CONV, namespace=space, shape=(1, 8, 8))
     press(panel, "Use")
     assert "builder_test" in space
@@ -194,7 +195,7 @@ def test_python_and_json_give_the_same_model():
     assert panel.code.layout.display is None
     space: dict[str, Any] = {}
     exec(panel.code.value, space)
-    assert layout(space["net_of_test"]) == layout(panel.state.blueprint.build())
+    assert layout(space["net_of_test"]) == layout(panel.state.build())
     press(panel, "Copy JSON")
     again = Blueprint.from_json(panel.code.value)
     assert layout(again.build()) == layout(space["net_of_test"])

@@ -51,7 +51,7 @@ def test_a_wrong_text_is_refused_wherever_one_has_gone(word, done, go_away):
     panel.buttons[word].click()
     assert panel.notice.text == FIVE + done
     assert space == {} and panel.model is None and panel.code.layout.display == "none"
-    assert panel.state.selected == 0 and shown(panel, "kernel_size") == "five"
+    assert panel.state.selected == (0,) and shown(panel, "kernel_size") == "five"
     put(panel, "kernel_size", "5")
     panel.buttons[word].click()
     assert "Nothing" not in panel.notice.text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brickbook.blueprint import resolve
+from brickbook.blueprint.building import resolve
+from brickbook.blueprint.slots import unwrapped
 from brickbook.errors import BadValueError
-from brickbook.lab.starting import make_of
 
 __all__ = ["check_sizes"]
 
@@ -26,7 +26,7 @@ def check_sizes(cfg: Mapping[str, Any], path: str) -> None:
     Only for the layers of torch and of this package: elsewhere the same names may mean anything.
     A padding layer may take away, which is a padding below 0.
     """
-    make = make_of(resolve(cfg.get("type"), path)[1])
+    make = unwrapped(resolve(cfg.get("type"), path)[1])
     if (getattr(make, "__module__", None) or "").partition(".")[0] not in ("torch", "brickbook"):
         return
     for name, least in LEAST.items():

@@ -1,0 +1,255 @@
+"""The model under construction, as a value: every edit returns a new blueprint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from brickbook.arguments import copied
+from brickbook.blueprint.building import Known, Maker, resolve
+from brickbook.blueprint.inferring import inferable
+from brickbook.blueprint.running import slots_in, trace
+from brickbook.blueprint.traces import Trace
+from brickbook.blueprint.tree import (
+    Key,
+    Path,
+    chain_of,
+    chains_in,
+    edited,
+    node_at,
+    path_of,
+    path_text,
+    put_in,
+    take_out,
+    tidied,
+    walk,
+)
+from brickbook.blueprint.writing import python_text
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError
+from brickbook.modules import Sequential
+from brickbook.registry import Config, split_type
+
+__all__ = ["At", "Blueprint", "holding"]
+
+At = int | Sequence[Key]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A tree of bricks, each a config dict; nothing is built before `build`.
+
+    The bricks run one after the other; a list among them is a Sequential. A brick may hold bricks:
+    ``dict(type="Residual", body=[…])``. Its place is a number, or a path: ``(2, "body", 0)`` is
+    the first brick that the third holds as its body. Negative numbers count from the end.
+
+    ``in_channels``, ``in_features``, ``num_features``, ``num_channels`` and ``normalized_shape``
+    may be left out (or ``"auto"``): `build` finds them from the shape of the input.
+
+    >>> net = Blueprint().append(dict(type=nn.Linear, out_features=2))
+    >>> net.build(input_shape=(4,))[0]
+    Linear(in_features=4, out_features=2, bias=True)
+    """
+
+    bricks: tuple[Config, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Write lists among the bricks as Sequentials."""
+        object.__setattr__(self, "bricks", tidied(self.bricks, slots_in))
+
+    def __len__(self) -> int:
+        return len(self.bricks)
+
+    def __getitem__(self, at: At) -> Any:
+        """Return the config at a place, or the list of configs that a brick holds there."""
+        return node_at(self.bricks, path_of(at))
+
+    def walk(self) -> Iterator[tuple[Path, Config]]:
+        """Yield every brick with its path, a brick before those in it."""
+        return walk(self.bricks, slots_in)
+
+    def insert(self, at: At, cfg: Config | Sequence[Config]) -> Blueprint:
+        """Return a blueprint with ``cfg`` before what is at ``at`` now."""
+        return Blueprint(put_in(self.bricks, path_of(at), copied(cfg)))
+
+    def append(self, cfg: Config) -> Blueprint:
+        """Return a blueprint with ``cfg`` at the end."""
+        return self.insert(len(self), cfg)
+
+    def remove(self, at: At) -> Blueprint:
+        """Return a blueprint without what is at ``at``; IndexError if there is nothing."""
+        return Blueprint(take_out(self.bricks, path_of(at)))
+
+    def replace(self, at: At, cfg: Config | Sequence[Config]) -> Blueprint:
+        """Return a blueprint with ``cfg`` in the place of what is at ``at``."""
+        return self.put(at, [copied(cfg)])
+
+    def put(self, at: At, new: Sequence[Any]) -> Blueprint:
+        """Return a blueprint with these very configs in the place of what is at ``at``."""
+
+        def change(holder: Any, key: Key) -> Any:
+            if isinstance(key, str):
+                return {**holder, key: new[0]}
+            chain = chain_of(holder)
+            at = range(len(chain))[key]
+            return type(chain)((*chain[:at], *new, *chain[at + 1 :]))  # pyright: ignore[reportCallIssue]
+
+        return Blueprint(edited(self.bricks, path_of(at), change))
+
+    def move(self, at: At, to: At) -> Blueprint:
+        """Return a blueprint with what is at ``at`` taken out and put in again at ``to``.
+
+        ``to`` is a place in the tree without it; IndexError if there is none.
+        """
+        value, rest = self[at], take_out(self.bricks, path_of(at))
+        *above, last = path_of(to)
+        if isinstance(last, int):
+            last = range(len(chain_of(node_at(rest, tuple(above)))) + 1)[last]
+        return Blueprint(put_in(rest, (*above, last), value))
+
+    def duplicate(self, at: At) -> Blueprint:
+        """Return a blueprint with what is at ``at`` twice in a row."""
+        *above, last = path_of(at)
+        if isinstance(last, int):
+            last = range(len(chain_of(node_at(self.bricks, tuple(above)))))[last]
+        return self.insert((*above, last), self[at])
+
+    def wrap(self, at: At, kind: object = "Sequential", count: int = 1) -> Blueprint:
+        """Return a blueprint with ``count`` bricks from ``at`` on in a new brick that holds them.
+
+        ``kind`` is a type that holds bricks: Sequential, Residual, Repeat, Concat.
+        """
+        *above, first = path_of(at)
+        chain = chain_of(node_at(self.bricks, tuple(above)))
+        if not isinstance(first, int):
+            raise BadArgumentError("at", f"expected the place of a brick, got {at!r}.")
+        first = range(len(chain))[first]
+        new = holding(kind, list(chain[first : first + count]))
+        rest = self.bricks
+        for _ in range(min(count, len(chain) - first)):
+            rest = take_out(rest, (*above, first))
+        return Blueprint(put_in(rest, (*above, first), new))
+
+    def unwrap(self, at: At) -> Blueprint:
+        """Return a blueprint with the bricks that one holds in its place, all in a row."""
+        cfg = self[at]
+        slots = slots_in(cfg) if isinstance(cfg, Mapping) else {}
+        if not slots:
+            raise BadArgumentError("at", f"{path_text(path_of(at))} holds no bricks.")
+        return self.put(at, [brick for _, chain in chains_in(cfg, slots, ()) for brick in chain])
+
+    def build_brick(self, at: At, known: Known | None = None) -> nn.Module:
+        """Build the brick at ``at`` alone; an error's path starts with that of the brick."""
+        return Maker(known).brick(self[at], path_of(at))
+
+    def build(self, input_shape: Sequence[int] | None = None) -> Sequential:
+        """Build the model: its bricks in a `Sequential`, in order.
+
+        With ``input_shape``, that of one sample without the batch, arguments that were left out
+        are found, and a brick that does not fit raises BadValueError with its path and both shapes.
+        """
+        if input_shape is None:
+            return Maker().chain(self.bricks, ())
+        found = self.trace(input_shape)
+        if found.fault is not None:
+            self.complain(found.fault.path, found.known)
+        found.check()
+        return Maker(found.known).chain(self.bricks, ())
+
+    def complain(self, path: Path, known: Known) -> None:
+        """Raise the error of a brick that cannot be built, not only its words."""
+        try:
+            with torch.device("meta"):
+                self.build_brick(path, known)
+        except ConfigError:
+            raise
+        except Exception:  # the run has said it, with the place
+            return
+
+    def trace(self, input_shape: Sequence[int]) -> Trace:
+        """Say each brick's shapes, parameters and multiply-adds, without memory or arithmetic.
+
+        The first call of a process takes a second, in which torch loads its meta kernels.
+        """
+        return trace(self.bricks, tuple(input_shape))
+
+    def filled(self, input_shape: Sequence[int]) -> Blueprint:
+        """Return a blueprint that says the arguments that were left out, as far as they are known.
+
+        A brick that is another one each time it is repeated goes on leaving them out.
+        """
+        made = self
+        for path, turns in self.trace(input_shape).known.items():
+            if turns and turns[0] and all(found == turns[0] for found in turns):
+                cfg = made[path]
+                kind, more = {"type": cfg["type"]}, dict(turns[0])
+                made = made.put(
+                    path, [kind | more | {k: v for k, v in cfg.items() if k not in more}]
+                )
+        return made
+
+    @property
+    def open(self) -> tuple[Path, ...]:
+        """The bricks that leave arguments to be found."""
+        return tuple(path for path, cfg in self.walk() if is_open(cfg))
+
+    def to_python(self, name: str = "model", input_shape: Sequence[int] | None = None) -> str:
+        """Return Python that builds the same model when it is run.
+
+        Raises ValueError for a value that has no Python text, such as a partial.
+        """
+        return python_text(self.bricks, slots_in, name, input_shape)
+
+    def to_json(self) -> str:
+        """Return the bricks as JSON text; tuples become lists."""
+        return json.dumps([dict(brick) for brick in self.bricks], indent=2, default=refused)
+
+    @classmethod
+    def from_json(cls, text: str) -> Blueprint:
+        """Read what `to_json` wrote: a list of objects with a ``type``."""
+        return cls.from_config(json.loads(text))
+
+    @classmethod
+    def from_config(cls, cfg: object) -> Blueprint:
+        """Take a brick's config or a list of them; a list in a list is a Sequential."""
+        parts = [cfg] if isinstance(cfg, Mapping) else cfg
+        if not isinstance(parts, (list, tuple)):
+            raise BadArgumentError("cfg", f"expected a dict or a list of dicts, got {cfg!r}.")
+        made = cls(tuple(copied(part) for part in parts))
+        for path, brick in made.walk():
+            split_type(brick, path_text(path))
+        return made
+
+
+def holding(kind: object, bricks: list[Any]) -> dict[str, Any]:
+    """Return the config of a new brick that holds ``bricks``.
+
+    >>> holding("Concat", [{"type": "ReLU"}])
+    {'type': 'Concat', 'branches': [[{'type': 'ReLU'}], []]}
+    """
+    slots = slots_in({"type": kind})
+    if not slots:
+        resolve(kind)
+        raise BadValueError("type", f"{kind} holds no bricks.")
+    name, slot = next(iter(slots.items()))
+    cfg: dict[str, Any] = {"type": kind}
+    if kind == "Repeat":
+        cfg["times"] = 2
+    return {**cfg, name: [bricks, []] if slot == "chains" else bricks}
+
+
+def is_open(cfg: Config) -> bool:
+    """Whether a brick leaves arguments to be found."""
+    try:
+        return bool(inferable(cfg, resolve(cfg.get("type"))[1]))
+    except ConfigError:
+        return False
+
+
+def refused(value: object) -> object:
+    """Say what JSON cannot hold."""
+    raise BadArgumentError("bricks", f"{value!r} cannot be written as JSON; Python can hold it.")
