@@ -9,9 +9,14 @@ from torch import nn
 from brickbook import magic
 
 
-@pytest.fixture
-def shell():
+class Front:
+    """What a notebook's shell has and a terminal's has not."""
+
+
+def started(kernel=None):
     shell = InteractiveShell()
+    if kernel is not None:
+        shell.kernel = kernel
     shell.run_line_magic("load_ext", "brickbook")
     shell.user_ns.update(model=nn.Sequential(nn.Linear(2, 2)), resnet=nn.ReLU(), cfg=[1], text="x")
     yield shell
@@ -19,14 +24,14 @@ def shell():
     InteractiveShell.clear_instance()
 
 
-class Front:
-    """What a notebook's shell has and a terminal's has not."""
+@pytest.fixture
+def shell():
+    yield from started()
 
 
 @pytest.fixture
-def notebook(shell, monkeypatch):
-    monkeypatch.setattr(shell, "kernel", Front(), raising=False)
-    return shell
+def notebook():
+    yield from started(Front())
 
 
 def run(shell, line):
@@ -43,8 +48,8 @@ def run(shell, line):
         ("show", "the following arguments are required: model\nusage: %brickbook show "),
         ("show model --std 1", "unrecognized arguments: --std 1\nusage: %brickbook show "),
         ("show model --layer Linear", "--layer: there is nothing to start with: "),
-        ("show model --cfg cfg --init Kaiming", "--init cannot stand beside --cfg"),
-        ("show model --cfg nothing", "there is no variable 'nothing'. "),
+        ("show model --cfg cfg --init Kaiming", "--init: cannot stand beside --cfg: "),
+        ("show model --cfg nothing", "there is no variable 'nothing'. No variable holds a config "),
         ("show 'model", "show 'model: No closing quotation"),
         ("build --as 1x", "--as 1x: not a name for a variable."),
         ("build cfg", "bricks[0]: cfg must be a dict, but got <class 'int'>."),
@@ -83,6 +88,13 @@ def test_help(shell, capsys):
         ("%brickbook show mo", {"model"}),
         ("%brickbook show model --", {"--init", "--layer", "--set", "--cfg", "--seed"}),
         ("%brickbook help bu", {"build"}),
+        ("%%brickbook in", {"init"}),
+        ("%brickbook plan model.", {"model.0"}),
+        ("%brickbook plan model --order ", {"brickbook", "mmcv"}),
+        ("%brickbook plan model --frozen=", {"init", "skip"}),
+        ("%brickbook plan model --init Kai", {"Kaiming"}),
+        ("%brickbook plan model --init Kaiming --set mo", {"mode="}),
+        ("%brickbook plan model --layer Li", {"Linear"}),
     ],
 )
 @pytest.mark.parametrize("jedi", [True, False])
@@ -114,14 +126,75 @@ def test_text_in_a_terminal(shell):
         run(shell, "build")
 
 
-def test_plans_and_reports_are_shown_as_tables(shell):
-    shell.run_cell("from brickbook import initialize, plan, snapshot\n"
-                   "cfg = dict(type='Kaiming', layer='Linear')")  # fmt: skip
-    for code, word in (
-        ("plan(model, cfg)", "Normal(0, 1)"),
-        ("initialize(model, cfg)", "written"),
-        ("snapshot(model)", "0.weight"),
-    ):
-        data, _ = shell.display_formatter.format(shell.ev(code))
-        assert word in data["text/html"] and "<style" not in data["text/html"]
-        assert "\n" not in data["text/plain"]
+CONFIG = "from brickbook import compare, initialize, plan, snapshot\n\
+cfg = dict(type='Kaiming', layer='Linear')"
+RECORDS = [
+    ("plan(model, cfg)", "Normal(0, 1)"),
+    ("initialize(model, cfg)", "written"),
+    ("snapshot(model)", "0.weight"),
+    ("compare(snapshot(model), snapshot(model))", "untouched"),
+]
+
+
+@pytest.mark.parametrize(("code", "word"), RECORDS)
+def test_a_notebook_shows_a_table_and_keeps_one_line_of_text(notebook, code, word):
+    notebook.run_cell(CONFIG)
+    data, _ = notebook.display_formatter.format(notebook.ev(code))
+    assert word in data["text/html"]
+    assert "<style" not in data["text/html"] and "<script" not in data["text/html"]
+    assert "\n" not in data["text/plain"]
+
+
+@pytest.mark.parametrize("code", [code for code, _ in RECORDS])
+def test_a_terminal_shows_a_table(shell, code):
+    shell.run_cell(CONFIG)
+    data, _ = shell.display_formatter.format(shell.ev(code))
+    lines = data["text/plain"].splitlines()
+    assert len(lines) == 4 and lines[1].startswith("0.weight")
+    assert lines[3].startswith(("InitPlan", "InitReport", "Snapshot", "Comparison"))
+
+
+def test_a_cell_holds_the_config(notebook):
+    body = (
+        "# all of them\ninit_cfg = [\n    dict(type='Constant', val=3.0, layer='Linear'),  # 3\n]\n"
+    )
+    report = notebook.run_cell_magic("brickbook", "init model", body)
+    assert repr(report) == "InitReport: 2 parameters: 2 written by a law"
+    assert notebook.user_ns["model"][0].weight.eq(3).all()
+    todo = notebook.run_cell_magic(
+        "brickbook", "plan model", '{"type": "Zeros", "layer": "Linear"}'
+    )
+    assert str(todo["0.weight"].law) == "Constant(0)"
+    assert notebook.user_ns["model"][0].weight.eq(3).all()
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "message"),
+    [
+        ("init model", "\n", "the cell: holds no config."),
+        ("init model", "a = 1\nb = 2",
+         "the cell: neither a Python literal (expected one config, found 2 statements) nor JSON "
+         "(Expecting value: line 1 column 1 (char 0))."),
+        ("init model", "[dict(type='Zeros',\n      layer=open('x'))]",
+         "the cell: neither a Python literal (it holds a name or a call) nor JSON "
+         "(Expecting value: line 1 column 2 (char 1))."),
+        ("init model --init Zeros", "{}",
+         "--init: cannot stand beside a cell: that says the rules."),
+        ("diff model model", "{}", "diff takes no cell. These do: show, plan, init."),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_no_config(notebook, line, body, message):
+    weight = notebook.user_ns["model"][0].weight.clone()
+    with pytest.raises(UsageError) as caught:
+        notebook.run_cell_magic("brickbook", line, body)
+    assert str(caught.value) == message
+    assert weight.equal(notebook.user_ns["model"][0].weight)
+
+
+def test_a_line_can_be_assigned_and_completed_there(shell):
+    shell.run_cell("todo = %brickbook plan model --init Zeros --layer Linear")
+    assert repr(shell.user_ns["todo"]) == "InitPlan: 2 of 2 parameters by a law"
+    shell.Completer.use_jedi = False
+    with provisionalcompleter():
+        text = "todo = %brickbook plan mo"
+        assert "model" in {item.text for item in shell.Completer.completions(text, len(text))}

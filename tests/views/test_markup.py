@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -8,7 +10,10 @@ from torch import nn
 
 from brickbook.init import initialize, plan
 from brickbook.markup import table
-from brickbook.measure import snapshot
+from brickbook.measure import compare, snapshot
+from brickbook.measure.alternatives import alternatives
+from brickbook.views.differences import differences
+from brickbook.views.markup import static
 
 EVIL = "<img src=x onerror=alert(1)>"
 RULES = [{"type": "Constant", "val": 1.0, "layer": "Linear"}]
@@ -30,6 +35,8 @@ class Tags(HTMLParser):
         self.found |= {(tag, key) for key, _ in attrs} or {(tag, "")}
 
     def handle_endtag(self, tag):
+        while self.open[-1] == "img":  # it has no end
+            self.open.pop()
         assert self.open.pop() == tag
 
     def handle_data(self, data):
@@ -44,24 +51,58 @@ def evil() -> nn.Module:
 
 def texts() -> dict[str, str]:
     net = evil()
-    todo = plan(net, RULES)
-    return {
-        "plan": todo._repr_html_(),
-        "snapshot": snapshot(net)._repr_html_(),
-        "report": initialize(net, RULES)._repr_html_(),
-    }
+    todo, before = plan(net, RULES), snapshot(net)
+    found = alternatives(net, {"a": RULES, EVIL: RULES})
+    report = initialize(net, RULES)
+    comparison = compare(before, snapshot(net))
+    records = dict(
+        plan=todo, snapshot=before, report=report, comparison=comparison, alternatives=found,
+        differences=differences(before, {**net.state_dict(), EVIL: torch.ones(3)}),
+        static=static(comparison, report=report, title=EVIL),
+    )  # fmt: skip
+    for record in records.values():
+        bundle = record._repr_mimebundle_(include=None, exclude=None)
+        assert bundle == {"text/plain": repr(record), "text/html": record._repr_html_()}
+        assert "\n" not in repr(record)
+    return {name: record._repr_html_() for name, record in records.items()}
 
 
-@pytest.mark.parametrize("name", ["plan", "snapshot", "report"])
+RECORDS = ["plan", "snapshot", "report", "comparison", "alternatives", "differences", "static"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_only_harmless_tags_and_every_name_as_text(name):
     tags = Tags(texts()[name])
-    assert not tags.open
+    assert not [tag for tag in tags.open if tag != "img"]
     assert {tag for tag, _ in tags.found} <= {
-        "div", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"
+        "div", "details", "summary", "table", "thead", "tbody", "tr", "th", "td", "img"
     }  # fmt: skip
-    assert {key for _, key in tags.found} <= {"", "style"}
+    assert {pair for pair in tags.found if pair[1] not in ("", "style")} == (
+        {("img", "alt"), ("img", "src")} if name == "static" else set()
+    )
     assert EVIL in tags.words
     assert {"0.weight", "0.bias"} <= set(tags.words)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_no_colour_of_text_or_paper_is_set(name):
+    styles = re.findall(r'style="([^"]*)"', texts()[name])
+    assert styles and not [style for style in styles if "color" in style or "background" in style]
+
+
+def test_a_static_view_shows_what_changed_first():
+    net = nn.Sequential(*(nn.Linear(2, 2) for _ in range(10)))
+    before = snapshot(net)
+    report = initialize(net, dict(type="Ones", layer="9"))
+    shown = static(compare(before, snapshot(net)), report=report, most=3, title="net")
+    assert repr(shown) == (
+        "net: InitReport: 20 parameters: 2 written by a law, 18 left as they were; "
+        "3 of 20 parameters in the picture"
+    )
+    svg = base64.b64decode(re.search('base64,([^"]*)', shown.html).group(1)).decode()
+    assert re.findall(">([0-9.]+(?:weight|bias))<", svg) == ["0.weight", "9.weight", "9.bias"]
+    assert shown.html.count("<tr>") == 21
+    assert "<script" not in shown.html and "<svg" not in shown.html
 
 
 def test_a_rule_without_effect_is_said_above_the_table():

@@ -9,7 +9,13 @@ from torch import nn
 
 from brickbook.init import plan
 from brickbook.measure import compare, snapshot
-from brickbook.views.tables import comparison_frame, plan_frame, snapshot_frame
+from brickbook.measure.alternatives import alternatives
+from brickbook.views.tables import (
+    alternatives_frame,
+    comparison_frame,
+    plan_frame,
+    snapshot_frame,
+)
 
 CFG = {"type": "Normal", "std": 2.0, "layer": "Linear"}
 
@@ -74,3 +80,13 @@ def test_empty_records_are_empty_frames():
     frames.append(plan_frame(plan(nn.ReLU())))
     assert [len(frame) for frame in frames] == [0, 0, 0]
     assert all(isinstance(frame, pd.DataFrame) and len(frame.columns) for frame in frames)
+
+
+def test_alternatives_as_a_frame():
+    found = alternatives(model(), {"a": CFG, "b": {"type": "Ones", "layer": "Linear"}})
+    frame = alternatives_frame(found)
+    row = frame.loc["0.weight"]
+    assert (row["law_a"], row["law_b"], row["std_b"]) == ("Normal(0, 2)", "Constant(1)", 0.0)
+    assert list(frame.index[frame["differs"]]) == ["0.weight"]
+    assert row["std_a"] == found["a"].snapshot["0.weight"].std
+    assert (frame["law_a"].loc["1.weight"], str(frame["differs"].dtype)) == ("", "bool")
