@@ -22,7 +22,7 @@ from brickbook.measure.snapshots import Snapshot, TensorStats, snapshot
 
 __all__ = ["Alternative", "Alternatives", "alternatives"]
 
-NOT_ONE = "≠ differ"
+NOT_ONE = "≠\u00a0differ"
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,9 @@ def alternatives(
     a model that cannot be copied; TypeError if ``configs`` is no mapping or empty.
     """
     if not isinstance(configs, Mapping) or not configs:
-        raise BadArgumentError("configs", f"expected a dict from names to configs, got {configs!r}")
+        raise BadArgumentError(
+            "configs", f"expected a dict from names to configs, got {configs!r}."
+        )
     found = {}
     for name, cfg in configs.items():
         try:

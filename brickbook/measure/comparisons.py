@@ -19,12 +19,12 @@ __all__ = [
 ]  # fmt: skip
 
 Status = Literal["changed", "untouched", "added", "removed"]
-# A sign beside the word: colours are for those who see them.
+# A sign beside the word: colours are for those who see them. The space between does not break.
 MARKS: dict[Status, str] = {
-    "changed": "● changed",
+    "changed": "●\u00a0changed",
     "untouched": "untouched",
-    "added": "+ added",
-    "removed": "− removed",
+    "added": "+\u00a0added",
+    "removed": "−\u00a0removed",
 }
 ROUNDING = 1e-12
 NOTHING = TensorStats("", "parameter", (), "")

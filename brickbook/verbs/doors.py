@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -128,11 +129,8 @@ class Session:
 
     def writing(self) -> AbstractContextManager[object]:
         """Hold the lock of the panels: they read and write in threads of their own."""
-        if not self.widgets:
-            return nullcontext()
-        from brickbook.lab.panels import MODEL_LOCK  # only with widgets: it loads ipywidgets
-
-        return MODEL_LOCK
+        panels = sys.modules.get("brickbook.lab.panels")  # not loaded: there is no panel
+        return nullcontext() if panels is None else panels.MODEL_LOCK
 
 
 WORDS = {"model": "model", "config": "config", "thing": "plan, record or model"}

@@ -12,6 +12,7 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 from brickbook.init.laws import Law
+from brickbook.measure.comparisons import together
 from brickbook.views.picture import (
     BEFORE,
     GAP,
@@ -212,19 +213,19 @@ def density(law: Law, low: float, high: float) -> str:
 
 def overlay(alternatives: Alternatives, name: str) -> str:
     """Draw one parameter under every config."""
-    low, width, counts = alternatives.histograms(name)
+    sides = [one.snapshot.tensors.get(name) for one in alternatives.values()]
+    low, width, shown = together(sides, alternatives.start.bins)
     size = " × ".join(map(str, alternatives.start[name].shape)) or "scalar"
     marks = (
         ["differs" if alternatives.differs(name) else "the same"] if len(alternatives) > 1 else []
     )
     found = "std " + ", ".join(one.std(name) for one in alternatives.values())
     drawn = words(name, " · ".join([size, *marks]), found)
-    shown = counts[1:]
     if not any(map(any, shown)):
         return drawn
     if len(shown[0]) == 1:
-        one = next(iter(alternatives.values())).snapshot[name]
-        return drawn + constants(one.min or 0.0, len(shown))
+        value = next((stats.min for stats in sides if stats and stats.min is not None), 0.0)
+        return drawn + constants(value, len(shown))
     scale = PLOT[3] / max(max(bars) for bars in shown)
     lines = (steps(bars, scale, stroke(at)) for at, bars in enumerate(shown))
     return drawn + ends(low, low + width * len(shown[0])) + "".join(lines)
