@@ -74,9 +74,13 @@ if TYPE_CHECKING:
     from brickbook.measure import (
         Comparison,
         CoordinateCheck,
+        Finding,
+        Signals,
         Snapshot,
         compare,
         coordinate_check,
+        diagnose,
+        probe,
         snapshot,
     )
 
@@ -100,6 +104,7 @@ __all__ = [
     "ConstantInit",
     "ConvModule",
     "CoordinateCheck",
+    "Finding",
     "HSigmoid",
     "HSwish",
     "InitPlan",
@@ -111,6 +116,7 @@ __all__ = [
     "PretrainedInit",
     "Registry",
     "Sequential",
+    "Signals",
     "Snapshot",
     "Swish",
     "TruncNormalInit",
@@ -132,6 +138,7 @@ __all__ = [
     "compare",
     "constant_init",
     "coordinate_check",
+    "diagnose",
     "following",
     "initialize",
     "is_norm",
@@ -144,6 +151,7 @@ __all__ = [
     "mup_learning_rates",
     "normal_init",
     "plan",
+    "probe",
     "skeleton",
     "snapshot",
     "trunc_normal_init",
@@ -172,7 +180,8 @@ LATER = frozenset((
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = frozenset((
-    "Comparison", "CoordinateCheck", "Snapshot", "compare", "coordinate_check", "snapshot",
+    "Comparison", "CoordinateCheck", "Finding", "Signals", "Snapshot", "compare",
+    "coordinate_check", "diagnose", "probe", "snapshot",
 ))  # fmt: skip
 
 

@@ -2,20 +2,30 @@
 
 from brickbook.measure.comparisons import Comparison, Pair, compare, pair
 from brickbook.measure.coordinates import CoordinateCheck, coordinate_check
+from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
+from brickbook.measure.probing import probe
+from brickbook.measure.signals import Signal, Signals
 from brickbook.measure.snapshots import Snapshot, TensorStats, snapshot
 from brickbook.measure.tracing import ShapeRow, ShapeTrace, shapes
 
 __all__ = [
+    "RULES",
     "Comparison",
     "CoordinateCheck",
+    "DiagnosisRule",
+    "Finding",
     "Pair",
     "ShapeRow",
     "ShapeTrace",
+    "Signal",
+    "Signals",
     "Snapshot",
     "TensorStats",
     "compare",
     "coordinate_check",
+    "diagnose",
     "pair",
+    "probe",
     "shapes",
     "snapshot",
 ]
