@@ -14,11 +14,20 @@ from brickbook.blueprint.inferring import inferable, stated
 from brickbook.blueprint.slots import Slot, slots_of
 from brickbook.blueprint.tree import Path, chain_of, path_text
 from brickbook.callables import name_of
-from brickbook.errors import BadArgumentError, BadValueError, UnknownNameError, nearest
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    ConfigError,
+    UnknownNameError,
+    nearest,
+)
 from brickbook.modules import Sequential
 from brickbook.registry import Config, Registry, build_from_cfg, find, split_type
 
-__all__ = ["MODELS", "Known", "Maker", "build_model_from_cfg", "kinds", "make_brick", "resolve"]
+__all__ = [
+    "MODELS", "Known", "Maker", "build_model_from_cfg", "holding", "kinds", "leaves_open",
+    "make_brick", "resolve", "slots_in",
+]  # fmt: skip
 
 # The arguments found for a brick, by its path; more than one where a Repeat makes it again.
 Known = Mapping[Path, Sequence[Config]]
@@ -153,3 +162,36 @@ class Maker:
                     for at, part in parts
                 ]
         return made
+
+
+def slots_in(cfg: Mapping[str, Any]) -> Mapping[str, Slot]:
+    """Return the arguments of a brick that hold bricks; none for an unknown type."""
+    try:
+        return slots_of(resolve(cfg.get("type"))[1])
+    except ConfigError:
+        return {}
+
+
+def holding(kind: object, bricks: list[Any]) -> dict[str, Any]:
+    """Return the config of a new brick that holds ``bricks``.
+
+    >>> holding("Concat", [{"type": "ReLU"}])
+    {'type': 'Concat', 'branches': [[{'type': 'ReLU'}], []]}
+    """
+    slots = slots_in({"type": kind})
+    if not slots:
+        resolve(kind)
+        raise BadValueError("type", f"{kind} holds no bricks.")
+    name, slot = next(iter(slots.items()))
+    cfg: dict[str, Any] = {"type": kind}
+    if kind == "Repeat":
+        cfg["times"] = 2
+    return {**cfg, name: [bricks, []] if slot == "chains" else bricks}
+
+
+def leaves_open(cfg: Config) -> bool:
+    """Whether a brick leaves arguments to be found."""
+    try:
+        return bool(inferable(cfg, resolve(cfg.get("type"))[1]))
+    except ConfigError:
+        return False

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from brickbook.arguments import parameters
-from brickbook.blueprint.building import Maker, make_brick, resolve
+from brickbook.blueprint.building import Maker, make_brick, resolve, slots_in
 from brickbook.blueprint.inferring import inferable, inferred, stated
 from brickbook.blueprint.meta import (
     ROOT,
@@ -39,7 +39,7 @@ from brickbook.callables import name_of
 from brickbook.errors import BadValueError, ConfigError
 from brickbook.registry import Config, split_type
 
-__all__ = ["slots_in", "trace"]
+__all__ = ["trace"]
 
 
 def trace(bricks: tuple[Config, ...], input_shape: Shape) -> Trace:
@@ -57,14 +57,6 @@ def trace(bricks: tuple[Config, ...], input_shape: Shape) -> Trace:
         )  # fmt: skip
     shape = tuple(input_shape)
     return Tracer(bricks, shape).run()
-
-
-def slots_in(cfg: Mapping[str, Any]) -> Mapping[str, Slot]:
-    """Return the arguments of a brick that hold bricks; none for an unknown type."""
-    try:
-        return slots_of(resolve(cfg.get("type"))[1])
-    except ConfigError:
-        return {}
 
 
 class Stop(Exception):  # noqa: N818 - it is no error, it ends a run

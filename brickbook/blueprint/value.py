@@ -11,9 +11,8 @@ import torch
 from torch import nn
 
 from brickbook.arguments import copied
-from brickbook.blueprint.building import Known, Maker, resolve
-from brickbook.blueprint.inferring import inferable
-from brickbook.blueprint.running import slots_in, trace
+from brickbook.blueprint.building import Known, Maker, holding, leaves_open, slots_in
+from brickbook.blueprint.running import trace
 from brickbook.blueprint.traces import Trace
 from brickbook.blueprint.tree import (
     Key,
@@ -30,11 +29,11 @@ from brickbook.blueprint.tree import (
     walk,
 )
 from brickbook.blueprint.writing import python_text
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError
+from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.modules import Sequential
 from brickbook.registry import Config, split_type
 
-__all__ = ["At", "Blueprint", "holding"]
+__all__ = ["At", "Blueprint"]
 
 At = int | Sequence[Key]
 
@@ -195,7 +194,7 @@ class Blueprint:
     @property
     def open(self) -> tuple[Path, ...]:
         """The bricks that leave arguments to be found."""
-        return tuple(path for path, cfg in self.walk() if is_open(cfg))
+        return tuple(path for path, cfg in self.walk() if leaves_open(cfg))
 
     def to_python(self, name: str = "model", input_shape: Sequence[int] | None = None) -> str:
         """Return Python that builds the same model when it is run.
@@ -223,31 +222,6 @@ class Blueprint:
         for path, brick in made.walk():
             split_type(brick, path_text(path))
         return made
-
-
-def holding(kind: object, bricks: list[Any]) -> dict[str, Any]:
-    """Return the config of a new brick that holds ``bricks``.
-
-    >>> holding("Concat", [{"type": "ReLU"}])
-    {'type': 'Concat', 'branches': [[{'type': 'ReLU'}], []]}
-    """
-    slots = slots_in({"type": kind})
-    if not slots:
-        resolve(kind)
-        raise BadValueError("type", f"{kind} holds no bricks.")
-    name, slot = next(iter(slots.items()))
-    cfg: dict[str, Any] = {"type": kind}
-    if kind == "Repeat":
-        cfg["times"] = 2
-    return {**cfg, name: [bricks, []] if slot == "chains" else bricks}
-
-
-def is_open(cfg: Config) -> bool:
-    """Whether a brick leaves arguments to be found."""
-    try:
-        return bool(inferable(cfg, resolve(cfg.get("type"))[1]))
-    except ConfigError:
-        return False
 
 
 def refused(value: object) -> object:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from brickbook.arguments import copied
 from brickbook.blueprint import Blueprint
-from brickbook.blueprint.running import slots_in
+from brickbook.blueprint.building import slots_in
 from brickbook.blueprint.tree import Path, chain_of, take_out
 from brickbook.lab.builder_places import chain_at, chains_beside, end_inside, landing
 from brickbook.lab.preview import holder_of

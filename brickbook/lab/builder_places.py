@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from brickbook.blueprint import Blueprint
-from brickbook.blueprint.running import slots_in
+from brickbook.blueprint.building import slots_in
 from brickbook.blueprint.tree import Path, chain_of, chains_in
 from brickbook.lab.preview import holder_of
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from brickbook.blueprint import Blueprint, kinds, resolve
-from brickbook.blueprint.running import slots_in
+from brickbook.blueprint import kinds, resolve
+from brickbook.blueprint.building import slots_in
 from brickbook.blueprint.sizes import check_sizes
-from brickbook.blueprint.tree import Path, chain_of, path_of, path_text
+from brickbook.blueprint.tree import Path, chain_of, path_text
 from brickbook.errors import BadValueError, UnknownNameError, nearest
+from brickbook.lab.builder_choice import Choice
 from brickbook.lab.builder_moves import (
     Moved,
-    Run,
     branched,
     deleted,
     doubled,
@@ -27,11 +27,7 @@ from brickbook.lab.builder_moves import (
 )
 from brickbook.lab.builder_places import (
     Where,
-    carried,
-    chain_at,
     end_inside,
-    first_change,
-    nearest_path,
 )
 from brickbook.lab.preview import Preview, preview
 from brickbook.lab.retyping import retyped
@@ -41,11 +37,9 @@ from brickbook.modules import Sequential
 
 __all__ = ["EDITS", "BuilderState", "parse_shape"]
 
-HISTORY = 200
-
 
 @dataclass(frozen=True)
-class BuilderState:
+class BuilderState(Choice):
     """What the builder shows; every edit returns a new state.
 
     ``selected`` is the path of the chosen brick, or of a place for bricks such as a branch; ()
@@ -61,77 +55,14 @@ class BuilderState:
     ({'type': 'Flatten'},)
     """
 
-    blueprint: Blueprint = field(default_factory=Blueprint)
-    selected: Path = (0,)
     input_shape: tuple[int, ...] = (3, 32, 32)
     name: str = "model"
-    past: tuple[Blueprint, ...] = ()
-    future: tuple[Blueprint, ...] = ()
-    anchor: int | None = None
-    folded: frozenset[Path] = frozenset()
-
-    def __post_init__(self) -> None:
-        """Keep ``selected`` among the bricks, and in sight."""
-        at = nearest_path(self.blueprint, self.selected)
-        hidden = {path for path in self.folded if len(path) < len(at) and at[: len(path)] == path}
-        object.__setattr__(self, "selected", at)
-        object.__setattr__(self, "folded", self.folded - hidden)
-        if self.anchor is not None and (self.chosen is None or not self.has(self.anchor)):
-            object.__setattr__(self, "anchor", None)
-
-    def has(self, index: int) -> bool:
-        """Whether the chain of the chosen brick has that many bricks."""
-        return 0 <= index < len(chain_at(self.blueprint, self.selected[:-1]))
-
-    @property
-    def chosen(self) -> Mapping[str, Any] | None:
-        """The config of the chosen brick; None for a place for bricks."""
-        found = self.blueprint[self.selected] if self.selected else None
-        return found if isinstance(found, Mapping) else None
-
-    @property
-    def run(self) -> Run:
-        """The chosen bricks: neighbours in one chain."""
-        *above, last = self.selected
-        first, last = sorted((last, last if self.anchor is None else self.anchor))  # pyright: ignore[reportArgumentType]
-        return Run(tuple(above), first, last - first + 1)  # pyright: ignore[reportOperatorIssue, reportArgumentType]
 
     def apply(self, edit: str, *args: Any) -> BuilderState:
         """Make an edit by its name, one of `EDITS`. Raises KeyError for an unknown one."""
         if edit not in EDITS:
             raise UnknownNameError("edit", f"there is no edit {edit!r}.", nearest(edit, EDITS))
         return EDITS[edit](self, *args)
-
-    def edit(self, blueprint: Blueprint, selected: Path, anchor: int | None = None) -> BuilderState:
-        """Go to another blueprint; the old one can be had back."""
-        if blueprint == self.blueprint:
-            return self.select(selected)
-        past = (*self.past, self.blueprint)[-HISTORY:]
-        folded = carried(self.folded, self.blueprint, blueprint)
-        return replace(
-            self, blueprint=blueprint, selected=selected, anchor=anchor, past=past, future=(),
-            folded=folded,
-        )  # fmt: skip
-
-    def select(self, at: int | Path) -> BuilderState:
-        """Choose a brick, or a place for bricks."""
-        return replace(self, selected=path_of(at) if at != () else (), anchor=None)
-
-    def extend(self, to: Path) -> BuilderState:
-        """Choose all neighbours from the chosen brick to another one of the same chain."""
-        above, last = self.selected[:-1], to[-1] if to else None
-        if self.chosen is None or to[:-1] != above or not isinstance(last, int):
-            return self
-        anchor = self.selected[-1] if self.anchor is None else self.anchor
-        return replace(self, selected=to, anchor=None if last == anchor else anchor)  # pyright: ignore[reportArgumentType]
-
-    def fold(self, at: Path) -> BuilderState:
-        """Hide what is in a brick, or show it again."""
-        if at in self.folded:
-            return replace(self, folded=self.folded - {at})
-        inside = len(self.selected) > len(at) and self.selected[: len(at)] == at
-        selected = at if inside else self.selected
-        return replace(self, selected=selected, folded=self.folded | {at})
 
     def spot(self, where: Where = "after") -> Path:
         """Return where a new brick goes."""
@@ -231,30 +162,6 @@ class BuilderState:
             for row in shown.rows
             if not any(row.path[: len(at)] == at and row.path != at for at in self.folded)
         ]
-
-    def undo(self) -> BuilderState:
-        """Take the last edit of the blueprint back, and choose the brick it was about."""
-        if not self.past:
-            return self
-        *past, back = self.past
-        return self.jump(back, tuple(past), (self.blueprint, *self.future))
-
-    def redo(self) -> BuilderState:
-        """Make the edit again that `undo` took back."""
-        if not self.future:
-            return self
-        again, *future = self.future
-        return self.jump(again, (*self.past, self.blueprint), tuple(future))
-
-    def jump(
-        self, to: Blueprint, past: tuple[Blueprint, ...], future: tuple[Blueprint, ...]
-    ) -> BuilderState:
-        """Go to a blueprint of the history."""
-        folded = carried(self.folded, self.blueprint, to)
-        return replace(
-            self, blueprint=to, selected=first_change(self.blueprint, to), anchor=None, past=past,
-            future=future, folded=folded,
-        )  # fmt: skip
 
     def with_input(self, text: str) -> BuilderState:
         """Take another input shape, as typed: ``"3, 32, 32"``."""

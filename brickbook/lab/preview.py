@@ -8,7 +8,7 @@ from typing import Any
 
 from brickbook.arguments import parameters
 from brickbook.blueprint import Blueprint, Trace, resolve
-from brickbook.blueprint.running import slots_in
+from brickbook.blueprint.building import slots_in
 from brickbook.blueprint.tree import Path, chains_in
 from brickbook.blueprint.wording import Fault, shape_text
 from brickbook.errors import ConfigError

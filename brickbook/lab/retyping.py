@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from brickbook.arguments import fits, parameters
+from brickbook.blueprint.building import slots_in
 from brickbook.blueprint.inferring import AXES
-from brickbook.blueprint.running import slots_in
 from brickbook.blueprint.slots import slots_of
 from brickbook.blueprint.tree import chains_in
 from brickbook.lab.starting import suggest
