@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -34,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"{error} (brickbook{verb} --help)" if error.usage else error)
     except ConfigError as error:
         complain(error)
+    except BrokenPipeError:  # who reads has enough: `brickbook plan … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         complain(f"{error.filename}: {error.strerror}." if error.filename else error)
     except ImportError as error:
@@ -66,7 +70,12 @@ def warn(message: Warning | str, *_: object, **__: object) -> None:
 
 def say(text: str) -> None:
     """Write a line to stdout: the answer of a command."""
-    sys.stdout.write(f"{text}\n")
+    try:
+        sys.stdout.write(f"{text}\n")
+    except UnicodeEncodeError:  # a console of some code page
+        encoding = sys.stdout.encoding
+        sys.stdout.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

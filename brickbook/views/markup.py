@@ -50,7 +50,7 @@ def static(
     """Return a still view of a comparison for a notebook that must look right without a kernel.
 
     The picture shows at most ``most`` parameters, those that changed before the others; the table
-    below has every tensor. A report's plan goes before ``plan``: its laws are what was written.
+    below has the first 200 tensors, so that a notebook stays small. A report's plan goes before ``plan``: its laws are what was written.
     """
     done = report.plan if report is not None else plan
     names = [name for name, item in comparison.items() if item.kind == "parameter"]
@@ -63,7 +63,7 @@ def static(
     warnings = [str(item) for item in done.unmatched] if done is not None else []
     picture = comparison_picture(comparison, done, names=chosen, columns=3)._repr_html_()
     heads, rows, right = comparison_columns(comparison.values())
-    below = block("", [], table(heads, rows, right=right, shown=len(rows)))
+    below = block("", [], table(heads, rows, right=right))
     warned = "".join(f'<div style="margin:2px 0">⚠ {escape(text)}</div>' for text in warnings)
     drawn = f'<div style="margin:6px 0">{picture}</div>' if chosen else ""
     return Static(f"<div><div>{escape(words)}</div>{warned}{drawn}{below}</div>", words)

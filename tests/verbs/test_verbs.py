@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from brickbook.cli import main
 from brickbook.errors import ConfigError
+from brickbook.measure import snapshot
 from brickbook.verbs import VERBS, Answer, Command, Session, run
 
 MODEL = """
@@ -236,15 +238,29 @@ def test_a_mistake_in_the_shell_is_one_line(folder, capsys, line, message):
     assert answer(capsys, line) == (2, "", f"brickbook: {message}\n")
 
 
-def test_the_real_command(folder):
-    def call(*words):
-        return subprocess.run(
-            [sys.executable, "-m", "brickbook.cli", *words],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-        )
+def call(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "brickbook.cli", *words],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | environment,
+    )
 
+
+def test_a_console_without_our_signs_and_a_reader_who_has_enough(folder):
+    (folder / "x.json").write_text(json.dumps(snapshot(nn.Linear(2, 2)).to_dict()))
+    done = call("diff", "x.json", "net.py:make_model", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "") and "only in x.json" in done.stdout
+    command = [sys.executable, "-m", "brickbook.cli", "help"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running.stdout.close()
+    told = running.stderr.read()
+    running.stderr.close()
+    assert (running.wait(), told) == (0, b"")
+
+
+def test_the_real_command(folder):
     done = call("plan", "net.py:make_model", "--init", "Ones", "--layer", "Linear")
     assert done.returncode == 0
     assert done.stdout.splitlines()[-1] == "InitPlan: 2 of 4 parameters by a law"
