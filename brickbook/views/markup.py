@@ -50,7 +50,8 @@ def static(
     """Return a still view of a comparison for a notebook that must look right without a kernel.
 
     The picture shows at most ``most`` parameters, those that changed before the others; the table
-    below has the first 200 tensors, so that a notebook stays small. A report's plan goes before ``plan``: its laws are what was written.
+    below has the first 200 tensors, so that a notebook stays small. A report's plan goes before
+    ``plan``: its laws are what was written.
     """
     done = report.plan if report is not None else plan
     names = [name for name, item in comparison.items() if item.kind == "parameter"]
