@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from brickbook.measure.comparisons import Comparison, Pair, pair
+from brickbook.errors import BadValueError
+from brickbook.measure.bins import edges
+from brickbook.measure.comparisons import Comparison, Pair, Status, together
 from brickbook.measure.snapshots import TensorStats
-from brickbook.views.theory import body, expected, is_constant
+from brickbook.views.marks import pending, rule_marks, writer
+from brickbook.views.packing import Packing, filled, moments
+from brickbook.views.scripts import Script, Style
+from brickbook.views.texts import language_of, texts_of
+from brickbook.views.theory import body
 
 if TYPE_CHECKING:
     from brickbook.init.initplan import InitPlan
@@ -20,13 +23,16 @@ if TYPE_CHECKING:
     from brickbook.init.rows import Row
 
 __all__ = [
-    "GRID_CSS", "GRID_JS", "GridPayload", "grid_payload", "holes", "law_of", "pending",
+    "GRID_CSS", "GRID_JS", "MOST_VARIANTS", "GridPayload", "Variant", "grid_payload", "holes",
+    "law_of", "pending",
 ]  # fmt: skip
 
-GRID_JS = Path(__file__).with_name("grid.js")
-GRID_CSS = Path(__file__).with_name("grid.css")
-# The narrowest that holds the largest count; the names are those of grid.js.
-CODES = (("u1", 2**8), ("u2", 2**16), ("u4", 2**32), ("f8", 2**53))
+GRID_JS = Script((
+    "grid_words.js", "grid_nodes.js", "grid_cells.js", "grid_search.js", "grid_picture.js",
+    "grid_cell.js", "grid_bar.js", "grid_table.js", "grid_list.js", "grid.js",
+))  # fmt: skip
+GRID_CSS = Style(("grid_bar.css", "grid_cell.css", "grid_table.css", "grid.css"))
+MOST_VARIANTS = 4  # more lines in one picture cannot be told apart
 
 
 @dataclass(frozen=True)
@@ -34,49 +40,99 @@ class GridPayload:
     """The traits of the grid: ``meta`` is JSON-able, ``buffer`` holds the counts.
 
     ``meta["cells"]`` has one entry per parameter; its ``at`` says where each array lies in the
-    buffer: type (u1, u2, u4, f4 or f8, little-endian), first byte, length.
+    buffer: type (u1, u2, u4, f4 or f8, little-endian), first byte, length. A cell's ``module``,
+    ``reason``, ``law`` and ``rule`` are places in the lists ``modules``, ``reasons``, ``laws`` and
+    ``rules`` of ``meta``. ``variants`` are the labels of what the parameters may become, and each
+    cell has one entry for each; ``texts`` is what the grid says, in ``language``.
     """
 
     meta: dict[str, Any] = field(repr=False)
     buffer: bytes = field(repr=False)
 
 
-class Buffer:
-    """Arrays one after the other."""
+@dataclass(frozen=True)
+class Variant:
+    """What one of several configs makes of a model; a plan gives its laws."""
 
-    def __init__(self) -> None:
-        self.bytes = bytearray()
+    comparison: Comparison
+    plan: InitPlan | None = None
+    report: InitReport | None = None
 
-    def counts(self, values: Sequence[int]) -> list[object]:
-        """Add whole numbers; returns their place."""
-        most = max(values, default=0)
-        return self.add(values, next((code for code, limit in CODES if most < limit), "f8"))
+    def law(self, name: str) -> Law | None:
+        """Return the law that a parameter should follow."""
+        rows = (
+            self.plan
+            if self.plan is not None
+            else self.report.plan
+            if self.report is not None
+            else {}
+        )
+        return law_of(rows.get(name), self.report)
 
-    def add(self, values: Sequence[float], code: str) -> list[object]:
-        """Add numbers of one type; returns their place."""
-        start = len(self.bytes)
-        self.bytes += np.asarray(values, dtype=f"<{code}").tobytes()
-        return [code, start, len(values)]
+
+class Said(NamedTuple):
+    """What the plan and the report say of a parameter; ``twin`` is another name of it."""
+
+    row: Row | None
+    report: InitReport | None
+    twin: str | None
 
 
 def grid_payload(
-    comparison: Comparison, plan: InitPlan | None = None, report: InitReport | None = None
+    comparison: Comparison,
+    plan: InitPlan | None = None,
+    report: InitReport | None = None,
+    variants: Mapping[str, Comparison | Variant] | None = None,
+    *,
+    language: str | None = None,
 ) -> GridPayload:
     """Pack the parameters of a comparison, with the laws of a plan or of what was done by it.
 
     Buffers are left out: no law speaks of them. Where the plan is another than that of the
-    report, a law is what comes next and not what the values should follow.
+    report, a law is what comes next and not what the values should follow. With ``variants``, by
+    label, what stands before is drawn against the after of each of them, not of ``comparison``.
+
+    Raises ValueError for more than four variants and for a language that there is not.
     """
-    rows = plan if plan is not None else report.plan if report is not None else {}
-    buffer = Buffer()
-    bins = max(comparison.before.bins, comparison.after.bins)
+    if len(variants or ()) > MOST_VARIANTS:
+        problem = f"at most {MOST_VARIANTS} can be told apart, got {len(variants or ())}."
+        raise BadValueError("variants", problem)
+    several = {
+        label: v if isinstance(v, Variant) else Variant(v) for label, v in (variants or {}).items()
+    }
+    rows = rows_of(plan, report)
+    bins = max(snap.bins for snap in snapshots(comparison, several))
+    packing = Packing()
+    for source, mark in rule_marks(plan, report).items():
+        packing.rules.place(source, mark.to_dict())
+    # A tensor of several names is shown once, under the first.
+    tied = {row.tied_to: row.name for row in rows.values() if row.tied_to}
     cells = [
-        cell(item, rows.get(item.name), law_of(rows.get(item.name), report), buffer, bins)
-        | past(item, rows.get(item.name), report)
+        cell(item, several, Said(rows.get(item.name), report, tied.get(item.name)), bins, packing)
         for item in comparison.values()
         if item.kind == "parameter"
     ]
-    return GridPayload({"version": 1, "cells": cells}, bytes(buffer.bytes))
+    meta = {
+        "version": 2,
+        "language": language_of(language),
+        "texts": texts_of("grid", language),
+        **packing.lists(),
+        "variants": list(several),
+        "cells": cells,
+    }
+    return GridPayload(meta, bytes(packing.bytes))
+
+
+def snapshots(comparison: Comparison, several: Mapping[str, Variant]) -> Iterator[Any]:
+    """Yield every snapshot there is to draw."""
+    yield from (comparison.before, comparison.after)
+    for variant in several.values():
+        yield variant.comparison.after
+
+
+def rows_of(plan: InitPlan | None, report: InitReport | None) -> Mapping[str, Row]:
+    """Return the rows that hold: those of the plan, else those of what was done."""
+    return plan if plan is not None else report.plan if report is not None else {}
 
 
 def law_of(row: Row | None, report: InitReport | None = None) -> Law | None:
@@ -87,80 +143,78 @@ def law_of(row: Row | None, report: InitReport | None = None) -> Law | None:
     return row.law if record is None or record.action == "written" else None
 
 
-def pending(row: Row | None, report: InitReport | None) -> bool:
-    """Whether a plan's row says something else than what the report is of."""
-    if row is None or report is None:
-        return False
-    done = report.plan.get(row.name)
-    return done is None or (done.law, done.then) != (row.law, row.then)
-
-
-def past(item: Pair, row: Row | None, report: InitReport | None) -> dict[str, bool]:
-    """Say whether a parameter was written with its own values, and whether its law comes next."""
-    record = report.get(item.name) if report is not None else None
-    same = item.status == "untouched" and record is not None and record.action != "left"
-    found = {"same": same, "next": row is not None and bool(row.law) and pending(row, report)}
-    return {key: True for key, value in found.items() if value}
-
-
-def cell(item: Pair, row: Row | None, law: Law | None, buffer: Buffer, bins: int) -> dict[str, Any]:
-    """One histogram; keys without a value are left out."""
-    if law is not None:
-        item = pair(item.before, item.after, bins, cover=body(law, 3.0))
-    stats = item.latest
+def cell(
+    item: Pair,
+    several: Mapping[str, Variant],
+    said: Said,
+    most: int,
+    packing: Packing,
+) -> dict[str, Any]:
+    """One histogram of at most ``most`` bins; keys without a value are left out."""
+    sides = (
+        afters(item.name, several)
+        if several
+        else [(item.after, law_of(said.row, said.report), item.status)]
+    )
+    laws = [body(law, 3.0) for _, law, _ in sides if law is not None]
+    cover = (min(low for low, _ in laws), max(high for _, high in laws)) if laws else None
+    low, width, counts = together([item.before, *(side[0] for side in sides)], most, cover)
+    ends, total = edges(low, width, len(counts[0])), sum(counts[0])
+    packed = [
+        packing.side(stats, law, found, ends, total)
+        for (stats, law, _), found in zip(sides, counts[1:], strict=True)
+    ]
     found = {
         "name": item.name,
-        "shape": list(stats.shape),
-        "count": stats.count,
-        "status": item.status,
-        "low": item.low,
-        "width": item.width,
-        "bins": len(item.counts_after),
+        "shape": list(item.latest.shape),
+        "count": item.latest.count,
+        "low": low,
+        "width": width,
+        "bins": len(counts[0]),
         "before": moments(item.before),
-        "after": moments(item.after),
-        "note": holes(stats),
-        "at": places(item, law, buffer),
-        **words(row, law),
+        "note": holes(item.latest),
+        **words(item, said, packing),
+        "at": {"before": packing.add(counts[0])} if item.before is not None else {},
     }
-    # Not by equality: 0 is a value, and equal to False.
-    return {k: v for k, v in found.items() if v is not None and v is not False and v != ""}
+    if not several:
+        return filled(found | packed[0] | {"at": found["at"] | packed[0]["at"]})
+    states = [status for _, _, status in sides]
+    found["status"] = next((state for state in states if state != "untouched"), "untouched")
+    both = zip(packed, states, strict=True)
+    return filled(found | {"variants": [filled({**side, "status": state}) for side, state in both]})
 
 
-def places(item: Pair, law: Law | None, buffer: Buffer) -> dict[str, list[object]]:
-    """Put the counts into the buffer; equal ones once."""
-    at: dict[str, list[object]] = {}
-    if item.before is not None:
-        at["before"] = buffer.counts(item.counts_before)
-    if item.after is not None:
-        same = item.counts_after == item.counts_before and "before" in at
-        at["after"] = at["before"] if same else buffer.counts(item.counts_after)
-    # A constant is a vertical line, for which grid.js needs no counts.
-    if law is not None and not is_constant(law) and item.counts_after:
-        total = sum(item.counts_after) or sum(item.counts_before)
-        at["law"] = buffer.add(expected(law, item.edges, total), "f4")
-    return at
+def afters(name: str, several: Mapping[str, Variant]) -> list[tuple[Any, Law | None, Status]]:
+    """Return what each variant makes of a parameter: its numbers, its law, and its status."""
+    pairs = ((variant, variant.comparison.get(name)) for variant in several.values())
+    return [
+        (pair.after, variant.law(name), pair.status)
+        if pair is not None
+        else (None, None, "removed")
+        for variant, pair in pairs
+    ]
 
 
-def words(row: Row | None, law: Law | None) -> Mapping[str, Any]:
-    """What the plan says of a parameter."""
+def words(item: Pair, said: Said, packing: Packing) -> dict[str, Any]:
+    """What the plan and the report say of a parameter."""
+    row, report, twin = said
+    record = report.get(item.name) if report is not None else None
+    found: dict[str, Any] = {
+        "status": item.status,
+        # Written, with the values that were there.
+        "same": item.status == "untouched" and record is not None and record.action != "left",
+    }
     if row is None:
-        return {}
-    return {
-        "module": row.module,
-        "law": str(law) if law is not None else "",
-        "expected": None if law is None else {"mean": short(law.mean), "std": short(law.std)},
-        "rule": row.rule,
-        "source": row.source,
-        "reason": row.reason,
+        return found
+    source, _ = writer(row, report)
+    return found | {
+        "next": bool(row.law) and pending(row, report),
+        "module": packing.modules.place(row.module, row.module),
+        "rule": packing.rules.places.get(source),
+        "reason": packing.reasons.place(row.reason, row.reason) if row.reason else None,
         "frozen": row.frozen,
+        "tied": row.tied_to or twin,
     }
-
-
-def moments(stats: TensorStats | None) -> dict[str, float] | None:
-    """Mean and standard deviation, where there are any."""
-    if stats is None or stats.mean is None or stats.std is None:
-        return None
-    return {"mean": short(stats.mean), "std": short(stats.std)}
 
 
 def holes(stats: TensorStats) -> str:
@@ -169,8 +223,3 @@ def holes(stats: TensorStats) -> str:
         return f"no values ({stats.missing})" if stats.missing else "no values"
     parts = [(stats.nan, "NaN"), (stats.inf, "infinite")]
     return ", ".join(f"{count:,} {word}" for count, word in parts if count)
-
-
-def short(value: float) -> float:
-    """Six digits: what anyone reads, and a third of the bytes."""
-    return float(f"{value:.6g}")

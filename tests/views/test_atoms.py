@@ -1,7 +1,6 @@
 """Laws with point masses in every view: vertical lines, and a curve only where there is one."""
 
 import xml.etree.ElementTree as ET
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import torch
 
 from brickbook.init.laws import Constant
 from brickbook.init.matrix_recipes import Dirac, Identity, Sparse
+from brickbook.init.rows import Row
 from brickbook.measure import compare, snapshot
 from brickbook.views.figures import histogram
 from brickbook.views.grid import grid_payload
@@ -31,9 +31,7 @@ def compared(law, shape):
 
 
 def row(law):
-    return SimpleNamespace(
-        law=law, module="Linear", rule="r", source="s", reason="", frozen=False, then=()
-    )
+    return Row("w", "parameter", "Linear", (), "float32", law=law, rule="r", source="s")
 
 
 def test_a_figure_has_a_line_as_high_as_an_atoms_elements():
@@ -70,13 +68,23 @@ def test_a_picture_has_a_line_for_every_atom(law, shape, lines, curves):
     assert len([d for d in dashed if "L" in d]) == curves
 
 
-def test_the_grid_counts_the_atoms():
-    law = Dirac().at((8, 4, 3))
-    payload = grid_payload(compared(law, (8, 4, 3)), {"w": row(law)})  # pyright: ignore
+@pytest.mark.parametrize(
+    ("law", "shape", "atoms", "rest"),
+    [
+        (Dirac().at((8, 4, 3)), (8, 4, 3), [[0.0, 0.958333], [1.0, 0.0416667]], None),
+        (SPARSE, (400, 50), [[0.0, 0.75]], 5000),
+    ],
+    ids=["dirac", "sparse"],
+)
+def test_the_grid_has_atoms_apart_from_the_curve(law, shape, atoms, rest):
+    payload = grid_payload(compared(law, shape), {"w": row(law)})  # pyright: ignore
     (cell,) = payload.meta["cells"]
-    code, start, length = cell["at"]["law"]
-    counts = np.frombuffer(payload.buffer, f"<{code}", length, start)
-    assert (counts[0], counts[-1], counts.sum()) == (92.0, 4.0, 96.0)
+    assert payload.meta["laws"][cell["law"]]["atoms"] == atoms
+    assert ("law" in cell["at"]) == (rest is not None)
+    if rest is not None:
+        code, start, length = cell["at"]["law"]
+        counts = np.frombuffer(payload.buffer, f"<{code}", length, start)
+        assert counts.sum() == pytest.approx(rest, rel=2e-3)
 
 
 def test_a_constant_needs_no_counts_in_the_grid():

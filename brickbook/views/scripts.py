@@ -1,0 +1,55 @@
+"""Files of a page that are read as one: a widget is one module, and a page inlines it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Script", "Style"]
+
+HERE = Path(__file__).parent
+IMPORT = re.compile(r"import .* from \"\./.*\";")
+REMARK = re.compile(r"//.*|/\*.*\*/")
+DEFAULT = "export default "
+
+
+@dataclass(frozen=True)
+class Style:
+    """Style sheets as one, in the order of ``names``, which are files beside this one.
+
+    What a browser has no use for is left out: indentation, and comments on a line of their own.
+    """
+
+    names: tuple[str, ...]
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return all of it."""
+        lines = (
+            self.kept(line.strip())
+            for name in self.names
+            for line in (HERE / name).read_text(encoding).splitlines()
+        )
+        return "\n".join([*filter(None, lines), ""])
+
+    def read_bytes(self) -> bytes:
+        """Return all of it as UTF-8."""
+        return self.read_text().encode()
+
+    def kept(self, line: str) -> str:
+        """Return what is needed of a line."""
+        return "" if REMARK.fullmatch(line) else line
+
+
+@dataclass(frozen=True)
+class Script(Style):
+    """ES modules that import each other, and nothing else, as one that imports nothing.
+
+    Each stands after those that it imports; no two have a name in common, an import takes one
+    line, and only the last module has a default export.
+    """
+
+    def kept(self, line: str) -> str:
+        """Return what is needed of a line."""
+        line = "" if IMPORT.fullmatch(line) else super().kept(line)
+        return line if line.startswith(DEFAULT) else line.removeprefix("export ")
