@@ -50,10 +50,12 @@ class Choice:
 
     @property
     def run(self) -> Run:
-        """The chosen bricks: neighbours in one chain."""
-        *above, last = self.selected
-        first, last = sorted((last, last if self.anchor is None else self.anchor))  # pyright: ignore[reportArgumentType]
-        return Run(tuple(above), first, last - first + 1)  # pyright: ignore[reportOperatorIssue, reportArgumentType]
+        """The chosen bricks: neighbours in one chain; of a place for bricks, all in it."""
+        above, last = self.selected[:-1], self.selected[-1]
+        if isinstance(last, str):
+            return Run(self.selected, 0, len(chain_at(self.blueprint, self.selected)))
+        first, last = sorted((last, last if self.anchor is None else self.anchor))
+        return Run(above, first, last - first + 1)
 
     def edit(self: C, blueprint: Blueprint, selected: Path, anchor: int | None = None) -> C:
         """Go to another blueprint; the old one can be had back."""

@@ -102,10 +102,7 @@ def sunk(blueprint: Blueprint, run: Run) -> Moved | None:
 def doubled(blueprint: Blueprint, run: Run) -> Moved | None:
     """Put copies of bricks, or of a branch, after them."""
     above, first, count = run
-    if isinstance(first, str):
-        return None
-    chain = chain_of(blueprint[above]) if above else blueprint.bricks
-    bricks = [copied(brick) for brick in chain[first : first + count]]
+    bricks = [copied(brick) for brick in chain_at(blueprint, above)[first : first + count]]
     return filled(blueprint, run.place(first + count), bricks)
 
 

@@ -19,7 +19,7 @@ from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.builder_view import BuilderView, offer
 from brickbook.lab.form import Form
 from brickbook.lab.panels import guarded
-from brickbook.lab.preview import BrickRow, Preview
+from brickbook.lab.preview import BrickRow, Preview, holder_of
 from brickbook.lab.rows import wrong_texts
 
 __all__ = ["BuilderSide"]
@@ -90,6 +90,8 @@ class BuilderSide(BuilderView):
         row = self.line
         self.title.value = f"{row.number}. {row.kind}"
         if cfg is None:
+            holder = self.preview.at(holder_of(row.path))
+            self.title.value = f"{holder.number}. {holder.kind}, {row.kind}"
             return
         self.offering = True
         try:

@@ -114,7 +114,8 @@ class BuilderState(Choice):
 
     def duplicate(self) -> BuilderState:
         """Put a copy of the chosen bricks after them."""
-        return self.go(doubled(self.blueprint, self.run) if self.selected else None)
+        named = not self.selected or isinstance(self.selected[-1], str)
+        return self.go(None if named else doubled(self.blueprint, self.run))
 
     def up(self) -> BuilderState:
         """Move the chosen bricks one place to the front; at the front of a chain, out of it."""
