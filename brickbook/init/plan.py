@@ -160,6 +160,7 @@ class Finish:
         self.draft, self.options = draft, options
         self.loads = [load for _, load in sorted(draft.loads, key=lambda item: -item[0])]
         self.steps: list[Run | Load] = [*draft.runs, *self.loads]
+        self.then = self.later()
         self.first: dict[int, str] = {}
         self.padding: dict[int, int] = {}
         self.tensors: dict[str, Tensor] = {}
@@ -190,24 +191,20 @@ class Finish:
         if not part._parameters and not named:
             return
         dot = f"{prefix}." if prefix else ""
-        then = self.later(prefix) if self.steps else ()
         for slot in named:
             if slot.via:
-                yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
+                yield self.row(f"{dot}{slot.key}", part, slot.tensor, slot)
         for key, tensor in part._parameters.items():
             if tensor is not None:
                 name = f"{dot}{key}"
                 self.tensors[name] = tensor
-                row = self.usual(name, part, tensor, then)
-                yield row or self.row(name, part, tensor, then)
+                yield self.usual(name, part, tensor) or self.row(name, part, tensor)
         for slot in named:
             if slot.role == "buffer":
                 self.tensors[f"{dot}{slot.key}"] = slot.tensor
-                yield self.row(f"{dot}{slot.key}", part, slot.tensor, then, slot)
+                yield self.row(f"{dot}{slot.key}", part, slot.tensor, slot)
 
-    def usual(
-        self, name: str, part: nn.Module, tensor: Tensor, then: tuple[str, ...]
-    ) -> Row | None:
+    def usual(self, name: str, part: nn.Module, tensor: Tensor) -> Row | None:
         """Return the row of a parameter that one rule claims and nothing holds; else None.
 
         What `row` would return, sooner: large models have thousands of them.
@@ -225,18 +222,11 @@ class Finish:
         return NEW_ROW(Row, (
             name, "parameter", kind.__name__, tuple(tensor.shape),
             self.dtypes.get(dtype) or self.dtypes.setdefault(dtype, str(dtype)[6:]),
-            law, rule.path, rule.kind, "", (), "", not tensor.requires_grad, then,
+            law, rule.path, rule.kind, "", (), "", not tensor.requires_grad, self.then.get(me, ()),
             order, wish.after, False, None,
         ))  # fmt: skip
 
-    def row(
-        self,
-        name: str,
-        part: nn.Module,
-        tensor: Tensor,
-        then: tuple[str, ...],
-        slot: Slot | None = None,
-    ) -> Row:
+    def row(self, name: str, part: nn.Module, tensor: Tensor, slot: Slot | None = None) -> Row:
         """Say what happens to one tensor."""
         draft = self.draft
         me = id(tensor) if slot is None else identity(part, slot)
@@ -249,6 +239,7 @@ class Finish:
             self.dtypes.get(dtype) or self.dtypes.setdefault(dtype, str(dtype)[6:]),
         )
         holders = [tensor] if slot is None or not slot.via else held_in(part, slot)
+        then = self.then.get(id(holders[0]), ())
         frozen = what[1] != "buffer" and not all(each.requires_grad for each in holders)
         owner = self.first.setdefault(me, name)
         if owner != name:
@@ -290,10 +281,11 @@ class Finish:
                 return f"it was loaded from {origin}"
         return ""
 
-    def later(self, prefix: str) -> tuple[str, ...]:
-        """List what may still change a module's parameters: own code and checkpoints."""
-        return tuple(
-            step.path
-            for step in self.steps
-            if not step.name or prefix == step.name or prefix.startswith(f"{step.name}.")
-        )
+    def later(self) -> dict[int, tuple[str, ...]]:
+        """List what may still change tensors, by id: own code and checkpoints."""
+        found: dict[int, tuple[str, ...]] = {}
+        for step in self.steps:
+            part = self.draft.model.get_submodule(step.name)
+            for tensor in (*part.parameters(), *part.buffers()):
+                found[id(tensor)] = (*found.get(id(tensor), ()), step.path)
+        return found

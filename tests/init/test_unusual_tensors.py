@@ -246,3 +246,17 @@ def test_an_override_of_many_parts():
         model = nn.Sequential(*(nn.Sequential(nn.Linear(1, 1)) for _ in range(count)))
     todo = plan(model, dict(type="Zeros", override=dict(name=r"re:\d+(\.0)?")))
     assert len(todo.planned) == 2 * count
+
+
+def test_own_code_reaches_what_is_shared_with_its_part():
+    class Own(Leaf):
+        def init_weights(self):
+            nn.init.constant_(self.shared, 5)
+
+    own = Own()
+    own.shared = nn.Parameter(torch.zeros(2, 2))
+    model = Sequential(nn.Linear(2, 2, bias=False), own)
+    model[0].weight = own.shared
+    row = plan(model)["0.weight"]
+    assert (row.reason, row.then) == ("1.init_weights may fill it", ("1.init_weights",))
+    assert model.init_weights()["0.weight"].action == "called"
