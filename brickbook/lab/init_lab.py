@@ -2,54 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from contextlib import suppress
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 from torch import nn
 
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError
+from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.init.initplan import InitPlan
 from brickbook.init.report import InitReport
 from brickbook.lab.grid import Grid
+from brickbook.lab.init_actions import InitActions
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
+from brickbook.lab.init_diagnosis import Diagnosis
 from brickbook.lab.init_forecast import Forecast
 from brickbook.lab.init_look import Slim, column, parts_of, wide
 from brickbook.lab.init_presets import start
-from brickbook.lab.init_progress import Progress
+from brickbook.lab.init_progress import Counting
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_session import (
     EXACT_UP_TO,
     UNDO_BUDGET,
-    AnotherModelError,
     InitSession,
     missing_files,
-    stranger,
 )
 from brickbook.lab.init_state import InitState
-from brickbook.lab.init_words import counted, place, result, size_text
-from brickbook.lab.panels import MODEL_LOCK, Panel, guarded, take_place
-from brickbook.lab.worker import Worker
+from brickbook.lab.init_variants import Variants
+from brickbook.lab.init_words import counted, place, size_text
+from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
 from brickbook.measure.comparisons import Comparison
-from brickbook.measure.counting import SAMPLE
-from brickbook.measure.snapshots import Snapshot
+from brickbook.views.exports import export
+from brickbook.views.markup import Static, static
+from brickbook.views.signals import depth_svg
 
 __all__ = ["InitLab"]
 
-SAMPLED = f"Shown is a sample: at most {SAMPLE:,} values of every tensor."
 
-
-class InitLab(Panel):
+class InitLab(InitActions):
     """A panel that starts the weights of ``model`` and shows every parameter before and after.
 
     ``name`` is what the copied Python calls the model. Without ``init_cfg`` the panel opens with
     the model's own, or with Kaiming weights and norm scales of one. ``seed=None`` draws from
     torch's generator. Old weights are kept for Undo up to ``undo_budget`` bytes. Once ``name`` is
     another model in ``namespace``, the user's variables, nothing is written any more. Of a model
-    with more than ``exact_up_to`` values a sample is shown until all are counted.
+    with more than ``exact_up_to`` values a sample is shown until all are counted. ``batch`` is what
+    rules that need data run the model on, as in `initialize`.
 
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
     ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
@@ -67,6 +68,7 @@ class InitLab(Panel):
         seed: int | None = 0,
         undo_budget: int = UNDO_BUDGET,
         exact_up_to: int = EXACT_UP_TO,
+        batch: object = None,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
@@ -76,19 +78,20 @@ class InitLab(Panel):
         self.model, self.name, self.plan = model, name, None
         self.namespace = namespace or {}
         with MODEL_LOCK:
-            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to)
+            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch)
         self.rules = RuleList(model, state, self.refresh)
         self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
         self.detail = Detail()
         self.forecast = Forecast()
         self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python)
-        self.progress = Progress(self.press_cancel)
-        self.worker = Worker(self.progress.tell)
+        self.counting = Counting(self.session, self.show_weights)
+        self.diagnosis = Diagnosis(model, depth_svg)
+        self.variants = Variants(self.rules, self.session.imagine, self.show_weights)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
         take_place(("model", id(model)), self)
-        self.count_all()
+        self.counting.begin()
 
     # What guarded callbacks set; here it also answers for the parts.
     @property
@@ -124,38 +127,16 @@ class InitLab(Panel):
             layout=wide(),
             style={"font_weight": "bold"},
         )
-        body = w.HBox([column(self.rules), self.grid], layout=wide())
-        top = (self.title, self.notice, self.forecast, self.bar, self.progress)
-        self.children = (*top, body, self.detail)
+        body = w.HBox(
+            [column(w.VBox([self.rules, self.variants], layout=wide())), self.grid], layout=wide()
+        )
+        top = (self.title, self.notice, self.forecast, self.bar, self.counting)
+        self.children = (*top, body, self.detail, self.diagnosis)
 
     def count(self) -> str:
         """Say how many parameters there are."""
         own = sum(pair.kind == "parameter" for pair in self.comparison.values())
         return counted(own, "parameter")
-
-    def count_all(self) -> None:
-        """Count all values of a large model, beside what is shown meanwhile."""
-        if self.session.sampled:
-            self.progress.show(f"{SAMPLED} Counting all of them …")
-            self.worker.start(self.session.count, self.hear)
-        else:
-            self.progress.hide()
-
-    @guarded
-    def hear(self, counted: Snapshot | None, error: Exception | None) -> None:
-        """Take what the worker has counted."""
-        if error is not None:
-            self.progress.rest(SAMPLED)
-            raise error
-        if counted is not None:
-            self.session.take(counted)
-            self.progress.hide()
-            self.show_weights()
-
-    def press_cancel(self) -> None:
-        """Stop counting; the sample stays."""
-        self.worker.cancel()
-        self.progress.rest(SAMPLED)
 
     @guarded
     def refresh(self) -> None:
@@ -189,9 +170,10 @@ class InitLab(Panel):
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
-        self.grid.show(self.comparison, self.plan, self.report)
+        self.grid.show(self.comparison, self.plan, self.report, self.variants.found)
         past = self.session.history
         self.bar.allow(self.plan is not None, past.why_no_undo, past.why_no_redo)
+        self.diagnosis.show(self.plan, self.report, self.session.batch)
         self.show_detail()
 
     def show_detail(self) -> None:
@@ -205,95 +187,24 @@ class InitLab(Panel):
         """Return the rules and the seed as Python that runs as pasted."""
         return self.state.to_python(self.name)
 
-    def apply(self) -> InitReport:
-        """Do what the Initialize button does, and return the report.
-
-        Raises the ConfigError that is shown at its field, with no parameter changed, if the rules
-        cannot be used; ValueError if the name means another model now.
-        """
-        with MODEL_LOCK:
-            self.check_name()
-            self.rules.forgive()
-            for path, text in self.rules.errors.items():
-                raise BadValueError(path, text)
-            self.bar.status.say("Initializing …", "info")
-            self.worker.cancel()
-            try:
-                report = self.session.apply(self.state)
-            except ConfigError as error:
-                text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
-                self.bar.status.say(f"Nothing was changed. {text}")
-                self.rules.complain(error)
-                raise
-            except Exception as error:
-                self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
-                raise
-            self.plan = report.plan
-            self.forecast.show(self.plan, self.warnings(self.plan))
-            self.bar.status.say(result(report), "info")
-            self.show_weights()
-            self.count_all()
-            return report
-
-    def undo(self) -> None:
-        """Do what the Undo button does: put back what the last Initialize has written.
-
-        Raises ValueError if there is nothing to undo, or no copy, or another model of that name.
-        """
-        with MODEL_LOCK:
-            self.check_name()
-            self.worker.cancel()
-            self.session.undo()
-            self.bar.status.say("Undone: the weights are what they were before.", "info")
-            self.show_weights()
-            self.count_all()
-
-    def redo(self) -> None:
-        """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
-        with MODEL_LOCK:
-            self.check_name()
-            self.worker.cancel()
-            self.session.redo()
-            self.bar.status.say("Done again: the weights are what Undo took away.", "info")
-            self.show_weights()
-            self.count_all()
-
-    def check_name(self) -> None:
-        """Say and raise it if the name means another model now: nobody would see the weights."""
-        if stranger(self.namespace, self.name, self.model):
-            text = f"`{self.name}` is another model now: run the cell again."
-            self.bar.status.say(text)
-            raise AnotherModelError(self.name, text)
-
-    @guarded
-    def press_initialize(self, _button: w.Button) -> None:
-        """Initialize; a config that cannot be used is shown already."""
-        with suppress(ConfigError):
-            self.apply()
-
-    @guarded
-    def press_undo(self, _button: w.Button) -> None:
-        """Undo; another model is spoken of already."""
-        with suppress(AnotherModelError):
-            self.undo()
-
-    @guarded
-    def press_redo(self, _button: w.Button) -> None:
-        """Redo; another model is spoken of already."""
-        with suppress(AnotherModelError):
-            self.redo()
-
     @guarded
     def choose(self, _change: object) -> None:
         """Show another parameter, or the same one on another scale."""
         self.show_detail()
 
+    def static(self) -> Static:
+        """Return what the panel shows as fixed HTML, for viewers without a kernel or widgets."""
+        return static(self.comparison, self.plan, self.report, title=self.title.value)
+
+    def export(self, file: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write what the panel shows to a file: .html, .svg, .png, .csv or .json; see `export`."""
+        return export(self, file, force=force, title=self.title.value)
+
     def close(self) -> None:
         """Close the panel and let go of the old weights."""
         if hasattr(self, "session"):  # also called for a panel that could not be made
             self.session.forget()
-        if hasattr(self, "worker"):
-            self.worker.cancel()
+            self.counting.worker.cancel()
         super().close()
 
     def __repr__(self) -> str:

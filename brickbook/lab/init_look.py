@@ -100,11 +100,11 @@ def parts_of(box: w.Widget) -> Iterator[w.Widget]:
         yield from parts_of(child)
 
 
-def column(part: w.Widget) -> w.Box:
-    """Put a part into a column that scrolls."""
+def column(*parts: w.Widget) -> w.Box:
+    """Put parts into a column that scrolls."""
     # A block, because the items of a flexible box with a greatest height would shrink.
     return w.Box(
-        [part],
+        parts,
         layout=Slim(
             display="block",
             flex="0 0 25em",

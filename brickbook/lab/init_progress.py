@@ -1,48 +1,79 @@
-"""Progress of long work in the init lab, with a button that stops it."""
+"""Counting all values of a large model beside what is shown, with progress and Cancel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
+from brickbook.lab.init_session import InitSession
+from brickbook.lab.panels import guarded
+from brickbook.lab.worker import Worker
+from brickbook.measure.counting import SAMPLE
+from brickbook.measure.snapshots import Snapshot
 
-__all__ = ["Progress"]
+__all__ = ["SAMPLED", "Counting"]
+
+SAMPLED = f"Shown is a sample: at most {SAMPLE:,} values of every tensor."
 
 
-class Progress(Part):
-    """A line of words, a bar and Cancel; nothing is shown while nothing is done."""
+class Counting(Part):
+    """A line of words, a bar and Cancel; nothing is shown while nothing is done.
 
-    def __init__(self, cancel: Callable[[], None]) -> None:
+    ``counted`` hears that the session has the exact numbers.
+    """
+
+    def __init__(self, session: InitSession, counted: Callable[[], None]) -> None:
+        self.session, self.counted = session, counted
+        self.worker = Worker(self.tell)
+        super().__init__()
+
+    @cached_property
+    def line(self) -> w.HBox:
+        """The controls, made for the first large model."""
         self.words = w.Label(layout=wide())
         self.bar = w.IntProgress(0, 0, 100, layout=wide(max_width="18em", min_width="8em"))
         self.cancel = w.Button(
             description="Cancel", icon="stop", tooltip="Stop counting", layout=wide()
         )
-        self.cancel.on_click(lambda _: cancel())  # not guarded: it must not wait for the lock
-        self.line = w.HBox(
-            [self.words, self.bar, self.cancel],
-            layout=wide(align_items="center", flex_flow="row wrap"),
-        )
-        super().__init__(self.line)
-        self.hide()
+        self.cancel.on_click(lambda _: self.stop())  # not guarded: it must not wait for the lock
+        line = [self.words, self.bar, self.cancel]
+        return w.HBox(line, layout=wide(align_items="center", flex_flow="row wrap"))
 
-    def show(self, words: str) -> None:
-        """Show that something has begun."""
-        self.words.value, self.bar.value = words, 0
+    def begin(self) -> None:
+        """Count, if what is shown is a sample."""
+        if not self.session.sampled:
+            self.hold()
+            return
+        self.hold(self.line)
+        self.words.value, self.bar.value = f"{SAMPLED} Counting all of them …", 0
         self.cancel.layout.display = self.bar.layout.display = None
-        self.layout.display = None
+        self.worker.start(self.session.count, self.hear)
 
     def tell(self, done: int, total: int) -> None:
         """Move the bar."""
         self.bar.value = round(100 * done / max(total, 1))
 
-    def rest(self, words: str) -> None:
-        """Show words alone."""
-        self.words.value = words
+    def stop(self) -> None:
+        """Stop counting; the sample stays."""
+        self.worker.cancel()
+        self.words.value = SAMPLED
         self.cancel.layout.display = self.bar.layout.display = "none"
 
-    def hide(self) -> None:
-        """Show nothing."""
-        self.layout.display = "none"
+    @guarded
+    def hear(self, found: Snapshot | None, error: Exception | None) -> None:
+        """Take what the worker has counted."""
+        if error is not None:
+            self.stop()
+            raise error
+        if found is not None:
+            self.session.take(found)
+            self.hold()
+            self.counted()
+
+    def close(self) -> None:
+        """Stop, and close everything."""
+        self.worker.cancel()
+        super().close()

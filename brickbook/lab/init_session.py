@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -17,10 +18,13 @@ from brickbook.init.initplan import InitPlan
 from brickbook.init.plan import plan
 from brickbook.init.report import InitReport
 from brickbook.lab.init_state import InitState
+from brickbook.lab.init_words import size_text
 from brickbook.lab.weight_history import WeightHistory, tensors_of
+from brickbook.measure.alternatives import outcome
 from brickbook.measure.comparisons import Comparison, compare
 from brickbook.measure.counting import exact, sampled, values_of
 from brickbook.measure.snapshots import Snapshot, snapshot
+from brickbook.views.grid import Variant
 
 __all__ = [
     "EXACT_UP_TO",
@@ -53,8 +57,9 @@ class InitSession:
         lock: RLock | None = None,
         undo_budget: int = UNDO_BUDGET,
         exact_up_to: int = EXACT_UP_TO,
+        batch: object = None,
     ) -> None:
-        self.model, self.lock = model, lock or RLock()
+        self.model, self.lock, self.batch = model, lock or RLock(), batch
         self.history = WeightHistory(model, undo_budget)
         self.report: InitReport | None = None
         self.large = values_of(model) > exact_up_to
@@ -106,7 +111,8 @@ class InitSession:
             before = self.numbers()
             why_not = self.why_not(todo)
             copies = {} if why_not else self.history.copy(self.written_by(todo))
-            done = carry_out(replace(todo, unmatched=()), self.model, seed=state.seed)
+            quiet = replace(todo, unmatched=())
+            done = carry_out(quiet, self.model, seed=state.seed, batch=self.batch)
             self.report = replace(done, plan=todo)
             self.history.push(self.report, copies, why_not)
             self.comparison = self.look(before)
@@ -129,6 +135,25 @@ class InitSession:
             self.history.redo()
             self.report = self.history.report
             self.comparison = self.look(before)
+
+    def imagine(self, state: InitState) -> Variant:
+        """Say what rules would make of the model, on a copy; the model is not touched.
+
+        Raises ConfigErrors for rules that cannot be used and for a model that cannot be copied, or
+        whose copy takes more than the budget for Undo.
+        """
+        with self.lock:
+            todo = self.plan(state)
+            need = sum(t.numel() * t.element_size() for _, t in tensors_of(self.model))
+            if need > self.history.budget:
+                raise BadValueError(
+                    "variants",
+                    f"a copy of the model takes {size_text(need)}B, more than the budget of "
+                    f"{size_text(self.history.budget)}B (undo_budget).",
+                )
+            with torch.random.fork_rng(enabled=state.seed is None):
+                after = outcome(self.model, todo, state.seed, 64, self.batch)
+            return Variant(compare(snapshot(self.model), after), todo)
 
     def why_not(self, todo: InitPlan) -> str:
         """Say why `undo` could not put back what a plan writes; "" if it could."""

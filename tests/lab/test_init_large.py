@@ -35,10 +35,10 @@ def test_a_session_shows_a_sample_until_all_is_counted():
 
 def test_the_lab_counts_beside_and_shows_the_exact_numbers():
     lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
-    lab.worker.wait(10)
-    assert not lab.session.sampled and lab.progress.layout.display == "none"
+    lab.counting.worker.wait(10)
+    assert not lab.session.sampled and lab.counting.children == ()
     lab.bar.initialize.click()
-    lab.worker.wait(10)
+    lab.counting.worker.wait(10)
     assert lab.comparison["0.weight"].after == snapshot(lab.model)["0.weight"]
     assert lab.last_error is None
     lab.close()
@@ -54,17 +54,17 @@ def test_cancel_keeps_the_sample(monkeypatch):
 
     monkeypatch.setattr(InitSession, "count", slow)
     lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
-    assert lab.progress.words.value == (
+    assert lab.counting.words.value == (
         "Shown is a sample: at most 65,536 values of every tensor. Counting all of them …"
     )
-    lab.progress.cancel.click()
+    lab.counting.cancel.click()
     gate.set()
-    lab.worker.wait(10)
+    lab.counting.worker.wait(10)
     assert lab.session.sampled and lab.last_error is None
-    assert lab.progress.words.value == ("Shown is a sample: at most 65,536 values of every tensor.")
-    assert lab.progress.cancel.layout.display == "none"
+    assert lab.counting.words.value == ("Shown is a sample: at most 65,536 values of every tensor.")
+    assert lab.counting.cancel.layout.display == "none"
     lab.bar.initialize.click()  # counts anew
-    lab.worker.wait(10)
+    lab.counting.worker.wait(10)
     assert not lab.session.sampled
     lab.close()
 
@@ -75,13 +75,13 @@ def test_a_failure_while_counting_is_shown_and_the_panel_lives_on(monkeypatch):
 
     monkeypatch.setattr(InitSession, "count", fails)
     lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
-    lab.worker.wait(10)
-    assert lab.notice.text == "MemoryError: no room"
+    lab.counting.worker.wait(10)
+    assert lab.counting.message == "MemoryError: no room"
     assert isinstance(lab.last_error, MemoryError)
     monkeypatch.undo()
     with torch.no_grad():
         lab.bar.undo.click()
     lab.bar.initialize.click()
-    lab.worker.wait(10)
+    lab.counting.worker.wait(10)
     assert not lab.session.sampled
     lab.close()

@@ -1,0 +1,126 @@
+"""What the buttons of the init lab do: initialize, undo, redo; each also as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import ipywidgets as w
+from torch import nn
+
+from brickbook.errors import BadValueError, ConfigError
+from brickbook.init.initplan import InitPlan
+from brickbook.init.report import InitReport
+from brickbook.lab.init_bar import Bar
+from brickbook.lab.init_forecast import Forecast
+from brickbook.lab.init_progress import Counting
+from brickbook.lab.init_rules import RuleList
+from brickbook.lab.init_session import AnotherModelError, InitSession, stranger
+from brickbook.lab.init_variants import Variants
+from brickbook.lab.init_words import place, result
+from brickbook.lab.panels import MODEL_LOCK, Panel, guarded
+
+__all__ = ["InitActions"]
+
+
+class InitActions(Panel):
+    """The part of the init lab that changes the model; `InitLab` lays it out."""
+
+    model: nn.Module
+    name: str
+    plan: InitPlan | None
+    namespace: Mapping[str, Any]
+    session: InitSession
+    rules: RuleList
+    bar: Bar
+    forecast: Forecast
+    counting: Counting
+    variants: Variants
+
+    def warnings(self, todo: InitPlan) -> list[str]:
+        """Say what may go wrong with a plan."""
+        raise NotImplementedError
+
+    def show_weights(self) -> None:
+        """Show the numbers of the model."""
+        raise NotImplementedError
+
+    def apply(self) -> InitReport:
+        """Do what the Initialize button does, and return the report.
+
+        Raises the ConfigError that is shown at its field, with no parameter changed, if the rules
+        cannot be used; ValueError if the name means another model now.
+        """
+        with MODEL_LOCK:
+            self.check_name()
+            self.rules.forgive()
+            for path, text in self.rules.errors.items():
+                raise BadValueError(path, text)
+            self.bar.status.say("Initializing …", "info")
+            self.counting.worker.cancel()
+            try:
+                report = self.session.apply(self.rules.state)
+            except ConfigError as error:
+                text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
+                self.bar.status.say(f"Nothing was changed. {text}")
+                self.rules.complain(error)
+                raise
+            except Exception as error:
+                self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
+                raise
+            self.plan = report.plan
+            self.forecast.show(self.plan, self.warnings(self.plan))
+            self.bar.status.say(result(report), "info")
+            self.variants.again()
+            self.show_weights()
+            self.counting.begin()
+            return report
+
+    def undo(self) -> None:
+        """Do what the Undo button does: put back what the last Initialize has written.
+
+        Raises ValueError if there is nothing to undo, or no copy, or another model of that name.
+        """
+        with MODEL_LOCK:
+            self.check_name()
+            self.counting.worker.cancel()
+            self.session.undo()
+            self.bar.status.say("Undone: the weights are what they were before.", "info")
+            self.show_weights()
+            self.counting.begin()
+
+    def redo(self) -> None:
+        """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
+        with MODEL_LOCK:
+            self.check_name()
+            self.counting.worker.cancel()
+            self.session.redo()
+            self.bar.status.say("Done again: the weights are what Undo took away.", "info")
+            self.show_weights()
+            self.counting.begin()
+
+    def check_name(self) -> None:
+        """Say and raise it if the name means another model now: nobody would see the weights."""
+        if stranger(self.namespace, self.name, self.model):
+            text = f"`{self.name}` is another model now: run the cell again."
+            self.bar.status.say(text)
+            raise AnotherModelError(self.name, text)
+
+    @guarded
+    def press_initialize(self, _button: w.Button) -> None:
+        """Initialize; a config that cannot be used is shown already."""
+        with suppress(ConfigError):
+            self.apply()
+
+    @guarded
+    def press_undo(self, _button: w.Button) -> None:
+        """Undo; another model is spoken of already."""
+        with suppress(AnotherModelError):
+            self.undo()
+
+    @guarded
+    def press_redo(self, _button: w.Button) -> None:
+        """Redo; another model is spoken of already."""
+        with suppress(AnotherModelError):
+            self.redo()

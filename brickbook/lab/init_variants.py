@@ -1,0 +1,107 @@
+"""Variants of the rules, kept under letters, and what each would make of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import ipywidgets as w
+
+from brickbook.lab.init_look import Part, Slim, icon_button, wide
+from brickbook.lab.init_rules import RuleList
+from brickbook.lab.init_state import InitState
+from brickbook.lab.panel_state import MOST_VARIANTS
+from brickbook.lab.panels import close_tree, guarded
+from brickbook.views.grid import Variant
+
+__all__ = ["Variants", "summary_of"]
+
+
+class Variants(Part):
+    """Keep the rules at hand, look at several, take one of them; the model is not touched.
+
+    ``imagine`` says what rules would make of the model; ``changed`` hears that there are other
+    variants. ``found`` is what the grid shows, by letter. Controls: ``keep``, and by letter
+    ``applies`` and ``drops``.
+    """
+
+    spot = 1
+
+    def __init__(
+        self,
+        rules: RuleList,
+        imagine: Callable[[InitState], Variant],
+        changed: Callable[[], None],
+    ) -> None:
+        self.rules, self.imagine, self.changed = rules, imagine, changed
+        self.found: dict[str, Variant] = {}
+        self.applies: dict[str, w.Button] = {}
+        self.drops: dict[str, w.Button] = {}
+        self.keep = w.Button(
+            description="Keep to compare",
+            icon="columns",
+            tooltip="Keep these rules under a letter, and show what they would make of the model",
+            layout=Slim(width="auto", align_self="flex-start"),
+        )
+        self.shelf = w.VBox(layout=wide())
+        self.keep.on_click(self.press_keep)
+        super().__init__(self.keep, self.shelf)
+
+    @guarded
+    def press_keep(self, _button: w.Button) -> None:
+        """Keep the rules at hand under the next letter."""
+        self.say("")
+        panel = self.rules.panel.keep()
+        label = next(label for label in panel.variants if label not in self.rules.panel.variants)
+        self.found[label] = self.imagine(panel.state)  # may fail: nothing is kept then
+        self.rules.panel = panel
+        self.arrange()
+
+    @guarded
+    def apply(self, label: str) -> None:
+        """Make a variant's rules those at hand; nothing is initialized by that."""
+        self.rules.travel(self.rules.panel.take(label))
+
+    @guarded
+    def drop(self, label: str) -> None:
+        """Keep a variant no longer."""
+        self.rules.panel = self.rules.panel.drop(label)
+        self.found.pop(label, None)
+        self.arrange()
+
+    def again(self) -> None:
+        """Look anew at what the variants would make of the model, as it is now."""
+        kept = self.rules.panel.variants
+        self.found = {label: self.imagine(state) for label, state in kept.items()}
+
+    def arrange(self) -> None:
+        """Show a line for every variant."""
+        old = self.shelf.children
+        self.applies, self.drops = {}, {}
+        kept: Mapping[str, InitState] = self.rules.panel.variants
+        self.found = {label: self.found[label] for label in kept}
+        self.shelf.children = tuple(self.line(label, kept[label]) for label in kept)
+        for line in old:
+            close_tree(line)
+        self.keep.disabled = len(kept) >= MOST_VARIANTS
+        self.changed()
+
+    def line(self, label: str, state: InitState) -> w.HBox:
+        """Show one variant: its letter, its rules in short, and its buttons."""
+        take = icon_button("check", f"Take the rules of {label}")
+        drop = icon_button("trash", f"Drop {label}", take)
+        take.on_click(lambda _: self.apply(label))
+        drop.on_click(lambda _: self.drop(label))
+        self.applies[label], self.drops[label] = take, drop
+        words = w.Label(f"{label}: {summary_of(state)}", layout=wide(flex="1 1 auto"))
+        return w.HBox([words, take, drop], layout=wide(align_items="center"))
+
+
+def summary_of(state: InitState) -> str:
+    """Say rules in a few words.
+
+    >>> summary_of(InitState().add({"type": "Kaiming", "layer": ["Conv2d"]}).reseed(3))
+    'Kaiming, seed 3'
+    """
+    names = [str(getattr(rule["type"], "__name__", rule["type"])) for rule in state.rules]
+    shown = " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{shown or 'no rules'}, {'no seed' if state.seed is None else f'seed {state.seed}'}"

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from brickbook.lab import InitLab
+
+KAIMING = [{"type": "Kaiming", "layer": ["Linear"]}]
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 2))
+
+
+def copies(model):
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def same(model, before):
+    return all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_variants_are_compared_without_touching_the_model():
+    lab = InitLab(net(), init_cfg=KAIMING, seed=0)
+    before, rng = copies(lab.model), torch.random.get_rng_state()
+    lab.variants.keep.click()
+    lab.rules.presets.value = "Normal 1 (signals explode)"
+    lab.rules.seed.value = ""
+    lab.variants.keep.click()
+    assert same(lab.model, before) and torch.equal(rng, torch.random.get_rng_state())
+    assert list(lab.variants.found) == ["A", "B"] == lab.grid.meta["variants"]
+    stds = [lab.variants.found[key].comparison["0.weight"].after.std for key in "AB"]
+    assert 0.2 < stds[0] < 0.3 and 0.9 < stds[1] < 1.1
+    assert [line.children[0].value for line in lab.variants.shelf.children] == [
+        "A: Kaiming, seed 0", "B: Normal, no seed",
+    ]  # fmt: skip
+    lab.variants.applies["A"].click()
+    assert lab.state.to_init_cfg() == KAIMING and lab.state.seed == 0 and same(lab.model, before)
+    lab.bar.initialize.click()
+    found = lab.variants.found["A"].comparison["0.weight"]
+    assert not found.changed and found.after.std == lab.comparison["0.weight"].after.std
+    lab.variants.drops["A"].click()
+    assert list(lab.variants.found) == ["B"] and list(lab.rules.panel.variants) == ["B"]
+    assert lab.last_error is None
+    lab.close()
+
+
+def test_three_are_kept_at_most():
+    lab = InitLab(net(), init_cfg=KAIMING, seed=0)
+    for _ in range(3):
+        lab.variants.keep.click()
+    assert lab.variants.keep.disabled and list(lab.variants.found) == ["A", "B", "C"]
+    lab.variants.drops["B"].click()
+    assert not lab.variants.keep.disabled
+    lab.close()
+
+
+def test_what_cannot_be_kept_is_said():
+    lab = InitLab(net(), init_cfg=KAIMING, seed=0, undo_budget=1000)
+    lab.variants.keep.click()
+    assert lab.variants.message == (
+        "BadValueError: variants: a copy of the model takes 2.8 kB, "
+        "more than the budget of 1.0 kB (undo_budget)."
+    )
+    assert lab.variants.found == {} == dict(lab.rules.panel.variants)
+    lab.close()
+
+
+def test_rules_that_need_data_get_the_batch():
+    torch.manual_seed(0)
+    rules = [{"type": "LSUV", "layer": ["Linear"]}]
+    lab = InitLab(net(), init_cfg=rules, seed=0, batch=torch.randn(64, 20))
+    lab.bar.initialize.click()
+    assert lab.last_error is None
+    out = lab.model[0](torch.randn(512, 20))
+    assert 0.7 < out.var().item() < 1.3
+    lab.close()
