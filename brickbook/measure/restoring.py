@@ -24,7 +24,7 @@ def kept(model: nn.Module) -> Iterator[None]:
     modes = [(part, part.training) for part in parts]
     buffers = [(part, dict(part._buffers), set(part._non_persistent_buffers_set)) for part in parts]
     copies = [
-        (buffer, version(buffer), buffer.detach().clone())
+        (buffer, buffer.detach().clone())
         for _, own, _ in buffers
         for buffer in own.values()
         if buffer is not None
@@ -42,15 +42,15 @@ def kept(model: nn.Module) -> Iterator[None]:
                 part._buffers.clear()
                 part._buffers.update(own)
             part._non_persistent_buffers_set = passing
-        for buffer, before, copy in copies:
-            restore(buffer, before, copy)
+        for buffer, copy in copies:
+            restore(buffer, copy)
 
 
 class Guard:
     """Copies of the parameters that a forward may write, as long as it runs or if it did."""
 
     def __init__(self) -> None:
-        self.copies: dict[int, tuple[Tensor, int | None, Tensor]] = {}
+        self.copies: dict[int, tuple[Tensor, Tensor]] = {}
         self.handles: list[Any] = []
 
     def watch(self, parts: list[nn.Module]) -> None:
@@ -65,14 +65,13 @@ class Guard:
         """Copy a module's own parameters."""
         for value in part._parameters.values():
             if value is not None and not value.is_meta:
-                now = version(value)
-                self.copies.setdefault(id(value), (value, now, value.detach().clone()))
+                self.copies.setdefault(id(value), (value, value.detach().clone()))
 
     def after(self, part: nn.Module, args: object, output: object) -> None:
         """Forget the copies of what is unchanged."""
         for value in part._parameters.values():
             item = self.copies.get(id(value))
-            if item is not None and item[1] is not None and item[1] == version(item[0]):
+            if item is not None and torch.equal(*item):
                 del self.copies[id(value)]
 
     def put_back(self) -> None:
@@ -84,22 +83,34 @@ class Guard:
         self.copies.clear()
 
 
-def version(tensor: Tensor) -> int | None:
-    """How often a tensor was written; None where nobody counts."""
-    return None if tensor.is_inference() else tensor._version
-
-
 def same(now: dict[str, Any], before: dict[str, Any]) -> bool:
     """Whether the same objects stand under the same names, in the same order."""
     return list(now) == list(before) and all(now[key] is before[key] for key in before)
 
 
-def restore(tensor: Tensor, before: int | None, copy: Tensor) -> None:
-    """Write a copy back, if the tensor has been written since."""
-    if before is not None and version(tensor) == before:
+def restore(tensor: Tensor, copy: Tensor) -> None:
+    """Write a copy back.
+
+    Always: torch's batch norms do not count the writes of their statistics as versions. By way of
+    ``.data``, since this one should not count either.
+    """
+    if overlaps(tensor):
         return
-    with torch.inference_mode(tensor.is_inference()), torch.no_grad():
-        tensor.data.copy_(copy) if not tensor.is_inference() else tensor.copy_(copy)
+    if tensor.is_inference():
+        with torch.inference_mode():
+            tensor.copy_(copy)
+    else:
+        with torch.no_grad():
+            tensor.data.copy_(copy)
+
+
+def overlaps(tensor: Tensor) -> bool:
+    """Whether elements share memory, as after ``expand``: such a tensor cannot be written."""
+    if tensor.layout != torch.strided:
+        return False
+    return any(
+        not step and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
+    )
 
 
 @contextmanager
