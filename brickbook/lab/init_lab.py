@@ -130,8 +130,8 @@ class InitLab(InitActions):
         body = w.HBox(
             [column(w.VBox([self.rules, self.variants], layout=wide())), self.grid], layout=wide()
         )
-        top = (self.title, self.notice, self.forecast, self.bar, self.counting)
-        self.children = (*top, body, self.detail, self.diagnosis)
+        top = (self.title, self.notice, self.forecast, self.diagnosis, self.bar, self.counting)
+        self.children = (*top, body, self.detail)
 
     def count(self) -> str:
         """Say how many parameters there are."""

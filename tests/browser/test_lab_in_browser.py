@@ -114,6 +114,49 @@ def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(page, lab, shoot
     page.locator(CELL.format("0.weight"), has_text="changed").wait_for()
 
 
+MLP = """
+from torch import nn
+layers = [part for _ in range(8) for part in (nn.Linear(64, 64), nn.ReLU())]
+model = nn.Sequential(*layers, nn.Linear(64, 10))
+"""
+
+
+def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
+    cells = (FIRST, MLP, "%brickbook show model --init Normal --set std=0.01 --layer Linear")
+    open_notebook(page, lab.notebook("variants.ipynb", *cells), len(cells))
+    for at in range(3):
+        run_cell(page, at)
+    panel = page.locator(".jp-CodeCell").nth(2)
+    first = page.locator(CELL.format("0.weight"))
+    first.wait_for()
+    panel.get_by_role("button", name="Keep to compare").click()
+    panel.get_by_text("A: Normal, seed 0").wait_for()
+    panel.get_by_label("presets").select_option("Kaiming, fan in")
+    panel.get_by_role("button", name="Keep to compare").click()
+    panel.get_by_text("B: Kaiming, seed 0").wait_for()
+    shoot("variants_light")
+    panel.get_by_title("Take the rules of A").click()
+    panel.get_by_role("button", name="Initialize").click()
+    page.locator(CELL.format("0.weight"), has_text="changed").wait_for()
+    panel.get_by_role("button", name="Undo").click()
+    panel.get_by_text("Undone").wait_for()
+    panel.get_by_role("button", name="Redo").click()
+    panel.get_by_text("Done again").wait_for()
+    panel.get_by_text("Diagnosis").first.click()
+    shape = panel.get_by_label("input", exact=True)
+    shape.fill("64, 64")
+    shape.press("Enter")
+    panel.get_by_role("button", name="Run a batch").click()
+    panel.get_by_text("The std of the signals shrinks").wait_for()
+    panel.get_by_text("The std of the signals shrinks").click()
+    panel.locator("svg.bb-depth, svg[role='img']").last.scroll_into_view_if_needed()
+    shoot("diagnosis_light")
+    theme(page, "JupyterLab Dark")
+    shoot("diagnosis_dark")
+    panel.get_by_role("button", name="Keep to compare").scroll_into_view_if_needed()
+    shoot("variants_dark")
+
+
 def test_resnet50_in_both_themes(page, lab, shoot):
     cells = (
         FIRST,
