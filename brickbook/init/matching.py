@@ -221,6 +221,6 @@ class Index:
         return [
             (at, key)
             for at, name in enumerate(self.names)
-            for key in self.parts[at][1]._parameters
-            if match(f"{name}.{key}" if name else key)
+            for key, tensor in self.parts[at][1]._parameters.items()
+            if tensor is not None and match(f"{name}.{key}" if name else key)
         ]

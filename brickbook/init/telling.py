@@ -63,6 +63,10 @@ class Told:
                 made[row.name] = Record(row.name, "called", self.called[row.name])
             elif row.law is not None and row.source in {fit.path for fit in todo.fits}:
                 made[row.name] = planned(row)._replace(reason="then scaled to data")
+        for row in todo.rows:
+            if row.law is None and row.then and not row.tied_to and row.name not in made:
+                reason = f"{', '.join(row.then)} left it as it was"
+                made[row.name] = Record(row.name, "left", "", reason=reason)
         return made
 
 

@@ -26,7 +26,7 @@ def without_effect(
     """
     for meeting in meetings:
         selector, places = meeting.selector, [hit.place for hit in meeting.hits]
-        shown = selector.word if isinstance(selector.word, str) else selector.text
+        shown = selector.text if isinstance(selector.word, type) else selector.word or "''"
         if not places and not (filled and is_a_class(selector.text)):
             yield Unmatched(path, f"{shown} matches nothing.", hint(meeting, index))
         elif places and not any(at in filled for at in places):
@@ -56,13 +56,18 @@ def hint(meeting: Meeting, index: Index) -> str:
 
 def keys_hint(places: Sequence[int], index: Index) -> str:
     """List the parameters of the layers that were met."""
-    return nearest("", {key for at in places for key in index.parts[at][1]._parameters})
+    return nearest("", {key for at in places for key in own_keys(index.parts[at][1])})
 
 
 def own_parameters(meeting: Meeting, index: Index) -> str:
     """Spell the parameters of the layers met as patterns: ``'ViT:pos_embed'``."""
-    found = {key for hit in meeting.hits for key in index.parts[hit.place][1]._parameters}
+    found = {key for hit in meeting.hits for key in own_keys(index.parts[hit.place][1])}
     return ", ".join(repr(f"{meeting.selector.text}:{key}") for key in sorted(found)[:4])
+
+
+def own_keys(part: nn.Module) -> list[str]:
+    """Return the names of a layer's parameters; those that are None it does without."""
+    return [key for key, tensor in part._parameters.items() if tensor is not None]
 
 
 def fillable(parts: list[nn.Module]) -> set[str]:

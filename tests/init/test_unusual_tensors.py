@@ -260,3 +260,17 @@ def test_own_code_reaches_what_is_shared_with_its_part():
     row = plan(model)["0.weight"]
     assert (row.reason, row.then) == ("1.init_weights may fill it", ("1.init_weights",))
     assert model.init_weights()["0.weight"].action == "called"
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (":bias", ":bias matches no parameter. Known: weight."),
+        ("0.bias", "0.bias matches nothing. Known: 0."),
+        ("", "'' matches nothing. Known: Linear."),
+    ],
+)
+def test_a_bias_that_a_layer_does_without_is_none(word, message):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False))
+    todo = plan(model, dict(type="Zeros", layer=word))
+    assert [str(item) for item in todo.unmatched] == [f"init_cfg.layer: {message}"]
