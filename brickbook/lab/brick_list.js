@@ -54,6 +54,7 @@ function fill(row, brick) {
   fold.setAttribute("aria-hidden", "true");
   cell(name, "kind", brick.kind);
   if (brick.arguments) cell(name, "arguments", ` (${brick.arguments})`);
+  if (!brick.brick) return; // a place has the whole line for its words
   cell(row, "output", brick.output).title = brick.output ? `output ${brick.output}` : "";
   cell(row, "params", brick.params).title = brick.params ? `${brick.params} parameters` : "";
   cell(row, "macs", brick.macs).title = brick.macs ? `${brick.macs} multiply-adds` : "";

@@ -40,7 +40,7 @@ def words() -> dict[str, str]:
 
 def row_dict(row: BrickRow, folded: bool = False, faults: Collection[str] = ()) -> dict[str, Any]:
     """Write a row as the page shows it; ``faults`` are those of the bricks that it hides."""
-    counted = row.is_brick
+    counted = row.is_brick and row.counted
     return {
         "path": list(row.path),
         "number": row.number if row.is_brick else "",

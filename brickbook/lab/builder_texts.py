@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brickbook.errors import UnknownNameError, nearest
+from brickbook.views.texts import language_of
 
 __all__ = ["TEXTS", "say"]
 
@@ -14,11 +15,9 @@ ENGLISH: Mapping[str, str] = {
     "empty": "No bricks yet: choose a type and press Add.",
     "bricks": "{count} bricks",
     "bricks.one": "1 brick",
-    "count": "{bricks}, {params} parameters",
-    "macs": "{macs} MACs",
-    "become": "{input} becomes {output}",
-    "needs": "brick {brick} needs a value",
-    "misfit": "brick {brick} does not fit",
+    "sum": "{bricks}, {params} parameters, {macs} MACs; {input} becomes {output}.",
+    "needs": "{bricks}, {params} parameters; brick {brick} needs a value.",
+    "misfit": "{bricks}, {params} parameters; brick {brick} does not fit.",
     # the list
     "list": "Bricks of the model",
     "no bricks": "No bricks yet.",
@@ -29,7 +28,6 @@ ENGLISH: Mapping[str, str] = {
     "branch": "branch {number}",
     "through": "passes on what it gets",
     "inside": "a brick inside does not fit",
-    "dragged": "Drag to move",
     "keys": "Arrow keys choose and fold, Shift chooses several, Alt+arrows move, "
     "Delete, Ctrl+D, Ctrl+Z and Ctrl+Y edit.",
     # controls
@@ -71,17 +69,14 @@ ENGLISH: Mapping[str, str] = {
     "cannot run": "It cannot run yet: {summary}",
     "below": "The text is below.",
     "copied": "Copied to the clipboard; the text is also below.",
-    "here": "What is in it stands in the list.",
 }
 
 CHINESE: Mapping[str, str] = {
     "empty": "还没有积木：选择一个类型，然后按“添加”。",
     "bricks": "{count} 个积木",
-    "count": "{bricks}，{params} 个参数",
-    "macs": "{macs} 次乘加",
-    "become": "{input} 变为 {output}",
-    "needs": "积木 {brick} 缺少一个值",
-    "misfit": "积木 {brick} 不匹配",
+    "sum": "{bricks}，{params} 个参数，{macs} 次乘加；{input} 变为 {output}。",
+    "needs": "{bricks}，{params} 个参数；积木 {brick} 缺少一个值。",
+    "misfit": "{bricks}，{params} 个参数；积木 {brick} 不匹配。",
     "list": "模型的积木",
     "no bricks": "还没有积木。",
     "head.brick": "积木",
@@ -91,7 +86,6 @@ CHINESE: Mapping[str, str] = {
     "branch": "分支 {number}",
     "through": "原样传递输入",
     "inside": "内部有积木不匹配",
-    "dragged": "拖动以移动",
     "keys": "方向键选择和折叠，Shift 多选，Alt+方向键移动，Delete、Ctrl+D、Ctrl+Z、Ctrl+Y 编辑。",
     "kind": "种类",
     "type": "类型",
@@ -130,7 +124,6 @@ CHINESE: Mapping[str, str] = {
     "cannot run": "它还不能运行：{summary}",
     "below": "文本在下方。",
     "copied": "已复制到剪贴板；文本也在下方。",
-    "here": "其中的内容在列表里。",
 }
 
 TEXTS: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "zh": CHINESE}
@@ -146,7 +139,7 @@ def say(key: str, **words: object) -> str:
     """
     if key not in ENGLISH:
         raise UnknownNameError("key", f"there is no text {key!r}.", nearest(key, ENGLISH))
-    table = ENGLISH
+    table = TEXTS.get(language_of(), ENGLISH)
     if words.get("count") == 1 and f"{key}.one" in table:
         key = f"{key}.one"
     return table.get(key, ENGLISH[key]).format(**words)

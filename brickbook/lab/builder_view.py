@@ -60,9 +60,7 @@ class BuilderView(Panel):
     def make_controls(self) -> None:
         """Make the controls."""
         self.kind, self.type, self.where = menu("kind"), menu("type"), menu("place")
-        self.where.options = [
-            (say(f"place.{word}"), word) for word in ("after", "before", "inside")
-        ]
+        offer(self.where, [(say(f"place.{word}"), word) for word in PLACES])
         self.bricks = BrickList(words=words())
         self.buttons = {word: button(word) for word in BUTTONS}
         self.wrapping = w.Dropdown(layout=w.Layout(width="9em", min_width="0"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from brickbook.arguments import parameters
 from brickbook.blueprint import Blueprint, Trace, resolve
-from brickbook.blueprint.building import slots_in
+from brickbook.blueprint.building import leaves_open, slots_in
 from brickbook.blueprint.tree import Path, chains_in
 from brickbook.blueprint.wording import Fault, shape_text
 from brickbook.errors import ConfigError
@@ -28,7 +28,7 @@ class BrickRow:
     the top. ``holds`` says that there are or may be bricks inside. Shapes are those of one sample.
     ``error`` is the message, ``key`` the argument it is about (``"norm_cfg.type"``), ``""`` for
     the brick as a whole. ``missing`` are the arguments that it still needs, ``found`` those that
-    its input says.
+    its input says; without that input its parameters are not ``counted``.
     """
 
     path: Path
@@ -46,6 +46,7 @@ class BrickRow:
     key: str = ""
     missing: tuple[str, ...] = ()
     found: Mapping[str, int] = field(default_factory=dict)
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,12 @@ class Preview:
         if not self.rows:
             return say("empty")
         count = len(self.bricks)
-        head = say("count", bricks=say("bricks", count=count), params=f"{self.params:,}")
+        words = {"bricks": say("bricks", count=count), "params": f"{self.params:,}"}
         faulty = next((row for row in self.rows if row.error), None)
         if faulty is not None:
-            end = "needs" if faulty.missing else "misfit"
-            return f"{head}; {say(end, brick=faulty.number)}."
-        become = say("become", input=shape_text(self.input), output=shape_text(self.output))
-        return f"{head}, {say('macs', macs=count_text(self.macs))}; {become}."
+            return say("needs" if faulty.missing else "misfit", brick=faulty.number, **words)
+        shapes = {"input": shape_text(self.input), "output": shape_text(self.output)}
+        return say("sum", macs=count_text(self.macs), **shapes, **words)
 
 
 def preview(blueprint: Blueprint, input_shape: Shape) -> Preview:
@@ -132,6 +132,7 @@ def brick_line(
     return BrickRow(
         path, name_of(cfg.get("type")), number, level, True, holds, arguments_text(cfg), row.input,
         row.output, row.params, row.macs, fault.text, fault.key, fault.missing, row.found,
+        row.state == "ok" or not leaves_open(cfg),
     )  # fmt: skip
 
 

@@ -368,3 +368,10 @@ def test_texts_in_another_language_have_the_same_words():
         assert sorted(names) == sorted(word.split("}")[0] for word in text.split("{")[1:]), key
     with pytest.raises(KeyError):
         say("nothing")
+
+
+def test_a_chinese_reader_gets_chinese(monkeypatch):
+    monkeypatch.setenv("BRICKBOOK_LANGUAGE", "zh")
+    it = panel(A)
+    assert it.total.text == "1 个积木，0 个参数，0 次乘加；3 × 8 × 8 变为 3 × 8 × 8。"  # noqa: RUF001
+    assert it.buttons["Undo"].description == "撤销"

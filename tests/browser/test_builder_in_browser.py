@@ -1,0 +1,238 @@
+"""The builder's main paths in a real JupyterLab with a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+pytest_plugins = ["browser_fixtures"]
+pytestmark = pytest.mark.browser
+
+FIRST = "%load_ext brickbook"
+BUILD = "%brickbook build --as net"
+TOLD = 'print("TOLD", str(net(__import__("torch").ones(1, 3, 32, 32)).shape), net)'
+OWN = """
+from torch import nn
+from brickbook import MODELS
+
+@MODELS.register_module()
+class Tower(nn.Module):
+    def __init__(self, channels: int, floors: int = 2):
+        super().__init__()
+        self.floors = nn.Sequential(*(nn.Conv2d(channels, channels, 1) for _ in range(floors)))
+
+    def forward(self, x):
+        return self.floors(x)
+"""
+ROW = ".bb-bricks [role='treeitem']"
+
+
+def open_notebook(page, address, cells):
+    page.goto(address)
+    page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+    asked = page.get_by_role("dialog").filter(has_text="Select Kernel")
+    page.add_locator_handler(asked, lambda: asked.get_by_role("button", name="Select").click())
+    page.wait_for_function("() => [...jupyterapp.serviceManager.sessions.running()].length > 0")
+    page.wait_for_timeout(1000)
+
+
+def run_cell(page, at):
+    page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
+    page.keyboard.press("Shift+Enter")
+
+
+def theme(page, name):
+    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
+    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+    page.wait_for_timeout(1000)  # the stylesheet comes after the name
+
+
+@pytest.fixture
+def built(page, lab):
+    """An open builder; what a cell of the notebook says goes before it."""
+
+    def start(name, *before):
+        cells = (FIRST, *before, BUILD, TOLD)
+        open_notebook(page, lab.notebook(f"{name}.ipynb", *cells), len(cells))
+        for at in range(len(cells) - 1):
+            run_cell(page, at)
+        page.locator(ROW).first.wait_for()
+        return page
+
+    return start
+
+
+def kinds(page):
+    return page.locator(f"{ROW} .bb-kind").all_inner_texts()
+
+
+def wait_for_kinds(page, *wanted):
+    page.wait_for_function(
+        "wanted => JSON.stringify([...document.querySelectorAll('.bb-bricks li .bb-kind')]"
+        ".map(one => one.textContent)) === wanted",
+        arg=json.dumps(list(wanted), separators=(",", ":")),
+    )
+
+
+START = ["ConvModule", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linear"]
+SWAPPED = ["ConvModule", "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear"]
+
+
+def told(page):
+    """Read what the last cell printed."""
+    run_cell(page, page.locator(".jp-CodeCell").count() - 1)
+    line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
+    line.wait_for()
+    return line.inner_text()
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.closest('[role=treeitem]')?.textContent ?? ''")
+
+
+def test_by_keyboard_alone(built, shoot):
+    page = built("builder_keys")
+    page.locator(ROW).first.focus()
+    press = page.keyboard.press
+    press("ArrowDown")
+    press("Alt+ArrowDown")
+    wait_for_kinds(page, *SWAPPED)
+    page.wait_for_function("document.activeElement.textContent.startsWith('3MaxPool2d')")
+    press("Control+z")
+    wait_for_kinds(page, *START)
+    press("Control+y")
+    wait_for_kinds(page, *SWAPPED)
+    press("Delete")
+    wait_for_kinds(page, "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
+    press("Control+d")
+    wait_for_kinds(page, "ConvModule", "MaxPool2d", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
+    press("Control+z")
+    wait_for_kinds(page, "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
+    press("Home")
+    press("Shift+ArrowDown")
+    page.wait_for_function(
+        "document.querySelectorAll('.bb-bricks [aria-selected=true]').length === 2"
+    )
+    # Tab leaves the list for the controls: what to wrap in is chosen and pressed without a mouse.
+    wrap = page.get_by_role("button", name="Wrap in")
+    for _ in range(20):
+        press("Tab")
+        if wrap.evaluate("button => button === document.activeElement"):
+            break
+    press("Tab")
+    page.keyboard.type("Sequential")
+    press("Shift+Tab")
+    press("Enter")
+    wait_for_kinds(page, "Sequential", "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
+    page.locator(ROW).first.focus()
+    press("ArrowRight")
+    page.wait_for_function("document.activeElement.textContent.startsWith('1.1ConvModule')")
+    press("Alt+ArrowLeft")
+    wait_for_kinds(page, "Sequential", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linear")
+    press("Alt+ArrowRight")
+    wait_for_kinds(page, "Sequential", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linear")
+    page.wait_for_function("document.activeElement.textContent.startsWith('1.2ConvModule')")
+    shoot("builder_keyboard")
+    press("ArrowLeft")
+    press("ArrowLeft")
+    wait_for_kinds(page, "Sequential", "MaxPool2d", "Flatten", "Linear")
+    assert page.locator(f"{ROW}[tabindex='0']").count() == 1
+    assert page.locator(".jp-CodeCell").count() == 3  # no key went to the notebook
+    page.get_by_role("button", name="Use as `net`").focus()
+    press("Enter")
+    page.get_by_text("`net` is the new model").wait_for()
+    assert "torch.Size([1, 10])" in told(page)
+
+
+def test_drag_and_drop(built, shoot):
+    page = built("builder_drag")
+    rows = page.locator(ROW)
+    rows.nth(1).drag_to(rows.nth(2), target_position={"x": 80, "y": 38})
+    wait_for_kinds(page, *SWAPPED)
+    rows.nth(0).click()
+    page.get_by_role("button", name="Wrap in").click()
+    wait_for_kinds(page, "Sequential", *SWAPPED)
+    rows.nth(2).drag_to(rows.nth(0), target_position={"x": 80, "y": 13})
+    wait_for_kinds(page, "Sequential", *SWAPPED)
+    page.wait_for_function(
+        "[...document.querySelectorAll('.bb-bricks li')][2].textContent.startsWith('1.2')"
+    )
+    page.locator(ROW).nth(0).locator(".bb-fold").click()
+    wait_for_kinds(page, "Sequential", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
+    shoot("builder_folded")
+    assert page.locator(".jp-CodeCell").count() == 3
+
+
+def choose(page, label, word):
+    page.get_by_label(label, exact=True).select_option(word)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def wrap(page, kind):
+    page.locator("select[title='Wrap in']").select_option(kind)
+    press(page, "Wrap in")
+
+
+def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
+    page = built("builder_tree", OWN)
+    rows = page.locator(ROW)
+    rows.nth(2).click()
+    choose(page, "Type", "Tower")
+    press(page, "Add")
+    page.get_by_label("floors", exact=True).wait_for()
+    wrap(page, "Residual")
+    page.locator(f"{ROW} .bb-kind", has_text="shortcut").wait_for()
+    rows.nth(1).click()
+    wrap(page, "Concat")
+    choose(page, "Place", "inside the chosen")
+    choose(page, "Kind", "conv")
+    press(page, "Add")
+    fault = page.locator(".bb-error", has_text="the branches give 16 × 16 × 16 and 16 × 32 × 32")
+    fault.wait_for()
+    shoot("builder_misfit_light")
+    theme(page, "JupyterLab Dark")
+    shoot("builder_misfit_dark")
+    colours = fault.evaluate(
+        "node => [getComputedStyle(node).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert light - dark > 300
+    theme(page, "JupyterLab Light")
+    stride = page.get_by_label("stride", exact=True)
+    stride.fill("2")
+    stride.press("Enter")
+    fault.wait_for(state="detached")
+    page.get_by_text("3 × 32 × 32 becomes 10").wait_for()
+    press(page, "Copy Python")
+    page.get_by_label("Code", exact=True).wait_for()
+    page.get_by_label("Code", exact=True).scroll_into_view_if_needed()
+    shoot("builder_code")
+    press(page, "Use as `net`")
+    page.get_by_text("`net` is the new model").wait_for()
+    assert "Tower" in told(page)
+
+
+def test_another_type_and_an_automatic_size(built, shoot):
+    page = built("builder_types")
+    page.locator(ROW).nth(2).click()
+    choose(page, "Change to", "norm:\xa0GN")
+    groups = page.get_by_label("num_groups", exact=True)
+    groups.wait_for()
+    page.get_by_text("auto: 16").wait_for()
+    shoot("builder_retyped")
+    groups.fill("3")
+    groups.press("Enter")
+    page.locator(".bb-error", has_text="num_channels").wait_for()
+    groups.press("Control+z")  # the field's own undo, not the builder's
+    page.set_viewport_size({"width": 700, "height": 1000})
+    page.wait_for_timeout(500)
+    wide = "[...document.querySelectorAll('.bb-bricks, .bb-bricks *')]"
+    assert page.evaluate(f"{wide}.every(node => node.scrollWidth <= node.clientWidth + 1 || "
+                         "getComputedStyle(node).display === 'inline')")  # fmt: skip
+    shoot("builder_narrow")
