@@ -88,7 +88,7 @@ def carry_out(
     has a handler in Python. Otherwise an interrupt waits until the writing is done.
     """
     stream = Stream.of(seed)
-    tensors = tensors_of(model, todo)
+    tensors = tensors_of(model, todo) if tensors is None else tensors
     check(todo, tensors, batch, stream)
     pen = Pen(todo, model, tensors, stream)
     states = [(load, *fetch(load, model)) for load in todo.loads]
@@ -114,9 +114,7 @@ def carry_out(
                 with told.listening(call.path):
                     run(call, model, stream)
         matches = load_all(todo, model, states, pen, told)
-        for fit in todo.fits:
-            names = [r.name for r in todo.planned if r.source == fit.path and len(r.shape) > 1]
-            fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
+        fit_to_data(todo, model, pen.tensors, told, batch)
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
         gate.closed = True
@@ -173,6 +171,18 @@ def load_all(
         pen.write(after)
         told.forget(pen.tensors[row.name] for row in after)
     return tuple(matches)
+
+
+def fit_to_data(
+    todo: InitPlan, model: nn.Module, tensors: Mapping[str, Tensor], told: Told, batch: object
+) -> None:
+    """Let data-driven rules go on with what they started, unless something came after them."""
+    for fit in todo.fits:
+        mine = [row for row in todo.planned if row.source == fit.path and len(row.shape) > 1]
+        names = [row.name for row in mine if not told.overwritten(row, tensors)]
+        if names:
+            fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
+        told.fitted.update(names)
 
 
 def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:

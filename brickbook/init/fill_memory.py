@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.matching import Match, named_tensors
 from brickbook.init.allocating import tensors_in
-from brickbook.init.apply import filled, load_all, own_code, run, steps
+from brickbook.init.apply import filled, fit_to_data, load_all, own_code, run, steps
 from brickbook.init.complete import Complete, unfilled
 from brickbook.init.keeping import held
 from brickbook.init.pen import Pen, tensors_of
@@ -64,9 +64,7 @@ class Work:
         told.called.update((r.name, r.then[-1]) for r in self.found.hoped if r.name not in missed)
         if missed and not allow:
             raise unfilled((did_not(row) for row in self.found.hoped if row.name in missed), model)
-        for fit in todo.fits:
-            names = [r.name for r in todo.planned if r.source == fit.path and len(r.shape) > 1]
-            fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
+        fit_to_data(todo, model, pen.tensors, told, batch)
         for name in todo.starts:
             setattr(model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
         records = told.records(todo, pen.tensors)

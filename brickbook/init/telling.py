@@ -25,6 +25,7 @@ class Told:
         self.model = model
         self.called: dict[str, str] = {}
         self.from_file: dict[int, str] = {}
+        self.fitted: set[str] = set()
 
     @contextmanager
     def listening(self, path: str) -> Iterator[None]:
@@ -50,10 +51,15 @@ class Told:
         for tensor in tensors:
             self.from_file.pop(id(tensor), None)
 
+    def overwritten(self, row: Row, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether a checkpoint or own code, not the row's law, had the last word on it."""
+        called = row.name in self.called and not row.after_load
+        return called or id(tensors.get(row.name)) in self.from_file
+
     def records(self, todo: InitPlan, tensors: Mapping[str, Tensor]) -> dict[str, Record]:
         """Return the records of the tensors on which a law had not the last word."""
         made = {}
-        for row in todo.rows if self.called or self.from_file or todo.fits else ():
+        for row in todo.rows if self.called or self.from_file or self.fitted else ():
             if row.tied_to or row.held:
                 continue
             if id(tensors.get(row.name)) in self.from_file:
@@ -61,7 +67,7 @@ class Told:
                 made[row.name] = Record(row.name, "loaded", path)
             elif row.name in self.called and not row.after_load:
                 made[row.name] = Record(row.name, "called", self.called[row.name])
-            elif row.law is not None and row.source in {fit.path for fit in todo.fits}:
+            elif row.name in self.fitted:
                 made[row.name] = planned(row)._replace(reason="then scaled to data")
         for row in todo.rows:
             if row.law is None and row.then and not row.tied_to and row.name not in made:

@@ -8,12 +8,15 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from brickbook.errors import ConfigError
+from brickbook.init.apply import initialize
 from brickbook.init.depth import DepthScaledInit
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.laws import Constant
 from brickbook.init.lsuv import LSUVInit, lsuv
+from brickbook.init.materialize import materialize
 from brickbook.init.recipes import Orthogonal
 from brickbook.init.unit_variance import unit_variances
+from brickbook.modules import BaseModule
 from brickbook.registry import build_from_cfg
 
 
@@ -293,3 +296,47 @@ def test_a_layer_that_returns_no_tensor_is_refused():
     with pytest.raises(ConfigError) as caught:
         lsuv(Pair(4, 4), torch.randn(8, 4))
     assert str(caught.value) == "weight: Pair returns tuple: LSUV needs one tensor."
+
+
+@pytest.mark.parametrize("how", ["initialize", "materialize"])
+def test_what_comes_after_is_not_scaled(tmp_path, how):
+    """A checkpoint and own code have the last word over LSUV, too."""
+
+    class Own(BaseModule):
+        def __init__(self):
+            super().__init__(dict(type="LSUV", layer="Linear"))
+            self.first, self.second, self.third = nn.Linear(8, 8), nn.Linear(8, 8), Half()
+
+        def forward(self, x):
+            return self.third(self.second(self.first(x)))
+
+    class Half(nn.Linear):
+        def __init__(self):
+            super().__init__(8, 8)
+
+        def init_weights(self):
+            nn.init.eye_(self.weight)
+
+    kept = 5 * torch.randn(8, 8, generator=torch.Generator().manual_seed(0))
+    torch.save({"weight": kept}, tmp_path / "second.pth")
+    with torch.device("meta" if how == "materialize" else "cpu"):
+        model = Own()
+    model.second = Loaded(str(tmp_path / "second.pth"))
+    batch = torch.randn(64, 8, generator=torch.Generator().manual_seed(1))
+    begin = initialize if how == "initialize" else materialize
+    report = begin(model, seed=0, batch=batch)
+    assert torch.equal(model.second.weight, kept)
+    assert torch.equal(model.third.weight, torch.eye(8))
+    assert abs(model.first(batch).var(correction=0) - 1) < 0.1
+    assert [report[f"{name}.weight"].action for name in ("first", "second", "third")] == [
+        "written", "loaded", "called",
+    ]  # fmt: skip
+    assert report["first.weight"].reason == "then scaled to data"
+    assert report["first.bias"].reason == ""
+
+
+class Loaded(BaseModule, nn.Linear):
+    def __init__(self, checkpoint):
+        nn.Linear.__init__(self, 8, 8)
+        self._is_init = False
+        self.init_cfg = dict(type="Pretrained", checkpoint=checkpoint)
