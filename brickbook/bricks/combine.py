@@ -37,7 +37,7 @@ def beside(parts: Sequence[Part]) -> ModuleList:
 
 @takes_bricks(bricks="chain")
 def sequential(bricks: Part, init_cfg: Any = None) -> Sequential:
-    """Bricks one after the other; none gives back what it gets."""
+    """Bricks one after the other; with none in it, the input itself."""
     chain = in_a_row(bricks, "bricks")
     parts = chain if isinstance(chain, nn.Sequential) else (chain,)
     return Sequential(*parts, init_cfg=init_cfg)

@@ -63,8 +63,8 @@ class BuilderView(Panel):
         offer(self.where, [(say(f"place.{word}"), word) for word in PLACES])
         self.bricks = BrickList(words=words())
         self.buttons = {word: button(word) for word in BUTTONS}
-        self.wrapping = w.Dropdown(layout=w.Layout(width="9em", min_width="0"))
-        self.wrapping.tooltip = say("Wrap")
+        self.wrapping = menu("wrap in")
+        self.wrapping.layout.flex = "0 1 12em"
         self.title, self.about = w.Label(style={"font_weight": "bold"}), Notice()
         self.change = menu("change")
         self.place = w.VBox(layout=w.Layout(width="auto"))
@@ -84,8 +84,7 @@ class BuilderView(Panel):
             self.bricks,
             self.pressed("Up", "Down", "Out", "Into", "Duplicate", "Delete"),
             line(
-                *(self.buttons[word] for word in ("Undo", "Redo", WRAP)), self.wrapping,
-                *(self.buttons[word] for word in (UNWRAP, BRANCH)),
+                self.pressed("Undo", "Redo"), self.wrapping, self.pressed(WRAP, UNWRAP, BRANCH),
             ),
             line(self.shape),
             self.shape_notice,

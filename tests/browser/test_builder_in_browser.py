@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from axe_support import violations
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -117,14 +118,13 @@ def test_by_keyboard_alone(built, shoot):
         "document.querySelectorAll('.bb-bricks [aria-selected=true]').length === 2"
     )
     # Tab leaves the list for the controls: what to wrap in is chosen and pressed without a mouse.
-    wrap = page.get_by_role("button", name="Wrap in")
+    menu = page.get_by_label("Wrap in", exact=True)
     for _ in range(20):
         press("Tab")
-        if wrap.evaluate("button => button === document.activeElement"):
+        if menu.evaluate("menu => menu === document.activeElement"):
             break
-    press("Tab")
     page.keyboard.type("Sequential")
-    press("Shift+Tab")
+    press("Tab")
     press("Enter")
     wait_for_kinds(page, "Sequential", "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
     page.locator(ROW).first.focus()
@@ -153,7 +153,7 @@ def test_drag_and_drop(built, shoot):
     rows.nth(1).drag_to(rows.nth(2), target_position={"x": 80, "y": 38})
     wait_for_kinds(page, *SWAPPED)
     rows.nth(0).click()
-    page.get_by_role("button", name="Wrap in").click()
+    page.get_by_role("button", name="Wrap", exact=True).click()
     wait_for_kinds(page, "Sequential", *SWAPPED)
     rows.nth(2).drag_to(rows.nth(0), target_position={"x": 80, "y": 13})
     wait_for_kinds(page, "Sequential", *SWAPPED)
@@ -175,8 +175,8 @@ def press(page, name):
 
 
 def wrap(page, kind):
-    page.locator("select[title='Wrap in']").select_option(kind)
-    press(page, "Wrap in")
+    choose(page, "Wrap in", kind)
+    press(page, "Wrap")
 
 
 def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
@@ -216,6 +216,15 @@ def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     press(page, "Use as `net`")
     page.get_by_text("`net` is the new model").wait_for()
     assert "Tower" in told(page)
+
+
+def test_nothing_keeps_people_out(built):
+    page = built("builder_axe")
+    wrap(page, "Residual")
+    page.locator(f"{ROW} .bb-kind", has_text="shortcut").wait_for()
+    for name in ("JupyterLab Dark", "JupyterLab Light"):
+        theme(page, name)
+        assert violations(page, ".jp-OutputArea:has(.bb-bricks)") == []
 
 
 def test_another_type_and_an_automatic_size(built, shoot):
