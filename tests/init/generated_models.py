@@ -220,7 +220,7 @@ def change(model, todo):
 options = st.fixed_dictionaries({}, optional={
     "order": st.sampled_from(["brickbook", "mmcv"]),
     "frozen": st.sampled_from(["init", "skip"]),
-    "protect": st.one_of(st.sampled_from(WORDS), st.lists(st.sampled_from(WORDS), max_size=2)),
+    "protect": st.sampled_from(["0", *COMMON]) | st.lists(st.sampled_from(WORDS), max_size=2),
     "reinitialize": st.booleans(),
     "only_missing": st.booleans(),
     "strict": st.just(False) | st.booleans(),

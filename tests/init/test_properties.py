@@ -107,6 +107,19 @@ def assert_kept(report, model, before):
             assert torch.equal(now[row.name], before[0][row.name]), row.explain()
 
 
+def assert_held(model, before, *, protect=(), frozen="init", **_):
+    """What nothing may write, said once more without the plan; and the padding rows."""
+    words = [protect] if isinstance(protect, str) else protect
+    for name, tensor in model.named_parameters():
+        kept = frozen == "skip" and not tensor.requires_grad
+        kept = kept or any(word in ("*", "re:.*", name.partition(".")[0]) for word in words)
+        assert not kept or is_lazy(tensor) or torch.equal(tensor, before[0][name]), name
+    for name, part in model.named_modules():
+        if getattr(part, "padding_idx", None) is not None:
+            row, old = part.weight[part.padding_idx], before[0][f"{name}.weight"][part.padding_idx]
+            assert not row.any() or torch.equal(row, old), name
+
+
 @quiet
 @SETTINGS
 @given(
@@ -139,6 +152,7 @@ def test_a_config_error_and_nothing_changed_or_the_plan_is_kept(
     assert cfg == given_cfg
     assert seed is None or torch.equal(torch.get_rng_state(), before[3])
     assert_kept(report, model, before)
+    assert_held(model, before, **more)
 
 
 @quiet
