@@ -22,6 +22,7 @@ from brickbook.init.targets import (
     packs,
     slots,
     slots_named,
+    sources,
     unfit,
     unreachable,
     writable,
@@ -250,9 +251,10 @@ class Draft:
         by_key = bool(hit.keys)
         found = slots_named(part, hit.keys, alone=hit.direct) if by_key else slots(part)
         roles = None if by_key else wish.init.roles
+        keeps = not hit.direct and not by_key and any(slot.role == "scale" for slot in found)
         if roles is not None:
             found = [slot for slot in found if slot.role in roles]
-        if not hit.direct and not by_key and any(slot.role == "scale" for slot in found):
+        if keeps:
             reason = "a norm met along with other layers keeps its own"
             for slot in found:
                 self.left.setdefault(id(slot.tensor), reason)
@@ -266,6 +268,8 @@ class Draft:
                 full = f"{name}.{key}" if name else key
                 problem = f"cannot fill {full}: it is computed by a parametrisation."
                 self.unmatched.append(Unmatched(wish.rule.path, problem))
+                for tensor in sources(part, key):
+                    self.left.setdefault(id(tensor), f"it is what {full} is computed from")
                 count += 1
         return count
 

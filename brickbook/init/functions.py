@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
-from brickbook.init.laws import Constant, Normal, Recipe, Uniform
+from brickbook.init.laws import Constant, Normal, Recipe, Stacked, Uniform
 from brickbook.init.recipes import Caffe2Xavier, Distribution, Kaiming, Xavier, truncated
 from brickbook.init.targets import role_of_weight
 
@@ -29,24 +29,32 @@ def start(
     """
     weight = getattr(module, "weight", None)
     if isinstance(weight, Tensor) and (roles is None or role_of_weight(type(module)) in roles):
-        if weight.dim() < recipe.least_dims:
-            raise BadValueError(
-                "weight",
-                f"{type(recipe).__name__} needs {recipe.least_dims} or more dimensions, "
-                f"{type(module).__name__}.weight has shape {tuple(weight.shape)}.",
-            )
-        law = recipe.at(tuple(weight.shape))
-        if "weight" in getattr(module, "parametrizations", ()):
-            fresh = torch.empty_like(weight)
-            law.fill(fresh)
-            with torch.no_grad():
-                module.weight = fresh  # goes through the parametrisation's right inverse
-        else:
-            law.fill(weight)
+        write(module, "weight", weight, recipe)
     offset = getattr(module, "bias", None)
     if isinstance(offset, Tensor) and (roles is None or "bias" in roles):
         with torch.no_grad():
             offset.fill_(bias)
+
+
+def write(module: nn.Module, key: str, tensor: Tensor, recipe: Recipe, parts: int = 1) -> None:
+    """Fill one tensor of a module, which packs ``parts`` equal ones along its first axis."""
+    if tensor.dim() < recipe.least_dims:
+        raise BadValueError(
+            key,
+            f"{type(recipe).__name__} needs {recipe.least_dims} or more dimensions, "
+            f"{type(module).__name__}.{key} has shape {tuple(tensor.shape)}.",
+        )
+    shape = tuple(tensor.shape)
+    law = recipe.at((shape[0] // parts, *shape[1:]) if parts > 1 else shape)
+    if parts > 1 and not law.independent:
+        law = Stacked(law, parts)
+    if key in getattr(module, "parametrizations", ()):
+        fresh = torch.empty_like(tensor)
+        law.fill(fresh)
+        with torch.no_grad():
+            setattr(module, key, fresh)  # goes through the parametrisation's right inverse
+    else:
+        law.fill(tensor)
 
 
 def constant_init(module: nn.Module, val: float, bias: float = 0) -> None:

@@ -21,7 +21,7 @@ from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.auto_gain import AutoGain
 from brickbook.init.fans import AXES
-from brickbook.init.functions import bias_init_with_prob, start
+from brickbook.init.functions import bias_init_with_prob, start, write
 from brickbook.init.laws import Constant, Contextual, Normal, Recipe, Target, Uniform
 from brickbook.init.matching import Index, is_norm_layer, plain_name, read_selector
 from brickbook.init.matrix_recipes import DeltaOrthogonal, Dirac, Identity, Sparse, ZerO
@@ -153,13 +153,14 @@ class BaseInit:
             start(part, recipe, self.bias, self.roles)
             return
         for slot in slots_named(part, hit.keys, alone=hit.direct) if hit.keys else slots(part):
+            if not hit.keys and self.roles is not None and slot.role not in self.roles:
+                continue
             recipe = self.recipe() if hit.keys or slot.role != "bias" else Constant(self.bias)
-            shape = (slot.tensor.shape[0] // slot.parts, *slot.tensor.shape[1:])
             if isinstance(recipe, Contextual):
                 full = plain_name(f"{dot}{slot.key}")
+                shape = (slot.tensor.shape[0] // slot.parts, *slot.tensor.shape[1:])
                 recipe = recipe.meet(Target(full, shape, slot.role, part, model))
-            for piece in slot.tensor.detach().chunk(slot.parts):
-                recipe.at(shape).fill(piece)
+            write(part, slot.key, slot.tensor, recipe, slot.parts)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from brickbook.init.initializers import INITIALIZERS, PretrainedInit
 from brickbook.init.rows import Change, Fit, Load, Row, Run, Unmatched
 from brickbook.init.showing import plan_columns
 from brickbook.markup import block, table
+from brickbook.registry import build_from_cfg
 
 __all__ = ["InitPlan"]
 
@@ -122,7 +123,9 @@ class InitPlan(Mapping[str, Row]):
                 Fit(
                     item["path"],
                     item["kind"],
-                    INITIALIZERS.build({**item["args"], "type": item["kind"]}),
+                    build_from_cfg(
+                        {**item["args"], "type": item["kind"]}, INITIALIZERS, path=item["path"]
+                    ),
                 )
                 for item in data.get("fits", ())
             ),

@@ -97,8 +97,15 @@ def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
         )
     for layer in init.layers if isinstance(init, BaseInit) else ():
         read_selector(layer, f"{path}.layer")
-    kind = cfg["type"]
-    return Rule(path, kind if isinstance(kind, str) else name_of(kind), init)
+    return Rule(path, word_for(cfg["type"]), init)
+
+
+def word_for(kind: object) -> str:
+    """Return what a config may call an initialiser, whether it was given by name or as a class."""
+    if isinstance(kind, str):
+        return kind
+    known = (name for name, made in INITIALIZERS.module_dict.items() if made is kind)
+    return next(known, None) or name_of(kind)
 
 
 def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:

@@ -16,7 +16,10 @@ from torch.nn.parameter import is_lazy
 from brickbook.init.laws import Law, TruncNormal
 from brickbook.init.matching import is_norm_class
 
-__all__ = ["DTYPES", "Slot", "held_in", "out_of_range", "role_of", "slots", "slots_named", "unfit"]
+__all__ = [
+    "DTYPES", "Slot", "held_in", "out_of_range", "role_of", "slots", "slots_named",
+    "sources", "unfit",
+]  # fmt: skip
 
 Role = Literal["weight", "bias", "scale", "embedding", "buffer", "other"]
 DTYPES = (
@@ -134,6 +137,17 @@ def unreachable(part: nn.Module) -> Iterator[str]:
         )
         if fixed or f"{key}_v" in part._parameters:  # the old weight_norm
             yield key
+
+
+def sources(part: nn.Module, key: str) -> Iterator[Tensor]:
+    """Yield the parameters that a layer computes one of its tensors from."""
+    for name, tensor in part._parameters.items():
+        if tensor is not None and name in (f"{key}_g", f"{key}_v"):  # the old weight_norm
+            yield tensor
+    chains = part._modules.get("parametrizations")
+    chain = chains._modules.get(key) if chains is not None else None
+    if chain is not None:
+        yield from chain.parameters()
 
 
 def role_of(part: nn.Module, key: str) -> Role:

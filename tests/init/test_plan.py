@@ -19,6 +19,7 @@ from brickbook import (
     initialize,
     plan,
 )
+from brickbook.init.lsuv import LSUVInit
 
 
 def constant(val, **more):
@@ -270,6 +271,13 @@ def test_a_plan_survives_json_and_does_the_same(case, tmp_path):
     carry_out(again, other, seed=1)
     for name, value in model.named_parameters():
         assert torch.equal(value, other.get_parameter(name))
+
+
+@pytest.mark.parametrize("kind", ["LSUV", LSUVInit], ids=["name", "class"])
+def test_a_rule_of_a_class_is_called_by_the_class_s_name_in_configs(kind):
+    todo = plan(nn.Linear(2, 2), {"type": kind, "layer": nn.Linear})
+    assert todo["weight"].rule == "LSUV"
+    assert InitPlan.from_json(todo.to_json()) == todo
 
 
 def test_diff_and_explain():

@@ -1,12 +1,15 @@
 """Fan axes, cuts in units of std, and the initialisers that speak of some parameters only."""
 
 import math
+from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from brickbook.errors import ConfigError
+from brickbook.init.apply import initialize
 from brickbook.init.fans import fans
 from brickbook.init.functions import trunc_normal_init
 from brickbook.init.initializers import (
@@ -226,6 +229,44 @@ def test_a_prior_bias_leaves_the_weight_alone():
     for part in net:
         torch.testing.assert_close(part.bias.sigmoid(), torch.full((6,), 0.1))
     assert PriorBiasInit.roles == {"bias"} and BaseInit.roles is None
+
+
+def test_a_prior_bias_leaves_packed_weights_and_norms_met_along_alone():
+    made = nn.ModuleDict(dict(head=nn.Sequential(nn.LayerNorm(4), nn.LSTM(4, 4), nn.Linear(4, 4))))
+    called = deepcopy(made)
+    report = initialize(made, dict(type="PriorBias", layer="head"))
+    assert report.written == (
+        "head.1.bias_ih_l0", "head.1.bias_hh_l0", "head.2.bias",
+    )  # fmt: skip
+    assert report["head.0.bias"].reason == "a norm met along with other layers keeps its own"
+    PriorBiasInit(layer="head")(called)
+    for name, tensor in made.state_dict().items():
+        assert torch.equal(called.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("kind", ["Normal", "TruncNormal", "Orthogonal"])
+@pytest.mark.parametrize("layer", ["LSTM", "MultiheadAttention", "*:weight"])
+def test_an_initialiser_called_does_what_initialize_does(kind, layer):
+    """To packed weights, and to parametrised ones that are named."""
+
+    def made():
+        return nn.Sequential(nn.LSTM(6, 5), nn.MultiheadAttention(4, 2), weight_norm(nn.Linear(3, 3)))
+
+    called, planned = made(), made()
+    called.load_state_dict(planned.state_dict())
+    torch.manual_seed(1)
+    initialize(planned, dict(type=kind, layer=layer))
+    torch.manual_seed(1)
+    INITIALIZERS.build(dict(type=kind, layer=layer))(called)
+    for name, tensor in planned.state_dict().items():
+        assert torch.equal(called.state_dict()[name], tensor), name
+
+
+def test_an_initialiser_called_refuses_what_its_law_cannot_fill():
+    with pytest.raises(ConfigError) as caught:
+        XavierInit(layer="Linear:bias")(nn.Linear(3, 3))
+    words = "bias: Xavier needs 2 or more dimensions, Linear.bias has shape (3,)."
+    assert str(caught.value) == words
 
 
 @pytest.mark.parametrize(
