@@ -27,6 +27,7 @@ from brickbook.origins import origin_of
 
 __all__ = ["InitPlan", "Options", "plan", "plan_below", "walk"]
 
+LONGEST = 10_000  # letters of a name; recursion ends far sooner
 PADDED = (nn.Embedding, nn.EmbeddingBag)
 NEW_ROW = tuple.__new__
 PRIORITY = {"default": 0, "layer": 1, "override": 2, "after load": 3}
@@ -136,10 +137,15 @@ def drafted(model: nn.Module, sources: Iterable[Source | Call | Kept], options: 
 
 
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Yield (name, module) as ``named_modules`` does, shared modules once under each name."""
+    """Yield (name, module) as ``named_modules`` does, shared modules once under each name.
+
+    Raises ValueError for a module that contains itself: it has names without end.
+    """
     stack = [("", model)]
     while stack:
         name, part = stack.pop()
+        if len(name) > LONGEST:
+            raise BadValueError("model", f"{type(part).__name__} contains itself: {name[:40]}...")
         yield name, part
         if part._modules:
             below = [(k, m) for k, m in part._modules.items() if m is not None]

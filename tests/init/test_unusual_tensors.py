@@ -274,3 +274,10 @@ def test_a_bias_that_a_layer_does_without_is_none(word, message):
     model = nn.Sequential(nn.Linear(2, 2, bias=False))
     todo = plan(model, dict(type="Zeros", layer=word))
     assert [str(item) for item in todo.unmatched] == [f"init_cfg.layer: {message}"]
+
+
+def test_a_module_that_contains_itself_is_refused():
+    model = nn.Sequential(nn.Sequential(nn.Linear(1, 1)))
+    model[0].register_module("up", model)
+    with pytest.raises(BadValueError, match=r"^model: \w+ contains itself: 0\.(up\.0\.)+"):
+        plan(model, constant(1, **L))
