@@ -2,7 +2,7 @@
 // Reads the traits meta (object), buffer (DataView) and rev (number); reads and writes those of STATE.
 
 import { speaker } from "./grid_words.js";
-import { decode, frameOf, grouped, sorted } from "./grid_cells.js";
+import { decode, frameOf, grouped, perRule, sorted } from "./grid_cells.js";
 import { filtered, matcher } from "./grid_search.js";
 import { node } from "./grid_nodes.js";
 import { build, fill, paint } from "./grid_cell.js";
@@ -74,11 +74,9 @@ class Grid {
     this.say = speaker(this.meta.texts);
     this.cells = decode(this.meta, this.model.get("buffer") ?? new ArrayBuffer(0));
     this.elements = new Map(this.cells.map(({ name }) => [name, this.elements.get(name) ?? build(name)]));
-    const counts = new Map();
-    for (const { rule } of this.cells) counts.set(rule?.source, (counts.get(rule?.source) ?? 0) + 1);
     this.root.lang = this.meta.language ?? "en";
     this.keys.textContent = this.say("keys");
-    this.bar.name(this.meta, counts, this.say);
+    this.bar.name(this.meta, perRule(this.cells), this.say);
     this.refill();
     this.mark();
   }
@@ -144,6 +142,7 @@ class Grid {
   }
 
   reach(entries) {
+    if (!this.model) return; // told too late
     const options = { frame: this.frame, log: this.state.log_counts, say: this.say };
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
@@ -227,13 +226,25 @@ class Grid {
     this.seen.disconnect();
     for (const [event, act] of Object.entries(this.heard)) this.model.off(event, act);
     this.root.remove();
-    this.elements.clear();
+    // Whoever holds on to this, as notebooks do, holds on to nothing large.
+    for (const key of Object.keys(this)) this[key] = null;
   }
 }
 
-export default {
+const widget = {
+  // The same for a model that is closed, and what it was before.
+  initialize({ model }) {
+    return () => {
+      model.set({ meta: {}, buffer: new DataView(new ArrayBuffer(0)) });
+      model.set({ rev: -1 });
+    };
+  },
   render({ model, el }) {
     const grid = new Grid(model, el);
     return () => grid.close();
   },
 };
+
+// A notebook runs this module anew for every grid and forgets none of them: all grids share what the
+// first one has made. CHECKSUM is that of the script, so that another version has its own.
+export default (globalThis[Symbol.for("brickbook grid CHECKSUM")] ??= widget);

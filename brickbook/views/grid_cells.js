@@ -34,6 +34,13 @@ export function decode(meta, buffer) {
   });
 }
 
+// How many cells each rule has, by where it stands.
+export function perRule(cells) {
+  const counts = new Map();
+  for (const { rule } of cells) counts.set(rule?.source, (counts.get(rule?.source) ?? 0) + 1);
+  return counts;
+}
+
 // How far a std is from what its law says, or from before where there is none: 0 is not at all.
 export function ratio(cell) {
   return Math.max(...cell.sides.map(({ stats, law }) => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +47,17 @@ class Script(Style):
     """ES modules that import each other, and nothing else, as one that imports nothing.
 
     Each stands after those that it imports; no two have a name in common, an import takes one
-    line, and only the last module has a default export.
+    line, and only the last module has a default export. The word CHECKSUM becomes that of the text.
     """
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return the one module."""
+        text = super().read_text(encoding)
+        return text.replace("CHECKSUM", f"{zlib.crc32(text.encode()):08x}")
 
     def kept(self, line: str) -> str:
         """Return what is needed of a line."""
         line = "" if IMPORT.fullmatch(line) else super().kept(line)
+        # A browser needs two bytes a letter where one of them is not of Latin 1.
+        line = line.encode("ascii", "backslashreplace").decode()
         return line if line.startswith(DEFAULT) else line.removeprefix("export ")

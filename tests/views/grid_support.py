@@ -27,7 +27,11 @@ const tell = (event) => (heard[event] ?? []).forEach((act) => act());
 window.saved = [];
 const model = {{
   get: (key) => traits[key],
-  set: (key, value) => {{ traits[key] = value; tell(`change:${{key}}`); }},
+  set: (key, value) => {{
+    const told = typeof key === "object" ? key : {{ [key]: value }};
+    Object.assign(traits, told);
+    for (const name of Object.keys(told)) tell(`change:${{name}}`);
+  }},
   on: (event, act) => {{ (heard[event] ??= new Set()).add(act); }},
   off: (event, act) => heard[event].delete(act),
   save_changes: () => {{
@@ -45,6 +49,7 @@ window.push = (meta, buffer, rev) => {{
 window.assign = (key, value) => {{ traits[key] = value; tell(`change:${{key}}`); }};
 window.traits = traits;
 window.listeners = () => Object.values(heard).reduce((total, set) => total + set.size, 0);
+window.initialize = () => {{ window.end = grid.initialize({{ model }}); }};
 window.start = () => {{
   window.stop = grid.render({{ model, el: document.getElementById("grid") }});
 }};

@@ -336,11 +336,15 @@ def test_the_table_says_the_numbers_and_is_built_when_asked_for(hosted):
 
 
 def test_closing_leaves_nothing_behind(hosted):
-    begin(hosted, payload_of())
+    push(hosted, payload_of())
+    hosted.evaluate("initialize()")
+    hosted.evaluate("start()")
     assert hosted.evaluate("listeners()") == 11
     hosted.evaluate("stop()")
     assert hosted.evaluate("listeners()") == 0
     assert hosted.locator("#grid > *").count() == 0
+    hosted.evaluate("end()")
+    assert hosted.evaluate("[traits.meta, traits.buffer.byteLength]") == [{}, 0]
 
 
 def test_logarithmic_counts_raise_what_is_low(hosted):

@@ -67,6 +67,17 @@ def test_files_are_read_as_one_module(tmp_path, monkeypatch):
     assert Script(("a.js", "c.js")).read_bytes() == text.encode()
 
 
+def test_a_script_has_the_checksum_of_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr("brickbook.views.scripts.HERE", tmp_path)
+    told = []
+    for word in ("one", "other"):
+        (tmp_path / "a.js").write_text(f'const {word} = "× – CHECKSUM";\n', encoding="utf-8")
+        told.append(Script(("a.js",)).read_text())
+    assert told == [
+        'const one = "\\xd7 \\u2013 3ef57bf6";\n', 'const other = "\\xd7 \\u2013 a91f1287";\n',
+    ]  # fmt: skip
+
+
 def test_styles_are_read_as_one_sheet(tmp_path, monkeypatch):
     (tmp_path / "a.css").write_text("/* A remark. */\n.a {\n  color: red; /* kept */\n}\n")
     (tmp_path / "b.css").write_text(".b {}\n")

@@ -1,0 +1,83 @@
+"""The grid in marimo, where there is nothing of Jupyter; skipped where marimo is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from importlib.util import find_spec
+
+import pytest
+from browser_fixtures import free_port
+
+pytestmark = pytest.mark.browser
+
+APP = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import marimo as mo
+    from torch import nn
+    from brickbook import initialize
+    from brickbook.lab.grid import Grid
+    from brickbook.measure import compare, snapshot
+
+    net = nn.Sequential(nn.Linear(40, 30), nn.BatchNorm1d(30))
+    before = snapshot(net)
+    report = initialize(net, dict(type="Normal", std=0.5, layer="Linear"), seed=0)
+    grid = Grid(group="first")
+    grid.show(compare(before, snapshot(net)), report=report, language="en")
+    ui = mo.ui.anywidget(grid)
+    ui
+    return mo, ui
+
+
+@app.cell
+def _(mo, ui):
+    mo.md(f"CHOSEN {ui.value['selected']} of {ui.value['query']}")
+    return
+"""
+
+
+@pytest.fixture
+def address(tmp_path):
+    """Run the notebook as an app."""
+    if find_spec("marimo") is None:
+        pytest.skip("no marimo here: pip install marimo")
+    (tmp_path / "app.py").write_text(APP)
+    port = free_port()
+    command = ["run", "app.py", "--headless", "--no-token", "--port", str(port)]
+    server = subprocess.Popen([sys.executable, "-m", "marimo", *command], cwd=tmp_path)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(url, timeout=5).read()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_it_is_drawn_and_python_hears_of_it(browser, address):
+    context = browser.new_context(color_scheme="dark")
+    page = context.new_page()
+    strangers: list[str] = []
+    own = (address, address.replace("http", "ws"), "data:", "blob:")
+    page.on("request", lambda it: None if it.url.startswith(own) else strangers.append(it.url))
+    page.goto(address)
+    page.locator(".bb-cell path").first.wait_for(state="attached", timeout=60_000)
+    assert page.locator(".bb-cell").count() == 4
+    page.locator("[data-name='1.weight']").click()
+    page.get_by_label("Search", exact=True).fill("weight")
+    page.get_by_text("CHOSEN 1.weight of weight").wait_for(timeout=30_000)
+    context.close()
+    assert strangers == []
