@@ -104,7 +104,7 @@ def carry_out(
             gate = stack.enter_context(uninterrupted())
         if todo.runs or todo.loads:
             kept = (row.name for row in todo.rows if row.held)  # a computed one by what it is from
-            stack.enter_context(held(tensors[name] for name in kept if name in tensors))
+            stack.enter_context(held([tensors[name] for name in kept if name in tensors], model))
         for call, group in groupby(steps(todo, tensors, foreseen), own_code):
             if call is None:
                 rows: list[Any] = list(group)

@@ -82,14 +82,17 @@ def deliver(handlers: Handlers, waiting: Mapping[int, FrameType | None]) -> None
 
 @contextmanager
 def put_back_on_error(model: nn.Module, tensors: Iterable[Tensor] | None = None) -> Iterator[Gate]:
-    """Put the model back as it was if the block raises: values, parameters, buffers, ``is_init``.
+    """Put the model back as it was if the block raises.
 
-    The values of ``tensors`` are copied before (default: of all parameters and buffers). An
-    interrupt is an exception as any other; a second one waits until everything is put back. A block
-    that has done its work may close the gate that it gets: then an interrupt comes too late.
+    Its modules, parameters and buffers, their values, ``requires_grad`` and ``is_init``. The values
+    of ``tensors`` are copied before (default: of all parameters and buffers). An interrupt is an
+    exception as any other; a second one waits until everything is put back. A block that has done
+    its work may close the gate that it gets: then an interrupt comes too late.
     """
     every = (*model.parameters(), *model.buffers()) if tensors is None else tensors
-    kept = [(part, dict(part._parameters), dict(part._buffers)) for part in model.modules()]
+    kept = [(held, dict(held)) for part in model.modules()
+            for held in (part._parameters, part._buffers, part._modules)]  # fmt: skip
+    flags = [(tensor, tensor.requires_grad) for tensor in model.parameters()]
     started = [(part, part._is_init) for part in model.modules() if hasattr(part, "_is_init")]
     values = [(tensor, tensor.detach().clone()) for tensor in every if not is_lazy(tensor)]
     with Gate() as gate:
@@ -100,27 +103,41 @@ def put_back_on_error(model: nn.Module, tensors: Iterable[Tensor] | None = None)
             finally:
                 gate.closed = True
         except BaseException:
-            for part, parameters, buffers in kept:
-                put_back(part._parameters, parameters)
-                put_back(part._buffers, buffers)
+            for now, before in kept:
+                put_back(now, before)
             for part, value in started:
                 part._is_init = value
             copy_back(values)
+            for tensor, flag in flags:
+                if tensor.requires_grad != flag:
+                    tensor.requires_grad_(flag)
             raise
 
 
 @torch.no_grad()
 def copy_back(values: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Copy kept values into their tensors."""
+    """Copy kept values into their tensors, whatever these have become."""
     for tensor, value in values:
-        tensor.copy_(value)
+        if is_lazy(tensor) or (tensor.shape, tensor.dtype) != (value.shape, value.dtype):
+            tensor.data = value
+        else:
+            tensor.copy_(value)
 
 
 @contextmanager
-def held(tensors: Iterable[Tensor]) -> Iterator[None]:
-    """Undo whatever the block does to the values of some tensors."""
+def held(tensors: Iterable[Tensor], model: nn.Module | None = None) -> Iterator[None]:
+    """Undo whatever the block does to the values of some tensors, or to their place in a model."""
     values = [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
+    ids = {id(tensor) for tensor, _ in values}
+    places = [
+        (part._parameters, key, tensor)
+        for part in (model.modules() if model is not None else ())
+        for key, tensor in part._parameters.items()
+        if id(tensor) in ids
+    ]
     yield
+    for parameters, key, tensor in places:
+        parameters[key] = tensor
     copy_back(values)
 
 

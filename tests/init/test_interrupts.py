@@ -312,3 +312,47 @@ def test_another_thread_starts_models_too(options):
     assert not errors
     assert state(there) == state(here)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+class Rebuilds(BaseModule):
+    """Own code that changes about everything of a module, and fails."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.other = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def init_weights(self):
+        self.fc.weight.requires_grad_(False)
+        self.fc.weight.data = torch.ones(7)
+        self.fc.bias.data = self.fc.bias.data.half()
+        self.other, self.new = nn.Linear(3, 3), nn.Linear(1, 1)
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+def test_what_own_code_rebuilds_is_put_back(atomic):
+    model = net(Rebuilds())
+    before, parts = state(model), list(model.modules())
+    with pytest.raises(RuntimeError, match="no luck"):
+        initialize(model, atomic=atomic)
+    assert state(model) == before and list(model.modules()) == parts
+    assert all(tensor.requires_grad for tensor in model.parameters())
+    assert {tensor.dtype for tensor in model.parameters()} == {torch.float32}
+
+
+class Replaces(BaseModule):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def init_weights(self):
+        self.fc.weight = nn.Parameter(torch.zeros(2, 2))
+        self.fc.bias.data = torch.zeros(3)
+
+
+def test_own_code_cannot_replace_what_is_protected():
+    model = net(Replaces())
+    before, weight = state(model), model[1].fc.weight
+    report = model.init_weights(protect="1")
+    assert model[1].fc.weight is weight and report["1.fc.weight"].action == "left"
+    assert state(model)[2:4] == before[2:4]
