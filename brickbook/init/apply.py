@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from itertools import groupby
@@ -11,24 +11,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from brickbook.checkpoint.loading import load_state_dict
-from brickbook.checkpoint.matching import Match, match, named_tensors
-from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import BaseInit
 from brickbook.init.initplan import InitPlan
 from brickbook.init.keeping import held, put_back_on_error, uninterrupted
+from brickbook.init.laws import Law, Normal
+from brickbook.init.loads import fetch, filled, load_all
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.plan import Frozen, Options, Order, plan_with_tensors
 from brickbook.init.report import InitReport
-from brickbook.init.rows import Load, Row, Run
+from brickbook.init.resets import whole
+from brickbook.init.rows import Row, Run
 from brickbook.init.shards import check_shards
 from brickbook.init.streams import Stream
-from brickbook.init.telling import Told
-from brickbook.origins import note_origin
+from brickbook.init.telling import Told, owners_of
 
 __all__ = ["carry_out", "initialize"]
 
+DRAWN = Normal(0.0, 1.0)  # own code may draw
 LOG = logging.getLogger("brickbook")
 
 
@@ -94,7 +94,7 @@ def carry_out(
     states = [(load, *fetch(load, model)) for load in todo.loads]
     foreseen = {id(tensor) for load, _, found in states for tensor in filled(model, load, found)}
     todo.warn()
-    told = Told(model)
+    told = Told(model, owners_of(model) if todo.runs else {})
     with ExitStack() as stack:
         if atomic:
             gate = stack.enter_context(put_back_on_error(model))
@@ -111,7 +111,7 @@ def carry_out(
                 pen.write(rows)
                 told.written(rows)
             else:
-                with told.listening(call.path):
+                with whole(model.get_submodule(call.name)), told.listening(call.path, call.name):
                     run(call, model, stream)
         matches = load_all(todo, model, states, pen, told)
         fit_to_data(todo, model, pen.tensors, told, batch)
@@ -137,40 +137,16 @@ def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object, stream: 
                 "it is on the meta device: there is no memory to write to.",
                 "Call materialize(model, init_cfg, device=...) for such a model.",
             )
-    check_shards(
-        (
-            (tensors[row.name], row.law, row.name)
-            for row in todo.rows
-            if row.law and row.name in tensors
-        ),
-        stream,
-    )
+    own = {step.path for step in todo.runs}
+    here = [row for row in todo.rows if row.name in tensors]
+    laws: list[tuple[str, Law]] = [(row.name, row.law) for row in here if row.law]
+    laws += [(row.name, DRAWN) for row in here if own and not own.isdisjoint(row.then)]
+    check_shards(((tensors[name], law, name) for name, law in laws), stream)
     for fit in todo.fits:
         if batch is None:
             raise BadArgumentError(
                 fit.path, f"{fit.kind} runs the model on data.", "Pass batch=... to initialize."
             )
-
-
-def load_all(
-    todo: InitPlan,
-    model: nn.Module,
-    states: Iterable[tuple[Load, dict[str, Tensor], Match]],
-    pen: Pen,
-    told: Told,
-) -> tuple[Match, ...]:
-    """Load the checkpoints, each followed by the laws that stand in its own entry."""
-    matches = []
-    for load, state, _ in states:
-        found = load_state_dict(model.get_submodule(load.name), state)
-        matches.append(found)
-        loaded = list(filled(model, load, found))
-        note_origin(loaded, load.init.checkpoint)
-        told.loaded(load.path, loaded)
-        after = [row for row in todo.planned if row.after_load == load.path]
-        pen.write(after)
-        told.forget(pen.tensors[row.name] for row in after)
-    return tuple(matches)
 
 
 def fit_to_data(
@@ -183,24 +159,6 @@ def fit_to_data(
         if names:
             fit.init.adjust(model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
         told.fitted.update(names)
-
-
-def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:
-    """Read a checkpoint and hold its names against its part of the model; nothing is written."""
-    state = read_state(
-        load.init.checkpoint,
-        prefix=load.init.prefix,
-        map_location=load.init.map_location or "cpu",
-        path=f"{load.path}.checkpoint",
-    )
-    return state, match(state, model.get_submodule(load.name))
-
-
-def filled(model: nn.Module, load: Load, found: Match) -> Iterator[Tensor]:
-    """Yield the tensors of a model that a checkpoint fills."""
-    own = named_tensors(model.get_submodule(load.name))
-    for name in found.loaded:
-        yield own[name]
 
 
 def touched(todo: InitPlan, model: nn.Module, pen: Pen) -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import copy
 from itertools import groupby
 from typing import Any
 
@@ -11,23 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.checkpoint.matching import Match, named_tensors
 from brickbook.init.allocating import tensors_in
-from brickbook.init.apply import filled, fit_to_data, load_all, own_code, run, steps
+from brickbook.init.apply import fit_to_data, own_code, run, steps
 from brickbook.init.complete import Complete, unfilled
 from brickbook.init.keeping import held
+from brickbook.init.loads import State, filled, load_all
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.report import InitReport, Record
 from brickbook.init.resets import blank, is_blank, whole
-from brickbook.init.rows import Load, Row, Run
-from brickbook.init.shards import held as part_of
-from brickbook.init.shards import is_sharded
+from brickbook.init.rows import Row, Run
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
 
 __all__ = ["States", "Work"]
 
-States = list[tuple[Load, dict[str, Tensor], Match]]
+States = list[State]
 
 
 class Work:
@@ -56,9 +53,6 @@ class Work:
             self.carry_out(steps(todo, tensors, foreseen))
             settle(model, device)
             pen = self.pen()
-            states = [
-                (load, cut(state, model, load, found), found) for load, state, found in states
-            ]
             matches = load_all(todo, model, states, pen, told)
         missed = {r.name for r in self.found.hoped if is_blank(pen.tensors[r.name], marks[r.name])}
         told.called.update((r.name, r.then[-1]) for r in self.found.hoped if r.name not in missed)
@@ -101,21 +95,6 @@ class Work:
             run(step, self.model, self.stream)
         changed = {f"{dot}{name}": path for name, path in told.called.items()}
         self.told.called.update((name, path) for name, path in changed.items() if name not in keep)
-
-
-def cut(state: dict[str, Tensor], model: nn.Module, load: Load, found: Match) -> dict[str, Tensor]:
-    """Return a state dict of which every DTensor of the model gets what this rank holds of it."""
-    own = named_tensors(model.get_submodule(load.name))
-    sharded = [name for name in found.loaded if is_sharded(own[name])]
-    if not sharded:
-        return state
-    state = copy(state)
-    for name in sharded:
-        whole, mine = state[name].detach(), torch.empty_like(own[name].detach())
-        part = part_of(mine)
-        part.put(whole.to(part.local.device).reshape(-1), 0)
-        state[name] = mine
-    return state
 
 
 def did_not(row: Row) -> Row:

@@ -11,11 +11,11 @@ from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.allocating import allocated
-from brickbook.init.apply import fetch, filled
 from brickbook.init.complete import Complete, complete, unfilled
 from brickbook.init.fill_memory import States, Work
 from brickbook.init.keeping import put_back_on_error
 from brickbook.init.laws import Law, Normal
+from brickbook.init.loads import fetch, filled
 from brickbook.init.pen import tensors_of
 from brickbook.init.plan import Frozen, Order, plan
 from brickbook.init.report import InitReport

@@ -13,28 +13,38 @@ from brickbook.init.report import Record, planned
 from brickbook.init.rows import Row
 from brickbook.init.shards import local
 
-__all__ = ["Told"]
+__all__ = ["Told", "owners_of"]
 
 LOOKED_AT = 16
 
 
 class Told:
-    """What is heard while a plan is carried out, for the report."""
+    """What is heard while a plan is carried out, for the report.
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    ``owners`` are the names that the plan has for tied parameters, by their others.
+    """
+
+    def __init__(self, model: nn.Module, owners: Mapping[str, str] | None = None) -> None:
+        self.model, self.owners = model, owners or {}
         self.called: dict[str, str] = {}
         self.from_file: dict[int, str] = {}
         self.fitted: set[str] = set()
 
     @contextmanager
-    def listening(self, path: str) -> Iterator[None]:
-        """Note which parameters own code changes while the block runs."""
-        before = marks(self.model)
+    def listening(self, path: str, name: str = "") -> Iterator[None]:
+        """Note which parameters own code changes that is called on the module ``name``.
+
+        Those of that module and below, so that many calls take no longer than their parts are
+        large; one that is tied to a parameter elsewhere by the name that the plan has for it.
+        """
+        part, dot = self.model.get_submodule(name), f"{name}." if name else ""
+        before = marks(part)
         yield
-        for name, mark in marks(self.model).items():
-            if before.get(name) != mark:
-                self.called[name] = path
+        for key, mark in marks(part).items():
+            was, full = before.get(key), f"{dot}{key}"
+            if was != mark:
+                same = was is not None and was[0] == mark[0]
+                self.called[self.owners.get(full, full) if same else full] = path
 
     def loaded(self, path: str, tensors: Iterable[Tensor]) -> None:
         """Note the tensors that a checkpoint has filled."""
@@ -76,7 +86,15 @@ class Told:
         return made
 
 
-def marks(model: nn.Module) -> dict[str, object]:
+def owners_of(model: nn.Module) -> dict[str, str]:
+    """Return the first name of every tied parameter by each of its others."""
+    first: dict[int, str] = {}
+    every = model.named_parameters(remove_duplicate=False)
+    names = {name: first.setdefault(id(tensor), name) for name, tensor in every}
+    return {name: owner for name, owner in names.items() if owner != name}
+
+
+def marks(model: nn.Module) -> dict[str, tuple[object, ...]]:
     """Return for every parameter something that differs once it was written.
 
     The object, torch's count of writes, and a few elements: ``.data`` has a count of its own.

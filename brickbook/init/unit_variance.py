@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.matching import plain_name
+from brickbook.init.shards import is_sharded
 from brickbook.init.walking import parents, unwrapped
 
 __all__ = ["unit_variances"]
@@ -110,6 +111,10 @@ def watch(model: nn.Module, name: str) -> Watched:
     if weight is None or key != "weight":
         raise BadValueError(
             name, f"it is not the one weight of its layer, {type(part).__name__}: LSUV needs that."
+        )
+    if is_sharded(weight):
+        raise BadValueError(
+            name, "it is sharded: LSUV cannot scale it.", "Scale it before the model is sharded."
         )
     around = unwrapped(chain[-1][0]) if chain else part
     return Watched(name, weight, around if isinstance(around, nn.MultiheadAttention) else part)

@@ -23,7 +23,7 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.distributed.tensor.placement_types import Partial, _StridedShard
 
-from brickbook import initialize
+from brickbook import BaseModule, Sequential, initialize
 from brickbook.init.laws import Constant, Law, Normal, TruncNormal
 from brickbook.init.recipes import Orthogonal
 from brickbook.init.shards import row_here
@@ -233,6 +233,46 @@ def refused(world: int) -> dict[str, str]:
     return found
 
 
+class Drawn(nn.Linear):
+    """Starts its weight itself."""
+
+    def init_weights(self) -> None:
+        nn.init.normal_(self.weight)
+
+
+class Mixed(BaseModule):
+    """A layer by a rule, one by its own code, one from a file."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__(dict(type="Normal", layer="Linear"))
+        self.ruled, self.drawn = nn.Linear(3, 5), Drawn(3, 5)
+        self.loaded = Sequential(nn.Linear(3, 5), init_cfg=dict(type="Pretrained", checkpoint=file))
+
+
+def other_hands(world: int, file: str) -> dict[str, str]:
+    """Start a sharded model by own code, a checkpoint and data."""
+    if dist.get_rank() == 0:
+        torch.save({"0.weight": torch.arange(15.0).view(5, 3), "0.bias": torch.ones(5)}, file)
+    dist.barrier()
+    bare, model = Mixed(file), fully_shard(Mixed(file), mesh=mesh_of(world))
+    found = {}
+    try:
+        model.init_weights()
+    except ValueError as error:
+        found["without a seed"] = str(error)
+    bare.init_weights(seed=3)
+    report = model.init_weights(seed=3)
+    ours = {name: tensor.full_tensor() for name, tensor in model.named_parameters()}
+    found |= {name: same(ours[name], whole) for name, whole in bare.named_parameters()}
+    found["actions"] = " ".join(item.action for item in report.records)
+    line = fully_shard(nn.Sequential(nn.Linear(3, 3)), mesh=mesh_of(world))
+    try:
+        initialize(line, dict(type="LSUV", layer="Linear"), seed=1, batch=torch.randn(9, 3))
+    except ValueError as error:
+        found["LSUV"] = str(error)
+    return found
+
+
 def digest(tensor: Tensor) -> str:
     """Return a hash of the bits of a tensor."""
     raw = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
@@ -266,6 +306,7 @@ def main(path: str) -> None:
     world = dist.get_world_size()
     found = {str(ranks): answers(ranks) for ranks in SIZES[world]}
     found["refused"] = refused(world)
+    found["other hands"] = other_hands(world, f"{path}.pth")
     found["one process"] = {
         name: digest(alone(case.shape, case.law, case.dtype, 1))
         for name, case in LINE.items()

@@ -250,7 +250,8 @@ def test_an_initialiser_called_does_what_initialize_does(kind, layer):
     """To packed weights, and to parametrised ones that are named."""
 
     def made():
-        return nn.Sequential(nn.LSTM(6, 5), nn.MultiheadAttention(4, 2), weight_norm(nn.Linear(3, 3)))
+        attention = nn.MultiheadAttention(4, 2)
+        return nn.Sequential(nn.LSTM(6, 5), attention, weight_norm(nn.Linear(3, 3)))
 
     called, planned = made(), made()
     called.load_state_dict(planned.state_dict())

@@ -72,6 +72,21 @@ def test_what_cannot_be_drawn_is_refused_before_the_first_write(world, run_of):
         }
 
 
+@pytest.mark.parametrize("world", SIZES)
+def test_own_code_and_checkpoints_fill_shards_of_one_whole(world, run_of):
+    names = ("ruled.weight", "ruled.bias", "drawn.weight", "drawn.bias")
+    names += ("loaded.0.weight", "loaded.0.bias")
+    for found in run_of(world):
+        assert found["other hands"] == {
+            "without a seed": "ruled.weight: it is sharded: without a seed every rank would draw "
+            "numbers of its own. Pass seed=n.",
+            **dict.fromkeys(names, "equal"),
+            "actions": "written written called written loaded loaded",
+            "LSUV": "0.weight: it is sharded: LSUV cannot scale it. "
+            "Scale it before the model is sharded.",
+        }
+
+
 def test_other_processes_draw_the_numbers_of_this_one(run_of):
     here = {}
     for name in shard_worker.DIGESTS:
