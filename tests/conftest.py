@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+os.environ["BRICKBOOK_LANGUAGE"] = "en"  # also of the servers that tests start
+
 CHROMIUMS = (
     "chromium",
     "chromium-browser",
