@@ -155,6 +155,7 @@ def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
     shoot("diagnosis_dark")
     panel.get_by_role("button", name="Keep to compare").scroll_into_view_if_needed()
     shoot("variants_dark")
+    theme(page, "JupyterLab Light")  # JupyterLab remembers it
 
 
 def test_resnet50_in_both_themes(page, lab, shoot):
