@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -31,6 +31,7 @@ def of(words):
     return Blueprint(tuple({"type": word} for word in words))
 
 
+@settings(deadline=None)
 @given(WORDS, st.integers(0, 6))
 def test_remove_undoes_insert(words, at):
     blueprint = of(words)
@@ -38,6 +39,7 @@ def test_remove_undoes_insert(words, at):
     assert blueprint.insert(at, {"type": "new"}).remove(at) == blueprint
 
 
+@settings(deadline=None)
 @given(WORDS.filter(bool), st.data())
 def test_move_there_and_back(words, data):
     at, to = (data.draw(st.integers(0, len(words) - 1)) for _ in range(2))

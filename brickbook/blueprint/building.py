@@ -26,7 +26,7 @@ from brickbook.registry import Config, Registry, build_from_cfg, find, split_typ
 
 __all__ = [
     "MODELS", "Known", "Maker", "build_model_from_cfg", "holding", "kinds", "leaves_open",
-    "make_brick", "resolve", "slots_in",
+    "looked_up", "make_brick", "resolve", "slots_in",
 ]  # fmt: skip
 
 # The arguments found for a brick, by its path; more than one where a Repeat makes it again.
@@ -77,16 +77,22 @@ def resolve(kind: object, path: str = "cfg") -> tuple[str, Callable[..., Any]]:
         raise BadArgumentError(
             f"{path}.type", f"type must be a str or valid type, but got {type(kind)}."
         )
+    found = looked_up(kind)
+    if found is None:
+        known = [name for registry in kinds().values() for name in registry.module_dict]
+        problem = f"no brick is called {kind!r}."
+        raise UnknownNameError(f"{path}.type", problem, nearest(kind, known))
+    return found
+
+
+def looked_up(kind: str) -> tuple[str, Callable[..., Any]] | None:
+    """Return the kind and the class of a name, None for an unknown one."""
     scope, name = Registry.split_scope_key(kind)
     families = kinds()
     if scope in families:
         families, kind = {scope: families[scope]}, name
-    for word, registry in families.items():
-        make = registry.get(kind)
-        if make is not None:
-            return word, make
-    known = [name for registry in families.values() for name in registry.module_dict]
-    raise UnknownNameError(f"{path}.type", f"no brick is called {kind!r}.", nearest(kind, known))
+    pairs = ((word, registry.get(kind)) for word, registry in families.items())
+    return next(((word, make) for word, make in pairs if make is not None), None)
 
 
 def make_brick(cfg: Config, path: str) -> nn.Module:
@@ -166,10 +172,11 @@ class Maker:
 
 def slots_in(cfg: Mapping[str, Any]) -> Mapping[str, Slot]:
     """Return the arguments of a brick that hold bricks; none for an unknown type."""
-    try:
-        return slots_of(resolve(cfg.get("type"))[1])
-    except ConfigError:
-        return {}
+    kind = cfg.get("type")
+    if isinstance(kind, str):  # no error is made, whose hint would take its time
+        found = looked_up(kind)
+        return slots_of(found[1]) if found else {}
+    return slots_of(kind) if callable(kind) else {}
 
 
 def holding(kind: object, bricks: list[Any]) -> dict[str, Any]:
