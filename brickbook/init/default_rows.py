@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from brickbook.init.allocating import tensors_in
 from brickbook.init.defaults import defaults_of, laws_by_tensor, own_tensors
 from brickbook.init.initplan import InitPlan
 from brickbook.init.laws import Law
@@ -83,7 +84,9 @@ def set_through(
     dot, laws = f"{prefix}." if prefix else "", defaults_of(part)
     for slot in parametrised(part):
         name, inner = f"{dot}{slot.key}", f"{dot}parametrizations.{slot.key}."
-        sources = [row for row in rows.values() if row.name.startswith(inner)]
+        chain = part.get_submodule(f"parametrizations.{slot.key}")
+        within = (f"{inner}{key}" for key, _ in tensors_in(chain))
+        sources = [rows[each] for each in within if each in rows]
         free = all(is_open(row, places[row.name][2]) for row in sources if row.name in places)
         if slot.key in laws and name not in rows and free:
             row = blank_row(name, "parametrised", part, slot.tensor)

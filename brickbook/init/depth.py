@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import INITIALIZERS, BaseInit
@@ -38,6 +40,9 @@ class DepthScaled:
     depth: int | str
     per_block: int = 2
     mode: DepthMode = "total"
+    known: list[tuple[nn.Module, dict[str, int]]] = field(
+        default_factory=list, init=False, compare=False, repr=False
+    )
 
     @property
     def least_dims(self) -> int:
@@ -59,15 +64,22 @@ class DepthScaled:
         inner = met(self.inner, target)
         if isinstance(self.depth, int):
             return Times(inner, self.factor(self.depth))
-        names = blocks(target.model, self.depth, "depth")
+        places = self.places(target.model, self.depth)
         if self.mode == "total":
-            return Times(inner, self.factor(len(names)))
-        at = block_of(target.name, names)
+            return Times(inner, self.factor(len(places)))
+        at = block_of(target.name, places)
         if at is None:
             raise BadValueError(
                 "depth", f"{target.name} stands in none of the blocks that {self.depth!r} names."
             )
         return Times(inner, self.factor(at + 1))
+
+    def places(self, model: nn.Module, depth: str) -> dict[str, int]:
+        """Return the blocks of a model by name; looked for once, not for every tensor."""
+        if not self.known or self.known[0][0] is not model:
+            names = blocks(model, depth, "depth")
+            self.known[:] = [(model, {name: at for at, name in enumerate(names)})]
+        return self.known[0][1]
 
     def factor(self, depth: int) -> float:
         """Return ``1/√(per_block · depth)``."""

@@ -8,7 +8,6 @@ model.
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,16 +22,14 @@ from torch import Tensor
 
 from brickbook.errors import BadArgumentError
 from brickbook.init.laws import Constant, Law
+from brickbook.init.matching import plain_name
 from brickbook.init.parts import Part
 from brickbook.init.shards import check_shards, held, is_sharded, local
 from brickbook.init.threads import Job, Kind, Scratch, serial, share
 
-__all__ = ["BLOCK", "Stream", "block_generator", "fill", "plain_name"]
+__all__ = ["BLOCK", "Stream", "block_generator", "fill"]
 
 BLOCK = 1 << 20
-WRAPPERS = re.compile(
-    r"(?:^|(?<=\.))(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
-)
 
 
 @dataclass(frozen=True)
@@ -79,15 +76,6 @@ class Stream:
 
 
 OUTER: ContextVar[Stream] = ContextVar("brickbook_stream", default=Stream())  # noqa: B039 - frozen
-
-
-def plain_name(name: str) -> str:
-    """Return a parameter's name without the prefixes that wrappers add.
-
-    >>> plain_name("module._orig_mod.backbone._fsdp_wrapped_module.conv1.weight")
-    'backbone.conv1.weight'
-    """
-    return WRAPPERS.sub("", name)
 
 
 def block_generator(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -93,10 +94,12 @@ def matching(model: nn.Module, pattern: str) -> list[tuple[str, nn.Module]]:
     return level
 
 
-def block_of(name: str, names: list[str]) -> int | None:
+def block_of(name: str, places: Mapping[str, int]) -> int | None:
     """Return the place of the block that a tensor stands in, None if it stands in none.
 
-    >>> block_of("h.1.mlp.c_proj.weight", ["h.0", "h.1", "h.10"])
+    >>> block_of("h.1.mlp.c_proj.weight", {"h.0": 0, "h.1": 1, "h.10": 2})
     1
     """
-    return next((at for at, block in enumerate(names) if name.startswith(f"{block}.")), None)
+    words = name.split(".")
+    around = (".".join(words[:end]) for end in range(1, len(words)))
+    return next((places[block] for block in around if block in places), None)

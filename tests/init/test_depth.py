@@ -11,6 +11,8 @@ from brickbook.errors import ConfigError
 from brickbook.init.depth import DepthScaled, DepthScaledInit
 from brickbook.init.initializers import INITIALIZERS, NormalInit
 from brickbook.init.laws import Contextual, Normal, Target
+from brickbook.init.plan import plan
+from brickbook.init.walking import blocks
 from brickbook.registry import build_from_cfg
 
 NORMAL = {"type": "Normal", "std": 0.02}
@@ -189,3 +191,19 @@ def test_a_name_means_nothing_without_a_model():
     with pytest.raises(ConfigError) as caught:
         build(depth="h").recipe().at((4, 4))
     assert str(caught.value) == "depth: what 'h' names is known only in a model."
+
+
+def test_the_blocks_are_looked_for_once_in_a_model(monkeypatch):
+    """Not for every tensor: that would take the square of the blocks."""
+    asked = []
+
+    def counted(model, *rest):
+        asked.append(model)
+        return blocks(model, *rest)
+
+    monkeypatch.setattr("brickbook.init.depth.blocks", counted)
+    model = nn.ModuleDict({"h": nn.ModuleList(nn.Linear(2, 2) for _ in range(9))})
+    law = dict(type="DepthScaled", init=dict(type="Normal"), depth="h", per_block=1, mode="layer")
+    todo = plan(model, law | dict(layer="Linear"))
+    assert len(asked) == 1
+    assert todo["h.8.weight"].law.std == pytest.approx(1 / 3)

@@ -11,8 +11,9 @@ from torch import nn
 from brickbook import initialize
 from brickbook.init import streams
 from brickbook.init.laws import Constant, Normal, TruncNormal, Uniform
+from brickbook.init.matching import plain_name
 from brickbook.init.recipes import Orthogonal
-from brickbook.init.streams import BLOCK, Stream, block_generator, fill, plain_name
+from brickbook.init.streams import BLOCK, Stream, block_generator, fill
 from brickbook.init.threads import serial
 
 CFG = {"type": "Normal", "layer": "Linear"}
