@@ -56,7 +56,7 @@ def gains(weights: Sequence[Weight], chains: Iterable[Sequence[Link]]) -> Iterat
     for chain in chains:
         for run in runs(chain, by_layer):
             foreign += [item for item in run if is_foreign(item)]
-            yield from product([item for item in run[1:] if item.word not in ("Sigmoid",)])
+            yield from product([item for item in run[1:] if item.word != "Sigmoid"])
     yield from strangers(foreign)
 
 
@@ -89,8 +89,8 @@ def gain_of_link(link: Link, weight: Weight | None) -> Gain | None:
     except UnknownActivationError:
         return None
     word = spoken(link.activation)
-    if word == "Tanh":
-        wanted = (1.0, *wanted)
+    if word in ("Tanh", "SELU"):  # papers give 1, torch another
+        wanted = tuple(sorted((1.0, *wanted)))
     return Gain(weight, word, wanted)
 
 

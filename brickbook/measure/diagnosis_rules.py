@@ -15,7 +15,7 @@ __all__ = [
     "DiagnosisRule",
 ]  # fmt: skip
 
-GAIN = (5.0, 30.0)  # note, warning: by how much a chain's gains multiply to too little or too much
+GAIN = (8.0, 30.0)  # note, warning: by how much a chain's gains multiply to too little or too much
 FOREIGN = 0.05  # how near a gain must be to a rectifier's to be taken for it
 DEPTH = (10.0, 1e4)  # warning, error: how far the std of the signals drifts
 GRADIENT = (100.0, 1e6)  # warning, error: how far the gradients' norm drifts
@@ -141,7 +141,8 @@ FOUND = (
         "A layer with n inputs whose weights have the standard deviation s multiplies the size of "
         "its input by s·√n, its gain. An activation takes some of it away and wants it back: a "
         "ReLU, which halves the second moment, √2 (He et al. 2015, eq. 10), a tanh 5/3, or 1 as in "
-        "Glorot & Bengio 2010, eq. 12. Gains that do not fit multiply through depth, so the "
+        "Glorot & Bengio 2010, eq. 12, a SELU 3/4, or 1 as in Klambauer et al. 2017. Gains that do "
+        "not fit multiply through depth, so the "
         "product along a chain of layers is judged, from its second layer on, as the size of the "
         "input is the data's affair. Layers before a norm are left out: it undoes any gain. So "
         "are layers whose order the model does not tell: it must stand in an nn.Sequential or a "
@@ -220,21 +221,21 @@ TEXTS: Mapping[str, str] = MappingProxyType({
     "{share} after {worst} ({names}).",
     "saturated.one": "{share} of the outputs of {worst} are saturated.",
     "gain.low": "The gain (std·√fan_in) is {gain} in {count} layers before {activation}, which "
-    "wants {needed}: the signals shrink {factor}× from {first} to {last}.",
+    "wants {needed}: from {first} to {last} that makes {factor}× too little.",
     "gain.high": "The gain (std·√fan_in) is {gain} in {count} layers before {activation}, which "
-    "wants {needed}: the signals grow {factor}× from {first} to {last}.",
+    "wants {needed}: from {first} to {last} that makes {factor}× too much.",
     "gain.low.one": "The gain (std·√fan_in) of {last} is {gain}, but {activation} follows, which "
-    "wants {needed}: the signals shrink {factor}×.",
+    "wants {needed}: {factor}× too little.",
     "gain.high.one": "The gain (std·√fan_in) of {last} is {gain}, but {activation} follows, which "
-    "wants {needed}: the signals grow {factor}×.",
+    "wants {needed}: {factor}× too much.",
     "gain.fan_out.low": "The std of {count} layers before {activation} fits fan_out, not fan_in: "
-    "the signals shrink {factor}× from {first} to {last}.",
-    "gain.fan_out.low.one": "The std of {last} fits fan_out, not fan_in: {activation} follows, and "
-    "the signals shrink {factor}×.",
-    "gain.fan_out.high.one": "The std of {last} fits fan_out, not fan_in: {activation} follows, "
-    "and the signals grow {factor}×.",
+    "from {first} to {last} that makes {factor}× too little for the signals.",
     "gain.fan_out.high": "The std of {count} layers before {activation} fits fan_out, not fan_in: "
-    "the signals grow {factor}× from {first} to {last}.",
+    "from {first} to {last} that makes {factor}× too much for the signals.",
+    "gain.fan_out.low.one": "The std of {last} before {activation} fits fan_out, not fan_in: "
+    "{factor}× too little for the signals.",
+    "gain.fan_out.high.one": "The std of {last} before {activation} fits fan_out, not fan_in: "
+    "{factor}× too much for the signals.",
     "gain.foreign": "The gain of {count} layers is {gain}, that of a ReLU, but {activation} "
     "follows, which wants {needed} ({names}).",
     "gain.foreign.one": "The gain of {names} is {gain}, that of a ReLU, but {activation} follows, "

@@ -11,32 +11,34 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.parameter import is_lazy
 
 from brickbook.init.fans import fans
 from brickbook.init.laws import Law, OrthogonalMatrix, SparseNormal, Stacked
 from brickbook.init.rows import Row
-from brickbook.init.targets import Slot, slots
+from brickbook.init.targets import slots
 from brickbook.init.walking import plain_module_name
 from brickbook.measure.chains import Link, rectifies, starts_at_zero
 from brickbook.measure.findings import Finding, Severity, finding
-from brickbook.measure.listening import numbers
 
 __all__ = ["Weight", "symmetric", "weights_of", "zeros"]
+
+Values = Tensor | Law  # what a tensor holds, or what will fill it
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
     """What counts of one weight: as it is, or as a law will fill it.
 
-    ``rows`` is the number of units, of each of ``groups`` that see inputs of their own; ``alike``
-    says that all rows of a group are equal, and their biases. ``fans`` are fan_in and fan_out.
+    ``rows`` is the number of units that see the same inputs; ``alike`` says that all rows of these
+    are equal, and their biases, ``even`` that all columns are. ``fans`` are fan_in and fan_out, and
+    ``size`` is the root of the mean of the squares.
     ``dense`` is False for identities and the like, to which no formula for random numbers applies.
     """
 
     name: str
     layer: str
     kind: str
-    shape: tuple[int, ...]
     rows: int
     fans: tuple[int, int]
     size: float
@@ -45,7 +47,6 @@ class Weight:
     even: Callable[[], bool]
     dense: bool = True
     biased: bool = False
-    law: Law | None = None
 
 
 def weights_of(model: nn.Module, plan: Mapping[str, Row]) -> list[Weight]:
@@ -58,57 +59,67 @@ def weights_of(model: nn.Module, plan: Mapping[str, Row]) -> list[Weight]:
     for prefix, part in model.named_modules():
         if prefix.endswith("parametrizations") or ".parametrizations." in f".{prefix}":
             continue
-        dot = f"{prefix}." if prefix else ""
-        own = slots(part)
-        biases = [(f"{dot}{slot.key}", slot) for slot in own if slot.role == "bias"]
+        dot, own = (f"{prefix}." if prefix else ""), slots(part)
+        biases = [
+            source(plan.get(f"{dot}{slot.key}"), slot.tensor) for slot in own if slot.role == "bias"
+        ]
         for slot in own:
-            name = f"{dot}{slot.key}"
-            if slot.role != "weight" or len(slot.tensor.shape) < 2 or not slot.tensor.numel():
+            if slot.role != "weight" or is_lazy(slot.tensor) or slot.tensor.dim() < 2:
                 continue
-            row = plan.get(name)
-            bias = [plan.get(name) or slot.tensor for name, slot in biases]
-            if known(row, slot.tensor) and all(known(b, b) for b in bias):
-                found.append(weight_of(name, part, slot, row, bias))
+            name = f"{dot}{slot.key}"
+            values = source(plan.get(name), slot.tensor)
+            known = [bias for bias in biases if bias is not None]
+            if values is not None and slot.tensor.numel() and len(known) == len(biases):
+                found.append(weight_of(name, part, slot.tensor.shape, values, known))
     return found
 
 
-def known(row: Row | Tensor | None, tensor: Row | Tensor) -> bool:
-    """Whether values are there, or a law that has the last word."""
-    if isinstance(row, Row):
-        return row.law is not None and not row.then
-    return isinstance(tensor, Tensor) and not tensor.is_meta
+def source(row: Row | None, tensor: Tensor) -> Values | None:
+    """Return the law that has the last word on a tensor, or its values; None if none is known."""
+    if row is not None and (row.then or row.law is not None):
+        return None if row.then else row.law
+    return None if is_lazy(tensor) or tensor.is_meta else tensor.detach()
 
 
 def weight_of(
-    name: str, part: nn.Module, slot: Slot, row: Row | None, biases: Sequence[Row | Tensor]
+    name: str,
+    part: nn.Module,
+    shape: Sequence[int],
+    values: Values,
+    biases: Sequence[Values],
 ) -> Weight:
     """Take what counts of one weight."""
-    shape, layer = tuple(slot.tensor.shape), plain_module_name(name.rpartition(".")[0])
     turned = isinstance(part, _ConvTransposeNd) or type(part).__name__ == "Conv1D"
-    kind = type(part).__name__
-    groups = part.groups if isinstance(part, _ConvNd) else 1
-    both = fans(shape, 0, 1) if turned else fans(shape)
-    rows = shape[1] if turned else shape[0] // groups
-    same_bias = all(constant(bias) for bias in biases)
-    biased = any(not is_zero(bias) for bias in biases)
-    if row is not None and row.law is not None:
-        law, flat = row.law, row.law.std == 0
+    groups = part.groups if isinstance(part, _ConvNd) and not turned else 1
+    same_bias = all(is_constant(bias) for bias in biases)
+    told = {
+        "name": name,
+        "layer": plain_module_name(name.rpartition(".")[0]),
+        "kind": type(part).__name__,
+        "rows": shape[1] if turned else shape[0] // groups,
+        "fans": fans(shape, 0, 1) if turned else fans(shape),
+        "biased": not all(is_zero(bias) for bias in biases),
+    }
+    if isinstance(values, Law):
+        flat = is_constant(values)
+        size = math.hypot(values.std, values.mean)
+        alike = flat and same_bias
         return Weight(
-            name, layer, kind, shape, rows, both, math.hypot(law.std, law.mean),
-            flat and law.mean == 0, flat and same_bias, lambda: flat,
-            is_dense(law), biased, law,
+            **told, size=size, zero=is_zero(values), alike=alike, even=lambda: flat,
+            dense=is_dense(values),
         )  # fmt: skip
-    tensor = slot.tensor.detach()
-    seen = numbers(tensor)
-    size = math.hypot(seen["mean"] or 0.0, seen["std"] or 0.0)
-    # An identity has one number in each row, or in each column.
-    dense = (1 - seen["zeros"]) * tensor.numel() > max(shape[0], shape[1])
-    units = tensor.transpose(0, 1) if turned else tensor
+    some = int(values.count_nonzero())
+    norm = torch.linalg.vector_norm(values.to(torch.promote_types(values.dtype, torch.float32)))
+    units = values.transpose(0, 1) if turned else values
     return Weight(
-        name, layer, kind, shape, rows, both, size,
-        seen["max"] == 0 and not seen["nan"], same_bias and equal_rows(units, groups),
-        lambda: equal_rows(units.transpose(0, 1)), dense or seen["max"] == 0, biased,
-    )  # fmt: skip
+        **told,
+        size=float(norm) / math.sqrt(values.numel()),
+        zero=not some,
+        alike=same_bias and equal_rows(units, groups),
+        even=lambda: equal_rows(units.transpose(0, 1)),
+        # An identity has one number in each row, or in each column.
+        dense=some > max(shape[0], shape[1]),
+    )
 
 
 def is_dense(law: Law) -> bool:
@@ -125,18 +136,18 @@ def equal_rows(tensor: Tensor, groups: int = 1) -> bool:
     return all(bool((rows[:, :some] == rows[:, :1]).all()) for some in (2, rows.shape[1]))
 
 
-def constant(bias: Row | Tensor) -> bool:
-    """Whether all elements of a bias are, or will be, the same."""
-    if isinstance(bias, Row):
-        return bias.law is not None and bias.law.std == 0
-    return not bias.numel() or bool((bias == bias.reshape(-1)[0]).all())
+def is_constant(values: Values) -> bool:
+    """Whether all elements are, or will be, the same."""
+    if isinstance(values, Law):
+        return values.std == 0
+    return not values.numel() or bool((values == values.reshape(-1)[0]).all())
 
 
-def is_zero(bias: Row | Tensor) -> bool:
-    """Whether a bias is, or will be, 0."""
-    if isinstance(bias, Row):
-        return bias.law is not None and bias.law.std == 0 and bias.law.mean == 0
-    return not bool((bias != 0).any())
+def is_zero(values: Values) -> bool:
+    """Whether all elements are, or will be, 0."""
+    if isinstance(values, Law):
+        return values.std == 0 and values.mean == 0
+    return not bool((values != 0).any())
 
 
 def symmetric(weights: Sequence[Weight]) -> Iterator[Finding]:

@@ -114,7 +114,7 @@ class Listener:
         )  # fmt: skip
         at = len(self.rows)
         self.rows.append(row)
-        if part == "activation":
+        if part != "other":  # pooling and dropout may stand between a function and the next layer
             self.remember(value)
         if self.gradients and value.requires_grad:
             if not any(given.requires_grad for given in each_tensor(args)):
@@ -220,21 +220,24 @@ def numbers(value: Tensor) -> dict[str, Any]:
     found |= {"zeros": 0.0, "nan": 0, "inf": 0}
     if not x.numel():
         return found
-    top = float(x.abs().amax())
+    found["zeros"] = 1 - int(x.count_nonzero()) / x.numel()
+    top = largest(x)
     if not math.isfinite(top):
         found |= {"nan": int(x.isnan().sum()), "inf": int(x.isinf().sum())}
-        found["zeros"] = float((x == 0).sum()) / x.numel()
         x = x[x.isfinite()]
         if not x.numel():
             return found
-        top = float(x.abs().amax())
-    else:
-        found["zeros"] = float((x == 0).sum()) / x.numel()
+        top = largest(x)
     # Squares of very small and very large numbers are no float32: measured in units of the largest.
-    scaled = x / top if top else x
-    std, mean = torch.std_mean(scaled, correction=0)
-    unit = top or 1.0
+    unit = 1.0 if not top or 1e-12 < top < 1e12 else top
+    std, mean = torch.std_mean(x / unit if unit != 1 else x, correction=0)
     return found | {"mean": float(mean) * unit, "std": float(std) * unit, "max": top}
+
+
+def largest(x: Tensor) -> float:
+    """Return the largest absolute value; NaN if any is."""
+    low, high = x.aminmax()
+    return max(-float(low), float(high)) if low == low else math.nan
 
 
 @torch.no_grad()
