@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from brickbook.measure.findings import called, short, whole
 from brickbook.measure.signals import Signal, Signals
@@ -59,8 +60,7 @@ def points_of(signals: Signals) -> tuple[Point, ...]:
     """Return a point for each layer."""
     rows = list(signals)
     places = [at for at, row in enumerate(rows) if row.part == "layer"] or list(range(len(rows)))
-    ends = [*places[1:], len(rows)]
-    return tuple(point_of(rows[at], rows[at:end]) for at, end in zip(places, ends, strict=True))
+    return tuple(point_of(rows[at], rows[at:end]) for at, end in pairwise([*places, len(rows)]))
 
 
 def point_of(row: Signal, until: Sequence[Signal]) -> Point:

@@ -39,11 +39,10 @@ class Scale:
         [(1e-09, '0'), (1e-06, '10⁻⁶'), (0.001, '0.001'), (1.0, '1')]
         """
         step = max(1, math.ceil((self.high - self.low) / max(1, most - 1)))
-        powers = range(-(-self.low // step) * step, self.high + 1, step)
+        least = self.low + (step + 1) // 2 if self.zero else self.low
+        powers = range(-(-least // step) * step, self.high + 1, step)
         found = [(10.0**power, axis_label(power)) for power in powers]
-        if self.zero:
-            return [(self.floor, "0"), *(tick for tick in found if tick[0] > 3 * self.floor)]
-        return found
+        return [(self.floor, "0"), *found] if self.zero else found
 
 
 def scale_of(values: Sequence[float | None], one: bool) -> Scale:
@@ -98,10 +97,12 @@ def layer_ticks(points: Sequence[Point]) -> dict[str, Any]:
     }
 
 
-def clipped(text: str, most: int) -> str:
-    """Cut the beginning of a name that is too long: its end says most.
+def clipped(text: str, most: int, end: bool = True) -> str:
+    """Cut a text that is too long: of a layer's name the end says most, of a label the beginning.
 
-    >>> clipped("layer4.1.conv2", 8), clipped("fc", 8)
-    ('…1.conv2', 'fc')
+    >>> clipped("layer4.1.conv2", 8), clipped("Kaiming, uniform", 8, end=False), clipped("fc", 8)
+    ('…1.conv2', 'Kaiming…', 'fc')
     """
-    return text if len(text) <= most else f"…{text[len(text) - most + 1 :]}"
+    if len(text) <= most:
+        return text
+    return f"…{text[len(text) - most + 1 :]}" if end else f"{text[: most - 1]}…"

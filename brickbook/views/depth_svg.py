@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from brickbook.measure.findings import whole
 from brickbook.views.depth import COLOURS, Curve, words
 from brickbook.views.depth_axes import clipped, scale_of
 
@@ -44,7 +45,7 @@ def picture(found: Sequence[Curve], keys: Sequence[str], width: int, title: str)
 
 def heading(title: str, width: int) -> str:
     """The title, cut to what fits."""
-    shown = escape(clipped(title, int(width / LETTER) - 2))
+    shown = escape(clipped(title, int(width / LETTER) - 2, end=False))
     return f'<text x="2" y="13" font-size="12" font-weight="600">{shown}</text>'
 
 
@@ -52,7 +53,7 @@ def legend(found: Sequence[Curve], width: int) -> tuple[str, int]:
     """The names of the curves with their lines, in as many rows as they need; and their height."""
     x, y, drawn = 2.0, 0, ""
     for at, curve in enumerate(found):
-        label = clipped(curve.label, 28)
+        label = clipped(curve.label, min(28, int((width - 44) / LETTER)), end=False)
         wide = 40 + LETTER * len(label)
         if x > 2 and x + wide > width:
             x, y = 2.0, y + LINE
@@ -85,11 +86,13 @@ def panel(found: Sequence[Curve], key: str, width: int) -> str:
             f'<text x="{LEFT - 4}" y="{y + 4:.1f}" text-anchor="end">{word}</text>'
         )
     for at, curve in enumerate(found):
-        spots = [
-            (x, y_of(value), value)
-            for x, point in zip(xs(curve, found, width), curve.points, strict=True)
-            if (value := getattr(point, key)) is not None
-        ]
+        spots: list[tuple[float, float, float]] = []
+        for x, point in zip(xs(curve, found, width), curve.points, strict=True):
+            value = getattr(point, key)
+            if value is None:  # a gap
+                drawn, spots = drawn + course(at, spots), []
+            else:
+                spots.append((x, y_of(value), value))
         drawn += course(at, spots)
     return drawn
 
@@ -115,10 +118,10 @@ def lost(found: Sequence[Curve], width: int) -> str:
     longest = max([1, *(len(curve.points) for curve in found)])
     each = max(1.0, min(14.0, 0.7 * (width - LEFT - RIGHT) / longest / len(found)))
     drawn = f'<text x="2" y="-10">{kinds}</text>'
-    for share, y in ((1, 0), (0, base)):
+    for share, y in ((1.0, 0), (0.0, base)):
         drawn += (
             f'<path d="M{LEFT} {y}H{width - RIGHT}" stroke="{INK}" stroke-opacity=".3"/>'
-            f'<text x="{LEFT - 4}" y="{y + 4}" text-anchor="end">{share:.0%}</text>'
+            f'<text x="{LEFT - 4}" y="{y + 4}" text-anchor="end">{whole(share)}</text>'
         )
     for at, curve in enumerate(found):
         shift = each * (at - len(found) / 2)

@@ -198,7 +198,7 @@ def shares(found: Sequence[Curve]) -> dict[str, Any]:
         "range": [0, 1],
         "tickvals": [0, 0.5, 1],
         "ticktext": ["0 %", "50 %", "100 %"],
-        "title": {"text": " or ".join(kinds)},
+        "title": {"text": " or<br>".join(kinds)},
     }
 
 
