@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
 from itertools import groupby
@@ -15,8 +15,9 @@ from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import BaseInit
 from brickbook.init.initplan import InitPlan
 from brickbook.init.keeping import held, put_back_on_error, uninterrupted
-from brickbook.init.laws import Law, Normal
+from brickbook.init.laws import Normal
 from brickbook.init.loads import fetch, filled, load_all
+from brickbook.init.matching import plain_name
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.plan import Frozen, Options, Order, plan_with_tensors
 from brickbook.init.report import InitReport
@@ -137,15 +138,33 @@ def check(todo: InitPlan, tensors: Mapping[str, Tensor], batch: object, stream: 
                 "it is on the meta device: there is no memory to write to.",
                 "Call materialize(model, init_cfg, device=...) for such a model.",
             )
-    own = {step.path for step in todo.runs}
-    here = [row for row in todo.rows if row.name in tensors]
-    laws: list[tuple[str, Law]] = [(row.name, row.law) for row in here if row.law]
-    laws += [(row.name, DRAWN) for row in here if own and not own.isdisjoint(row.then)]
+    laws = [(row.name, row.law) for row in todo.rows if row.law and row.name in tensors]
+    if todo.runs:
+        own = {step.path for step in todo.runs}
+        here = (row for row in todo.rows if row.name in tensors)
+        laws += [(row.name, DRAWN) for row in here if not own.isdisjoint(row.then)]
     check_shards(((tensors[name], law, name) for name, law in laws), stream)
+    if stream.seed is not None:
+        check_streams(name for name, _ in laws)
     for fit in todo.fits:
         if batch is None:
             raise BadArgumentError(
                 fit.path, f"{fit.kind} runs the model on data.", "Pass batch=... to initialize."
+            )
+
+
+def check_streams(names: Iterable[str]) -> None:
+    """Refuse two tensors of one stream: a submodule with the name of a wrapper hides its own."""
+    first: dict[str, str] = {}
+    for name in names:
+        plain = plain_name(name) if "module." in name or "_orig_mod." in name else name
+        other = first.setdefault(plain, name)
+        if other != name:
+            raise BadValueError(
+                name,
+                f"with a seed it would get the numbers of {other}: "
+                "'module' is taken for a wrapper.",
+                "Give the submodule another name.",
             )
 
 

@@ -96,8 +96,8 @@ def plan(
     lazy models can be planned.
 
     ``order='mmcv'`` lets an override win only over what stands before it. ``frozen='skip'`` leaves
-    parameters that take no gradient. ``only_missing`` leaves what `load_checkpoint` or
-    `load_state_dict` has loaded, ``protect`` what its names or patterns mean (as in ``layer``; a
+    parameters that take no gradient. ``only_missing`` leaves what brickbook's `load_checkpoint`
+    or `load_state_dict` has loaded (torch's own leave no note of it), ``protect`` what its names or patterns mean (as in ``layer``; a
     parameter's dotted name as well). ``reinitialize`` starts again the parts that are started
     already.
 

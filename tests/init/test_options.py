@@ -200,3 +200,20 @@ def test_buffers_are_rows_when_a_rule_names_them():
     assert [str(item) for item in todo.unmatched] == [
         "init_cfg: cannot fill 0.num_batches_tracked: its dtype int64 takes no law."
     ]
+
+
+def test_two_tensors_of_one_stream_are_refused():
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3, 3))
+            self.module = nn.Linear(3, 3)
+
+    rule = {"type": "Normal", "layer": "*:weight"}
+    with pytest.raises(ValueError) as caught:
+        initialize(Hidden(), rule, seed=0)
+    assert str(caught.value) == (
+        "module.weight: with a seed it would get the numbers of weight: 'module' is taken for a "
+        "wrapper. Give the submodule another name."
+    )
+    initialize(Hidden(), rule)
