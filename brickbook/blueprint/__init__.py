@@ -2,14 +2,11 @@
 
 from brickbook.blueprint.building import MODELS, build_model_from_cfg, kinds, resolve
 from brickbook.blueprint.slots import slots_of, takes_bricks
-from brickbook.blueprint.traces import BrickTrace, Trace
 from brickbook.blueprint.value import Blueprint
 
 __all__ = [
     "MODELS",
     "Blueprint",
-    "BrickTrace",
-    "Trace",
     "build_model_from_cfg",
     "kinds",
     "resolve",

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from brickbook.arguments import copied
 from brickbook.blueprint.building import Known, Maker, holding, leaves_open, slots_in
-from brickbook.blueprint.running import trace
-from brickbook.blueprint.traces import Trace
 from brickbook.blueprint.tree import (
     Key,
     Path,
@@ -32,6 +30,9 @@ from brickbook.blueprint.writing import python_text
 from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.modules import Sequential
 from brickbook.registry import Config, split_type
+
+if TYPE_CHECKING:
+    from brickbook.blueprint.traces import Trace
 
 __all__ = ["At", "Blueprint"]
 
@@ -174,6 +175,8 @@ class Blueprint:
 
         The first call of a process takes a second, in which torch loads its meta kernels.
         """
+        from brickbook.blueprint.running import trace  # with torch's counter: only when needed
+
         return trace(self.bricks, tuple(input_shape))
 
     def filled(self, input_shape: Sequence[int]) -> Blueprint:

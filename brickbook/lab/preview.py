@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brickbook.arguments import parameters
-from brickbook.blueprint import Blueprint, Trace, resolve
+from brickbook.blueprint import Blueprint, resolve
 from brickbook.blueprint.building import leaves_open, slots_in
+from brickbook.blueprint.traces import Trace
 from brickbook.blueprint.tree import Path, chains_in
 from brickbook.blueprint.wording import Fault, shape_text
 from brickbook.errors import ConfigError
