@@ -22,7 +22,7 @@ from brickbook.measure.diagnosis_rules import RULES, DiagnosisRule
 from brickbook.measure.diagnosis_signals import signal_findings
 from brickbook.measure.diagnosis_weights import symmetric, weights_of, zeros
 from brickbook.measure.findings import SEVERITIES, Finding, finding
-from brickbook.measure.listening import first_of, numbers
+from brickbook.measure.outputs import first_of, numbers
 from brickbook.measure.signals import Signals
 
 __all__ = ["RULES", "DiagnosisRule", "Finding", "diagnose"]

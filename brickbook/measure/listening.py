@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
@@ -19,16 +18,15 @@ from brickbook.init.following import is_layer
 from brickbook.init.matching import is_norm_layer
 from brickbook.init.walking import plain_module_name
 from brickbook.measure.batches import each_tensor
+from brickbook.measure.outputs import dead_share, first_of, numbers, saturated_share
 from brickbook.measure.signals import Part, Signal
 from brickbook.measure.tracing import Shape
 
 __all__ = ["Listener", "Running", "leaves"]
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Threshold)
-TANHS, SIGMOIDS = (nn.Tanh,), (nn.Sigmoid,)
 NO_ACTIVATIONS = (nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d, nn.MultiheadAttention)
 SILENT = (nn.Identity, nn.Sequential)  # what has no children and hands on what it gets
-NEAR = 0.97  # of a tanh's bound: as in Karpathy's makemore, part 3
 # By class name, so that layers of one's own count: but not the Conv1D of transformers, a Linear.
 CHANNELS_SECOND = re.compile("Conv(?!1D)|(Batch|Group|Instance)Norm|Norm[123]d")
 ACTIVATES = re.compile("relu|gelu|silu|swish|mish|sigmoid|tanh|activation", re.IGNORECASE)
@@ -199,62 +197,3 @@ def part_of(module: nn.Module, own: tuple[type, ...]) -> Part:
     if (known or ACTIVATES.search(kind.__name__)) and not isinstance(module, NO_ACTIVATIONS):
         return "activation"
     return "other"
-
-
-def first_of(tensors: Sequence[Tensor]) -> Tensor | None:
-    """Return the first tensor that has numbers to look at."""
-    for value in tensors:
-        plain = value.layout == torch.strided and not value.is_meta
-        if plain and (value.is_floating_point() or value.is_complex()):
-            return value
-    return None
-
-
-@torch.no_grad()
-def numbers(value: Tensor) -> dict[str, Any]:
-    """Return mean, std, largest |x|, share of zeros, and how many elements are not finite."""
-    x = value.detach()
-    x = torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
-    x = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    found: dict[str, Any] = dict.fromkeys(("mean", "std", "max"))
-    found |= {"zeros": 0.0, "nan": 0, "inf": 0}
-    if not x.numel():
-        return found
-    found["zeros"] = 1 - int(x.count_nonzero()) / x.numel()
-    top = largest(x)
-    if not math.isfinite(top):
-        found |= {"nan": int(x.isnan().sum()), "inf": int(x.isinf().sum())}
-        x = x[x.isfinite()]
-        if not x.numel():
-            return found
-        top = largest(x)
-    # Squares of very small and very large numbers are no float32: measured in units of the largest.
-    unit = 1.0 if not top or 1e-12 < top < 1e12 else top
-    std, mean = torch.std_mean(x / unit if unit != 1 else x, correction=0)
-    return found | {"mean": float(mean) * unit, "std": float(std) * unit, "max": top}
-
-
-def largest(x: Tensor) -> float:
-    """Return the largest absolute value; NaN if any is."""
-    low, high = x.aminmax()
-    return max(-float(low), float(high)) if low == low else math.nan
-
-
-@torch.no_grad()
-def dead_share(value: Tensor, axis: int) -> float | None:
-    """Return the share of the units that are 0 everywhere."""
-    if not value.numel():
-        return None
-    others = [at for at in range(value.dim()) if at != axis]
-    most = value.detach().abs().amax(others) if others else value.detach().abs()
-    return float((most == 0).double().mean())
-
-
-@torch.no_grad()
-def saturated_share(module: nn.Module, value: Tensor) -> float | None:
-    """Return the share of a tanh's or sigmoid's outputs that are near its bounds."""
-    if not isinstance(module, (*TANHS, *SIGMOIDS)) or not value.numel():
-        return None
-    x = value.detach()
-    x = x if isinstance(module, TANHS) else 2 * x - 1
-    return float((x.abs() > NEAR).double().mean())
