@@ -80,8 +80,7 @@ class Field:
     """One argument as a form shows it.
 
     ``kind`` chooses the control. ``choices`` are the values of a "choice", and the plain words that
-    a "config" takes beside a dict and None (``"default"``). ``hint`` is the type hint or None.
-    ``auto`` says that an empty field is found elsewhere.
+    a "config" takes beside a dict and None. With ``auto`` an empty field is found elsewhere.
     """
 
     name: str
@@ -204,11 +203,7 @@ def closed_choices(hint: Any, default: Any) -> tuple[Any, ...]:
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equal, and True is not 1.
-
-    >>> same(1, 1.0), same(True, 1)
-    (True, False)
-    """
+    """Equal, and True is not 1."""
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 

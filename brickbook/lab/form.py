@@ -26,12 +26,10 @@ class Form(Panel):
     with their ``type``; it can be passed to ``make``, or merged into a config. ``values`` fills
     the form at the start: a required argument that is not in it is empty, and says so. Without
     ``values`` required numbers and choices start at something that can be meant. Keys that
-    ``make`` does not name get a text field. ``only`` chooses the
-    fields shown, ``hidden`` leaves some out: the hidden keys of ``values`` stay in ``value``.
-    ``fields`` replaces what is read from ``make``.
-
-    A text that cannot be meant is an entry in ``errors`` and a message at its field; ``value``
-    keeps the last good one.
+    ``make`` does not name get a text field. ``only`` chooses the fields shown, ``hidden`` leaves
+    some out: the hidden keys of ``values`` stay in ``value``. ``fields`` replaces what is read
+    from ``make``. A text that cannot be meant is an entry in ``errors`` and a message at its
+    field; ``value`` keeps the last good one.
     """
 
     value = traitlets.Dict(read_only=True)
@@ -118,9 +116,8 @@ class Form(Panel):
 
     def tell(self, found: Mapping[str, Any]) -> None:
         """Show what empty fields mean that are found elsewhere."""
-        for name, row in self.rows.items():
-            if row.field.auto:
-                row.tell(found.get(name))
+        for row in (row for row in self.rows.values() if row.field.auto):
+            row.tell(found.get(row.field.name))
 
     def clear_errors(self) -> None:
         """Take away what `show_error` showed; what is wrong in a field itself stays."""
@@ -219,7 +216,7 @@ class ConfigRow(FieldRow):
         found, name = super().errors, self.field.name
         for key, text in (self.nested.errors if self.nested is not None else {}).items():
             path = f"{name}.{key}" if key else name
-            found[path] = f"{found[path]}\n{text}" if path in found else text
+            found[path] = "\n".join(filter(None, (found.get(path), text)))
         return found
 
     def complain(self, rest: str, message: str) -> None:
