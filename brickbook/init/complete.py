@@ -14,10 +14,10 @@ from brickbook.init.allocating import plain_attributes, tensors_in
 from brickbook.init.default_rows import SOURCE, blank_row, default_rows
 from brickbook.init.defaults import own_tensors
 from brickbook.init.initplan import InitPlan
-from brickbook.init.plan import walk
 from brickbook.init.resets import resets_of
 from brickbook.init.rows import Row, Run
 from brickbook.init.targets import unfit
+from brickbook.init.walking import walk
 
 __all__ = ["Complete", "complete", "unfilled"]
 

@@ -12,9 +12,9 @@ from brickbook.init.allocating import tensors_in
 from brickbook.init.defaults import defaults_of, laws_by_tensor, own_tensors
 from brickbook.init.initplan import InitPlan
 from brickbook.init.laws import Law
-from brickbook.init.plan import walk
 from brickbook.init.rows import Row
 from brickbook.init.targets import parametrised, unfit
+from brickbook.init.walking import walk
 
 __all__ = ["RULE", "SOURCE", "blank_row", "default_rows"]
 

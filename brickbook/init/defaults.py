@@ -17,9 +17,9 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.init.laws import Constant, Law, Normal, Uniform
 from brickbook.init.matching import post_order
-from brickbook.init.plan import walk
 from brickbook.init.recipes import Kaiming, Xavier
 from brickbook.init.targets import slots
+from brickbook.init.walking import walk
 
 __all__ = ["Laws", "defaults_of", "is_torchs", "laws_by_tensor", "own_tensors"]
 

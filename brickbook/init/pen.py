@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.initplan import InitPlan
-from brickbook.init.plan import walk
 from brickbook.init.rows import Row
 from brickbook.init.shards import row_here
 from brickbook.init.streams import Stream, fill
 from brickbook.init.targets import computed
+from brickbook.init.walking import walk
 from brickbook.origins import forget_origins
 
 __all__ = ["Pen", "tensors_of"]

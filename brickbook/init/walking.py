@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -11,10 +11,27 @@ from torch import nn
 from brickbook.errors import BadValueError, NoSuchModuleError, nearest
 from brickbook.init.matching import plain_name
 
-__all__ = ["block_of", "blocks", "parents", "plain_module_name", "unwrapped"]
+__all__ = ["block_of", "blocks", "parents", "plain_module_name", "unwrapped", "walk"]
 
 WRAPPER_KEYS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+LONGEST = 10_000  # letters of a name; recursion ends far sooner
 CONTAINERS = (nn.ModuleList, nn.Sequential, nn.ModuleDict)
+
+
+def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield (name, module) as ``named_modules`` does, shared modules once under each name.
+
+    Raises ValueError for a module that contains itself: it has names without end.
+    """
+    stack = [("", model)]
+    while stack:
+        name, part = stack.pop()
+        if len(name) > LONGEST:
+            raise BadValueError("model", f"{type(part).__name__} contains itself: {name[:40]}...")
+        yield name, part
+        if part._modules:
+            below = [(k, m) for k, m in part._modules.items() if m is not None]
+            stack += [(f"{name}.{key}" if name else key, child) for key, child in reversed(below)]
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
