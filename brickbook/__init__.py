@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg
+from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg, takes_bricks
 from brickbook.bricks import (
     ACTIVATION_LAYERS,
     CONV_LAYERS,
@@ -19,9 +19,13 @@ from brickbook.bricks import (
     PADDING_LAYERS,
     PLUGIN_LAYERS,
     UPSAMPLE_LAYERS,
+    Add,
+    Concat,
     ConvModule,
     HSigmoid,
     HSwish,
+    Repeat,
+    Residual,
     Swish,
     build_activation_layer,
     build_conv_layer,
@@ -95,11 +99,13 @@ __all__ = [
     "PADDING_LAYERS",
     "PLUGIN_LAYERS",
     "UPSAMPLE_LAYERS",
+    "Add",
     "BaseInit",
     "BaseModule",
     "Blueprint",
     "Caffe2XavierInit",
     "Comparison",
+    "Concat",
     "ConfigError",
     "ConstantInit",
     "ConvModule",
@@ -115,6 +121,8 @@ __all__ = [
     "NormalInit",
     "PretrainedInit",
     "Registry",
+    "Repeat",
+    "Residual",
     "Sequential",
     "Signals",
     "Snapshot",
@@ -154,6 +162,7 @@ __all__ = [
     "probe",
     "skeleton",
     "snapshot",
+    "takes_bricks",
     "trunc_normal_init",
     "uniform_init",
     "xavier_init",

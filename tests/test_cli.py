@@ -183,3 +183,12 @@ def test_the_command_is_installed():
         [sys.executable, "-m", "brickbook.cli", "--version"], capture_output=True, text=True
     )
     assert out.returncode == 0 and out.stdout.startswith("brickbook 0.")
+
+
+def test_build_finds_open_sizes_from_the_input(tmp_path, capsys):
+    file = tmp_path / "net.json"
+    file.write_text('[{"type": "Flatten"}, {"type": "Linear", "out_features": 3}]')
+    assert main(["build", str(file), "--input", "3,8,8"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 bricks, 579 parameters"
+    assert main(["build", str(file), "--input", "3,8,8", "--python"]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(").build(input_shape=(3, 8, 8))")

@@ -58,7 +58,7 @@ def build(door: Door, arguments: argparse.Namespace) -> Any:
     if not door.widgets:
         if blueprint is None or not len(blueprint):
             raise WrongLineError("outside a notebook: name a variable that holds the bricks.")
-        door.namespace[arguments.name] = blueprint.build()
+        door.namespace[arguments.name] = blueprint.build(shape if blueprint.open else None)
         return door.namespace[arguments.name]
     from brickbook.lab import Builder  # the panels need ipywidgets
 
@@ -72,12 +72,14 @@ def from_file(door: Door, arguments: argparse.Namespace) -> Answer:
     if arguments.save and not Path(arguments.save).resolve().parent.is_dir():
         raise BadValueError("--save", f"the folder of {arguments.save} does not exist.")
     blueprint = Blueprint.from_config(door.config(arguments.config))
-    model = blueprint.build()
-    trace = shapes(model, (1, *shape_of(arguments.input))) if arguments.input else None
+    shape = shape_of(arguments.input) if arguments.input else None
+    given = shape if blueprint.open else None  # sizes that follow from the input
+    model = blueprint.build(given)
+    trace = shapes(model, (1, *shape)) if shape is not None else None
     if arguments.save:
         torch.save(model.state_dict(), arguments.save)
     if arguments.python:  # alone, so that the output is a program
-        lines = [blueprint.to_python().rstrip()]
+        lines = [blueprint.to_python(input_shape=given).rstrip()]
     else:
         total = sum(value.numel() for value in model.parameters())
         lines = [repr(model) if trace is None else shapes_text(trace)]
