@@ -191,11 +191,11 @@ def touched(todo: InitPlan, model: nn.Module, pen: Pen) -> list[Tensor]:
 
 def steps(todo: InitPlan, tensors: Mapping[str, Tensor], foreseen: set[int]) -> list[Row | Run]:
     """Return what is done before checkpoints, in mmcv's order; what they fill is not drawn."""
-    rows = [
-        row
-        for row in todo.planned
-        if not row.after_load and id(tensors.get(row.name)) not in foreseen
-    ]
+    rows = todo.planned
+    if todo.loads:
+        rows = tuple(
+            row for row in rows if not row.after_load and id(tensors.get(row.name)) not in foreseen
+        )
     if not todo.runs:
         return [*rows]
     return sorted((*rows, *todo.runs), key=lambda step: step.order)

@@ -86,12 +86,12 @@ class Claims:
                 if law is None:
                     return False
                 found.append((id(tensor), law))
-        claims, order = self.claims, self.order
+        claims, order, new = self.claims, self.order, tuple.__new__  # sooner than Claim(...)
         for me, law in found:
             mine = claims.get(me)
             if mine is None:
                 order += 1
-                claims[me] = [Claim(wish, law, order)]
+                claims[me] = [new(Claim, (wish, law, order))]
             elif mine[-1].wish is not wish:
                 order += 1
                 mine.append(Claim(wish, law, order))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-__all__ = ["Gate", "held", "put_back_on_error", "uninterrupted"]
+__all__ = ["Gate", "held", "no_collection", "put_back_on_error", "uninterrupted"]
 
 SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 Handlers = Mapping[int, Callable[[int, FrameType | None], Any]]
@@ -152,3 +153,19 @@ def uninterrupted() -> Iterator[Gate]:
     """Hold an interrupt (Ctrl-C, or a SIGTERM that Python handles) back until the block is done."""
     with Gate() as gate:
         yield gate
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Let Python's garbage collector rest, where much is made and nothing is thrown away.
+
+    Else it looks through the whole process every few thousand objects, which in a large one takes
+    longer than to make them.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()

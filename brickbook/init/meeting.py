@@ -60,7 +60,8 @@ def of_classes(places: Sequence[int], keys: str, index: Index) -> Iterable[Hit]:
     """Return the layers of a class, and what those that are made of layers have inside."""
     made = [at for at in places if isinstance(index.parts[at][1], COMPOSITES)]
     if not made or keys:
-        return [Hit(at, keys) for at in places]
+        new = tuple.__new__  # sooner than Hit(...), and a class may have thousands of layers
+        return [new(Hit, (at, keys, True)) for at in places]
     own = set(places)
     return [Hit(at, "", at in own) for at in sorted(own.union(index.below(made)))]
 

@@ -69,11 +69,15 @@ class Pen:
 
     def write(self, rows: Iterable[Row]) -> None:
         """Draw the numbers of rows, in their order."""
-        rows = list(rows)
         tensors = self.tensors
-        fill([(tensors[row.name], row.law, row.name) for row in rows], self.stream)  # pyright: ignore
-        forget_origins(tensors[row.name] for row in rows)
+        writes, more = [], []
         for row in rows:
+            writes.append((tensors[row.name], row.law, row.name))
+            if row.padding is not None or row.kind == "parametrised":
+                more.append(row)
+        fill(writes, self.stream)
+        forget_origins(tensor for tensor, _, _ in writes)
+        for row in more:
             if row.padding is not None:
                 clear_row(tensors[row.name], row.padding)
             if row.kind == "parametrised":

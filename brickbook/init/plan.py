@@ -19,6 +19,7 @@ from brickbook.init.collect import Call, Kept, Source, collect
 from brickbook.init.draft import Draft
 from brickbook.init.finish import Finish
 from brickbook.init.initplan import InitPlan
+from brickbook.init.keeping import no_collection
 from brickbook.init.matching import Selector, read_selector
 from brickbook.init.rules import read_rules
 
@@ -119,6 +120,14 @@ def plan_below(model: nn.Module, options: Options) -> Planned:
 
 def drafted(model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options) -> Planned:
     """Gather what the sources say into a plan."""
+    with no_collection():  # thousands of rows, none of them garbage
+        return gathered(model, sources, options)
+
+
+def gathered(
+    model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options
+) -> Planned:
+    """Draft, then choose the winners."""
     draft = Draft(model)
     for item in sources:
         draft.take(item)
