@@ -62,11 +62,9 @@ from brickbook.init import (
     initialize,
     kaiming_init,
     lsuv,
-    materialize,
     mup_learning_rates,
     normal_init,
     plan,
-    skeleton,
     trunc_normal_init,
     uniform_init,
     xavier_init,
@@ -75,6 +73,8 @@ from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
 from brickbook.registry import Registry, build_from_cfg
 
 if TYPE_CHECKING:
+    from brickbook.init.materialize import materialize
+    from brickbook.init.skeleton import skeleton
     from brickbook.measure import (
         Comparison,
         CoordinateCheck,
@@ -188,19 +188,24 @@ LATER = frozenset((
 
 
 # Loaded at first use: who only builds models need not wait for them.
-MEASURES = frozenset((
+MEASURES = (
     "Comparison", "CoordinateCheck", "Finding", "Signals", "Snapshot", "compare",
     "coordinate_check", "diagnose", "probe", "snapshot",
-))  # fmt: skip
+)  # fmt: skip
+AT_FIRST_USE = {
+    **dict.fromkeys(MEASURES, "brickbook.measure"),
+    "materialize": "brickbook.init.materialize",
+    "skeleton": "brickbook.init.skeleton",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in MEASURES:
-        return getattr(import_module("brickbook.measure"), name)
+    if name in AT_FIRST_USE:
+        return getattr(import_module(AT_FIRST_USE[name]), name)
     if name in LATER:
         raise ImportError(f"mmcv's {name} is not in brickbook {__version__}.", name=name)
     raise AttributeError(f"module 'brickbook' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *MEASURES})
+    return sorted({*globals(), *AT_FIRST_USE})

@@ -6,7 +6,7 @@ import inspect
 from functools import partial
 from typing import Any
 
-__all__ = ["identity", "name_of", "place"]
+__all__ = ["identity", "name_of", "needs_nothing", "place"]
 
 
 def name_of(make: Any) -> str:
@@ -35,3 +35,11 @@ def place(item: Any) -> str:
     except (TypeError, OSError):
         return name
     return f"{name} ({file}:{line})"
+
+
+def needs_nothing(method: Any) -> bool:
+    """Whether a function of a class can be called as a method without an argument."""
+    return not any(
+        each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        for each in list(inspect.signature(method).parameters.values())[1:]
+    )

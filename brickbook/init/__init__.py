@@ -40,11 +40,9 @@ from brickbook.init.initializers import (
 )
 from brickbook.init.initplan import InitPlan
 from brickbook.init.lsuv import LSUVInit, lsuv
-from brickbook.init.materialize import materialize
 from brickbook.init.mup import MuPInit, mup_learning_rates
 from brickbook.init.plan import plan
 from brickbook.init.report import InitReport
-from brickbook.init.skeleton import skeleton
 
 __all__ = [
     "INITIALIZERS",
@@ -82,11 +80,9 @@ __all__ = [
     "initialize",
     "kaiming_init",
     "lsuv",
-    "materialize",
     "mup_learning_rates",
     "normal_init",
     "plan",
-    "skeleton",
     "trunc_normal_init",
     "uniform_init",
     "xavier_init",

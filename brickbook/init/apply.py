@@ -21,9 +21,8 @@ from brickbook.init.matching import plain_name
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.plan import Frozen, Options, Order, plan_with_tensors
 from brickbook.init.report import InitReport
-from brickbook.init.resets import whole
 from brickbook.init.rows import Row, Run
-from brickbook.init.shards import check_shards
+from brickbook.init.shards import check_shards, whole
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told, owners_of
 

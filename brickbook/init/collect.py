@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from torch import nn
 
+from brickbook.callables import needs_nothing
 from brickbook.init.rules import Entry, read_rules
 
 __all__ = ["Call", "Kept", "Source", "collect", "planned"]
@@ -120,9 +120,4 @@ def runs_own_code(module: nn.Module) -> bool:
     method = getattr(type(module), "init_weights", None)
     if not callable(method) or getattr(method, MARK, False):
         return False
-    needed = [
-        p
-        for p in list(inspect.signature(method).parameters.values())[1:]
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    return not needed
+    return needs_nothing(method)

@@ -17,8 +17,9 @@ from brickbook.init.keeping import held
 from brickbook.init.loads import State, filled, load_all
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.report import InitReport, Record
-from brickbook.init.resets import blank, is_blank, whole
+from brickbook.init.resets import blank, is_blank
 from brickbook.init.rows import Row, Run
+from brickbook.init.shards import whole
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
 
@@ -76,8 +77,7 @@ class Work:
                 continue
             rows: list[Any] = list(group)
             self.pen().write(rows)
-            for row in rows:
-                self.told.called.pop(row.name, None)
+            self.told.written(rows)
 
     def pen(self) -> Pen:
         """Return what writes into the tensors that the model has now: own code may replace them."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from brickbook.callables import needs_nothing
 from brickbook.init.allocating import tensors_in
 from brickbook.init.defaults import defaults_of, is_torchs
 from brickbook.init.matching import post_order
 from brickbook.init.rows import Run
 from brickbook.init.rules import Rule
-from brickbook.init.shards import held, is_sharded
+from brickbook.init.shards import is_sharded
 
-__all__ = ["Blank", "blank", "is_blank", "resets_of", "whole"]
+__all__ = ["Blank", "blank", "is_blank", "resets_of"]
 
 METHODS = ("reset_parameters", "reset_buffers", "init_non_persistent_buffers")
 FIRST = -(1 << 20)  # after torch's own laws, before rules
@@ -59,42 +58,7 @@ def is_own(part: nn.Module, method: str) -> bool:
         return False
     if is_torchs(part, method) and (defaults_of(part) or not part._parameters):
         return False
-    needed = [
-        p
-        for p in list(inspect.signature(function).parameters.values())[1:]
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    return not needed
-
-
-@contextmanager
-def whole(part: nn.Module) -> Iterator[None]:
-    """Let the block see plain whole tensors in place of the DTensors below a module.
-
-    Every rank then writes the same whole tensors (it draws the same numbers), one module at a
-    time, and keeps its part of them.
-    """
-    swapped: list[tuple[nn.Module, str, Any, nn.Parameter]] = []
-    twins: dict[int, nn.Parameter] = {}
-    for inner in part.modules():
-        for key, tensor in inner._parameters.items():
-            if tensor is not None and is_sharded(tensor):
-                if id(tensor) not in twins:
-                    values: Any = tensor.detach()
-                    twins[id(tensor)] = nn.Parameter(values.full_tensor(), tensor.requires_grad)
-                swapped.append((inner, key, tensor, twins[id(tensor)]))
-    for inner, key, _, twin in swapped:
-        inner._parameters[key] = twin
-    try:
-        yield
-    finally:
-        now = [(tensor, inner._parameters[key]) for inner, key, tensor, _ in swapped]
-        for inner, key, tensor, _ in swapped:
-            inner._parameters[key] = tensor
-    with torch.no_grad():
-        for tensor, twin in now:
-            if twin is not None:
-                held(tensor).put(twin.detach().to(tensor.device).reshape(-1), 0)
+    return needs_nothing(function)
 
 
 class Blank(NamedTuple):

@@ -7,7 +7,8 @@ part of them, so that all processes together hold what one alone would.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 import torch
@@ -20,7 +21,7 @@ from brickbook.init.parts import Part, Span, beginning, spans_of, stretches
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
-__all__ = ["check_shards", "held", "is_sharded", "local", "row_here"]
+__all__ = ["check_shards", "held", "is_sharded", "local", "row_here", "whole"]
 
 PLAIN = (Tensor, nn.Parameter)
 HOMES = ("torch.distributed.tensor", "torch.distributed._tensor")  # since torch 2.5, and before
@@ -70,6 +71,36 @@ def row_here(tensor: Tensor, at: int) -> Tensor | None:
         if span.start <= at < span.start + span.length:
             return part.local[span.at + at - span.start]
     return None
+
+
+@contextmanager
+def whole(part: nn.Module) -> Iterator[None]:
+    """Let the block see plain whole tensors in place of the DTensors below a module.
+
+    Every rank then writes the same whole tensors (it draws the same numbers), one module at a
+    time, and keeps its part of them.
+    """
+    swapped: list[tuple[nn.Module, str, Any, nn.Parameter]] = []
+    twins: dict[int, nn.Parameter] = {}
+    for inner in part.modules():
+        for key, tensor in inner._parameters.items():
+            if tensor is not None and is_sharded(tensor):
+                if id(tensor) not in twins:
+                    values: Any = tensor.detach()
+                    twins[id(tensor)] = nn.Parameter(values.full_tensor(), tensor.requires_grad)
+                swapped.append((inner, key, tensor, twins[id(tensor)]))
+    for inner, key, _, twin in swapped:
+        inner._parameters[key] = twin
+    try:
+        yield
+    finally:
+        now = [(tensor, inner._parameters[key]) for inner, key, tensor, _ in swapped]
+        for inner, key, tensor, _ in swapped:
+            inner._parameters[key] = tensor
+    with torch.no_grad():
+        for tensor, twin in now:
+            if twin is not None:
+                held(tensor).put(twin.detach().to(tensor.device).reshape(-1), 0)
 
 
 def owned(tensor: DTensor, shape: Sequence[int]) -> tuple[tuple[Span, ...], ...]:
