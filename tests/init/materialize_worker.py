@@ -1,7 +1,7 @@
 """What ranks do with a model that is sharded on the meta device; run by torchrun."""
 
 import json
-import resource
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -185,11 +185,16 @@ def peak():
     """Print the size of a model, and how much more memory it took at most, in MiB."""
     materialize(on_meta(Net), CFG, seed=0)  # what is loaded and built once is not counted
     model = on_meta(lambda: nn.Sequential(*(nn.Linear(2048, 4096) for _ in range(16))))
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    before = resident("VmRSS")
     materialize(model, dict(type="TruncNormal", layer="Linear"), seed=0)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     size = sum(tensor.nbytes for tensor in model.parameters())
-    print(size / 2**20, (most - before - size) / 2**20)
+    print(size / 2**20, (resident("VmHWM") - before - size) / 2**20)
+
+
+def resident(line):
+    """Read a number of bytes about this process; what rusage says begins with its parent's peak."""
+    found = re.search(rf"{line}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":
