@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from brickbook import __version__
 from brickbook.errors import ConfigError
 from brickbook.verbs import Answer, Command, WrongLineError, run
+from brickbook.views.text import text
 
 __all__ = ["main"]
 
@@ -20,10 +21,10 @@ HELP = ("--help", "-h")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a ConfigError is one line on stderr and exit code 2."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] and words[0] in VERSION:
+    if words and words[0] in VERSION:
         say(f"brickbook {__version__}")
         return 0
-    if words[:1] and words[0] in HELP:
+    if words and words[0] in HELP:
         words = ["help"]
     sys.path.insert(0, "")  # `package.module` of the folder one stands in, as with python -m
     try:
@@ -52,8 +53,6 @@ def tell(answer: object) -> int:
     if isinstance(answer, Answer):
         say(answer.text)
         return answer.code
-    from brickbook.views.text import text
-
     say(text(answer))
     return 0
 
@@ -68,13 +67,13 @@ def warn(message: Warning | str, *_: object, **__: object) -> None:
     complain(f"warning: {message}")
 
 
-def say(text: str) -> None:
+def say(told: str) -> None:
     """Write a line to stdout: the answer of a command."""
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{told}\n")
     except UnicodeEncodeError:  # a console of some code page
         encoding = sys.stdout.encoding
-        sys.stdout.write(f"{text}\n".encode(encoding, "replace").decode(encoding))
+        sys.stdout.write(f"{told}\n".encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
 
 

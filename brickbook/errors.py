@@ -17,6 +17,7 @@ __all__ = [
     "UnknownNameError",
     "UnmatchedRuleError",
     "UnmatchedRuleWarning",
+    "first_line",
     "nearest",
 ]
 
@@ -81,6 +82,15 @@ class MissingFileError(ConfigError, FileNotFoundError):
 
 class UnmatchedRuleWarning(UserWarning):
     """A rule of an ``init_cfg`` that matches nothing in the model."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its class.
+
+    >>> first_line(ValueError("too large")), first_line(KeyError())
+    ('too large', 'KeyError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

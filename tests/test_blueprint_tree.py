@@ -243,12 +243,23 @@ def test_an_error_names_the_brick_and_both_shapes(at, cfg, error, message):
     assert str(caught.value) == message
 
 
-def test_what_is_no_shape():
+@pytest.mark.parametrize("shape", [(0, 3), 3, "3,8", None])
+def test_what_is_no_shape(shape):
     with pytest.raises(ValueError) as caught:
-        NET.trace((0, 3))
+        NET.trace(shape)
     assert str(caught.value) == (
-        "input_shape: expected whole numbers from 1 up, such as (3, 32, 32), got (0, 3)."
+        f"input_shape: expected whole numbers from 1 up, such as (3, 32, 32), got {shape!r}."
     )
+
+
+def test_a_brick_that_reshapes_its_input_in_place_changes_no_later_run():
+    class Grow(nn.Module):
+        def forward(self, x):
+            return x.unsqueeze_(1)
+
+    net = Blueprint((dict(type="Linear", in_features=4, out_features=3), dict(type=Grow)))
+    first, second = net.trace((4,)), net.trace((4,))
+    assert first.output == second.output == (1, 3) and first.rows == second.rows
 
 
 def test_after_a_fault_the_rest_is_counted():

@@ -152,6 +152,15 @@ def test_build(folder, capsys):
          "model: broken_package cannot be imported: operator x does not exist. "
          "Install the broken_package that goes with this torch."),
         ("build cfg.py --input a", "--input: expected numbers like 3,32,32, got 'a'."),
+        ("build cfg.py --input 3,0", "--input: expected numbers like 3,32,32, got '3,0'."),
+        ("init net.py:ready --init LSUV --batch 8,-3",
+         "--batch: expected numbers like 3,32,32, got '8,-3'."),
+        ("plan net.py:ready --cfg init.json --layer Linear",
+         "--layer: cannot stand beside --cfg: one of them says the rules."),
+        ("plan net.py:ready --cfg init.json --set std=1",
+         "--set: cannot stand beside --cfg: one of them says the rules."),
+        ("show net.py:ready --html nowhere/o.html",
+         "--html: the folder of nowhere/o.html does not exist."),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line(folder, capsys, argv, message):

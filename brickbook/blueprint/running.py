@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -42,7 +42,7 @@ from brickbook.registry import Config, split_type
 __all__ = ["trace"]
 
 
-def trace(bricks: tuple[Config, ...], input_shape: Shape) -> Trace:
+def trace(bricks: tuple[Config, ...], input_shape: Sequence[int]) -> Trace:
     """Send one sample of ``input_shape`` (without the batch) through bricks, without computing.
 
     Nothing is drawn from the global generator. Raises BadValueError if it is no shape.
@@ -55,8 +55,7 @@ def trace(bricks: tuple[Config, ...], input_shape: Shape) -> Trace:
             "input_shape", f"expected whole numbers from 1 up, such as (3, 32, 32), "
             f"got {input_shape!r}."
         )  # fmt: skip
-    shape = tuple(input_shape)
-    return Tracer(bricks, shape).run()
+    return Tracer(bricks, tuple(input_shape)).run()
 
 
 class Stop(Exception):  # noqa: N818 - it is no error, it ends a run
@@ -101,17 +100,17 @@ class Tracer(Maker):
     def run(self) -> Trace:
         """Run all, and say of what was not reached what can be said."""
         value: Any = self.input
-        order = [path for path, _ in walk(self.bricks, slots_in)]
+        bricks = dict(walk(self.bricks, slots_in))
         with torch.no_grad(), torch.device("meta"), self.macs:
             model = self.chain(self.bricks, ())
             with suppress(Stop):
                 for seat in model:
                     value = seat(value)
             self.settle(model)
-            for path, cfg in walk(self.bricks, slots_in):
+            for path, cfg in bricks.items():
                 if path not in self.rows:  # it is in a brick that could not be built
                     self.unreached(Seat(self, cfg, path, {}))
-        return Trace(self.shape, {path: self.rows[path] for path in order}, dict(self.found))
+        return Trace(self.shape, {path: self.rows[path] for path in bricks}, dict(self.found))
 
     def enter(self, seat: Seat, given: Given) -> Any:
         """Run the brick of a seat; note what came of it."""

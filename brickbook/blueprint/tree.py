@@ -9,8 +9,8 @@ from brickbook.blueprint.slots import Slot
 from brickbook.errors import BadArgumentError
 
 __all__ = [
-    "Key", "Path", "chain_of", "chains_in", "edited", "node_at", "path_of", "path_text", "put_in",
-    "take_out", "tidied", "walk",
+    "Key", "Path", "Slots", "chain_of", "chains_in", "node_at", "path_of", "path_text", "put_in",
+    "put_instead", "take_out", "tidied", "walk",
 ]  # fmt: skip
 
 Key = int | str
@@ -94,6 +94,19 @@ def put_in(bricks: Any, path: Path, value: Any) -> Any:
         chain = chain_of(holder)
         at = slice(key, None).indices(len(chain))[0]
         return spliced(chain, at, at, value)
+
+    return edited(bricks, path, change)
+
+
+def put_instead(bricks: Any, path: Path, new: Sequence[Any]) -> Any:
+    """Return the tree with ``new`` instead of what is at ``path``; a name is given the first."""
+
+    def change(holder: Any, key: Key) -> Any:
+        if isinstance(key, str):
+            return {**holder, key: new[0]}
+        chain = chain_of(holder)
+        at = range(len(chain))[key]
+        return spliced(chain, at, at + 1, *new)
 
     return edited(bricks, path, change)
 

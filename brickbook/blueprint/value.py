@@ -17,11 +17,11 @@ from brickbook.blueprint.tree import (
     Path,
     chain_of,
     chains_in,
-    edited,
     node_at,
     path_of,
     path_text,
     put_in,
+    put_instead,
     take_out,
     tidied,
     walk,
@@ -90,15 +90,7 @@ class Blueprint:
 
     def put(self, at: At, new: Sequence[Any]) -> Blueprint:
         """Return a blueprint with these very configs in the place of what is at ``at``."""
-
-        def change(holder: Any, key: Key) -> Any:
-            if isinstance(key, str):
-                return {**holder, key: new[0]}
-            chain = chain_of(holder)
-            at = range(len(chain))[key]
-            return type(chain)((*chain[:at], *new, *chain[at + 1 :]))  # pyright: ignore[reportCallIssue]
-
-        return Blueprint(edited(self.bricks, path_of(at), change))
+        return Blueprint(put_instead(self.bricks, path_of(at), new))
 
     def move(self, at: At, to: At) -> Blueprint:
         """Return a blueprint with what is at ``at`` taken out and put in again at ``to``.
@@ -177,7 +169,7 @@ class Blueprint:
         """
         from brickbook.blueprint.running import trace  # with torch's counter: only when needed
 
-        return trace(self.bricks, tuple(input_shape))
+        return trace(self.bricks, input_shape)
 
     def filled(self, input_shape: Sequence[int]) -> Blueprint:
         """Return a blueprint that says the arguments that were left out, as far as they are known.

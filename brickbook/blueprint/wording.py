@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brickbook.blueprint.inferring import AXES, CHANNELS, FEATURES
-from brickbook.errors import ConfigError
+from brickbook.errors import ConfigError, first_line
 
 __all__ = [
     "Fault",
@@ -47,17 +47,17 @@ def building_fault(error: Exception, cfg: Mapping[str, Any], path: str) -> Fault
     if isinstance(error, ConfigError):
         key = error.path.removeprefix(path).lstrip(".")
         return Fault(f"{error.problem} {error.hint}".strip(), key)
-    first = (str(error).strip().splitlines() or [""])[0]
+    first = first_line(error)
     words = re.findall(r"\w+", first)
     key = next((word for word in words if word in cfg and word != "type"), "")
-    return Fault(first or type(error).__name__, key)
+    return Fault(first, key)
 
 
 def running_fault(error: Exception, cfg: Mapping[str, Any], got: Shape) -> Fault:
     """Say why a brick did not take a sample of the shape ``got``."""
     if isinstance(error, ConfigError):  # it names its shapes itself
         return Fault(f"{without_batch(error.problem)} {error.hint}".strip())
-    words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    words = first_line(error)
     other_axes = re.search(r"[Ee]xpected \d+D", words)  # torch counts axes: sizes say nothing
     key, wanted = ("", "") if other_axes else mismatch(cfg, got)
     gets = f"gets {shape_text(got)}"

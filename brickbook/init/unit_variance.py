@@ -141,14 +141,12 @@ def hook(item: Watched, found: dict[str, float], tol: float, max_iter: int) -> A
     return item.module.register_forward_hook(scale, with_kwargs=True, prepend=True)
 
 
-def run(model: nn.Module, batch: Any) -> None:
-    """Call a model with a batch."""
+def run(model: nn.Module, batch: Any) -> Any:
+    """Call a model with a batch: a tuple is its arguments, a dict its keywords."""
     if isinstance(batch, Mapping):
-        model(**batch)
-    elif type(batch) is tuple:  # a named one is a value of its own, such as a PackedSequence
-        model(*batch)
-    else:
-        model(batch)
+        return model(**batch)
+    # A named tuple is a value of its own, such as a PackedSequence.
+    return model(*batch) if type(batch) is tuple else model(batch)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ipywidgets as w
@@ -53,28 +53,24 @@ class InitActions(Panel):
         cannot be used; ValueError if the name means another model now.
         """
         with MODEL_LOCK:
-            self.check_name()
             self.rules.forgive()
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
-            self.bar.status.say("Initializing …", "info")
-            self.counting.worker.cancel()
-            try:
-                report = self.session.apply(self.rules.state)
-            except ConfigError as error:
-                text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
-                self.bar.status.say(f"Nothing was changed. {text}")
-                self.rules.complain(error)
-                raise
-            except Exception as error:
-                self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
-                raise
-            self.plan = report.plan
-            self.forecast.show(self.plan, self.warnings(self.plan))
-            self.bar.status.say(result(report), "info")
-            self.variants.again()
-            self.show_weights()
-            self.counting.begin()
+            with self.changing():
+                self.bar.status.say("Initializing …", "info")
+                try:
+                    report = self.session.apply(self.rules.state)
+                except ConfigError as error:
+                    text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
+                    self.bar.status.say(f"Nothing was changed. {text}")
+                    self.rules.complain(error)
+                    raise
+                except Exception as error:
+                    self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
+                    raise
+                self.plan = report.plan
+                self.forecast.show(self.plan, self.warnings(self.plan))
+                self.bar.status.say(result(report), "info")
             return report
 
     def undo(self) -> None:
@@ -82,21 +78,33 @@ class InitActions(Panel):
 
         Raises ValueError if there is nothing to undo, or no copy, or another model of that name.
         """
-        with MODEL_LOCK:
-            self.check_name()
-            self.counting.worker.cancel()
+        with self.changing():
             self.session.undo()
             self.bar.status.say("Undone: the weights are what they were before.", "info")
-            self.show_weights()
-            self.counting.begin()
 
     def redo(self) -> None:
         """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
-        with MODEL_LOCK:
-            self.check_name()
-            self.counting.worker.cancel()
+        with self.changing():
             self.session.redo()
             self.bar.status.say("Done again: the weights are what Undo took away.", "info")
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change the model inside, then show it anew; counting begins again, also after failure.
+
+        Raises ValueError, with nothing begun, if the name means another model now.
+        """
+        with MODEL_LOCK:
+            self.check_name()
+            busy = self.counting.worker.busy
+            self.counting.worker.cancel()
+            try:
+                yield
+            except BaseException:
+                if busy:
+                    self.counting.begin()
+                raise
+            self.variants.again()
             self.show_weights()
             self.counting.begin()
 

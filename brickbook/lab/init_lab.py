@@ -202,9 +202,9 @@ class InitLab(InitActions):
 
     def close(self) -> None:
         """Close the panel and let go of the old weights."""
-        if hasattr(self, "session"):  # also called for a panel that could not be made
+        if hasattr(self, "counting"):  # also called for a panel that could not be made
             self.session.forget()
-            self.counting.worker.cancel()
+            self.counting.close()
         super().close()
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_session import InitSession
-from brickbook.lab.panels import guarded
+from brickbook.lab.panels import MODEL_LOCK, close_tree, guarded
 from brickbook.lab.worker import Worker
 from brickbook.measure.counting import SAMPLE
 from brickbook.measure.snapshots import Snapshot
@@ -27,7 +27,7 @@ class Counting(Part):
 
     def __init__(self, session: InitSession, counted: Callable[[], None]) -> None:
         self.session, self.counted = session, counted
-        self.worker = Worker(self.tell)
+        self.worker = Worker(self.tell, MODEL_LOCK)
         super().__init__()
 
     @cached_property
@@ -74,6 +74,8 @@ class Counting(Part):
             self.counted()
 
     def close(self) -> None:
-        """Stop, and close everything."""
+        """Stop, and close everything, also what is not shown any more."""
         self.worker.cancel()
+        if "line" in vars(self):
+            close_tree(self.line)
         super().close()

@@ -69,16 +69,25 @@ class Variants(Part):
         self.arrange()
 
     def again(self) -> None:
-        """Look anew at what the variants would make of the model, as it is now."""
-        kept = self.rules.panel.variants
-        self.found = {label: self.imagine(state) for label, state in kept.items()}
+        """Look anew at what the variants would make of the model, as it is now.
+
+        What cannot be told of one any more is said; its rules are kept.
+        """
+        self.found, wrong = {}, []
+        for label, state in self.rules.panel.variants.items():
+            try:
+                self.found[label] = self.imagine(state)
+            except Exception as error:
+                self.last_error = error
+                wrong.append(f"{label}: {type(error).__name__}: {error}")
+        self.say("\n".join(wrong))
 
     def arrange(self) -> None:
         """Show a line for every variant."""
         old = self.shelf.children
         self.applies, self.drops = {}, {}
         kept: Mapping[str, InitState] = self.rules.panel.variants
-        self.found = {label: self.found[label] for label in kept}
+        self.found = {label: self.found[label] for label in kept if label in self.found}
         self.shelf.children = tuple(self.line(label, kept[label]) for label in kept)
         for line in old:
             close_tree(line)

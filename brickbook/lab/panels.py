@@ -30,7 +30,7 @@ TONES: Mapping[str, tuple[str, str, str]] = {
 class Notice(w.HTML):
     """A message that wraps, nothing while it is empty; an error is read out as it appears.
 
-    The one place of the lab that writes HTML: every text is escaped here.
+    Every text is escaped here.
     """
 
     def __init__(self, text: str = "", tone: Tone = "error") -> None:

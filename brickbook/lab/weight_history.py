@@ -81,14 +81,15 @@ class WeightHistory:
     def push(self, report: InitReport, copies: dict[str, Tensor], reason: str) -> None:
         """Note a step that was done; the oldest ones are dropped where the budget ends.
 
-        Without copies (``reason`` says why) there is no way back from here.
+        Where ``reason`` says why there are no copies, there is no way back from here. A step that
+        wrote nothing needs none.
         """
         self.undone.clear()
         self.reason = reason or NOTHING_YET
-        if not copies:
+        if reason:
             self.done.clear()
-            return
-        self.done.append(Step(report, copies))
+        if copies:
+            self.done.append(Step(report, copies))
         while sum(step.size for step in self.done) > self.budget:
             self.done.pop(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 __all__ = ["PAUSE", "Worker"]
@@ -17,11 +18,16 @@ GoOn = Callable[[int, int], bool]
 class Worker:
     """Does one task at a time; starting another stops the one before.
 
-    ``progress`` hears (done, total) while a task runs; it is called in the task's thread.
+    ``progress`` hears (done, total) while a task runs; it is called in the task's thread. ``lock``
+    is held while a result is handed over: whoever holds it and cancels gets none afterwards.
     """
 
-    def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self.progress = progress
+    def __init__(
+        self,
+        progress: Callable[[int, int], None],
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        self.progress, self.lock = progress, lock or nullcontext()
         self.thread: threading.Thread | None = None
         self.stop = threading.Event()
 
@@ -55,8 +61,9 @@ class Worker:
                 found = task(go_on)
             except Exception as caught:
                 error = caught
-            if not stop.is_set():
-                then(found, error)
+            with self.lock:  # before the question: the answer must still hold in `then`
+                if not stop.is_set():
+                    then(found, error)
 
         self.thread = threading.Thread(target=run, name="brickbook-worker", daemon=True)
         self.thread.start()

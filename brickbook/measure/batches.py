@@ -68,7 +68,8 @@ def batch_for(model: nn.Module, batch: Any, input_shape: Sequence[int] | None, s
         return drawn(model, checked(input_shape), seed)
     if isinstance(batch, Mapping):
         return Batch(kwargs=batch)
-    return Batch(tuple(batch) if isinstance(batch, list | tuple) else (batch,))
+    # A named tuple is a value of its own, such as a PackedSequence.
+    return Batch(tuple(batch) if type(batch) is list or type(batch) is tuple else (batch,))
 
 
 def drawn(model: nn.Module, shape: Shape, seed: int) -> Batch:

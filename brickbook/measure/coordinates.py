@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError, nearest
 from brickbook.init.apply import initialize
+from brickbook.init.unit_variance import run
 from brickbook.measure.records import read
 
 __all__ = ["Coordinate", "CoordinateCheck", "coordinate_check"]
@@ -192,10 +193,3 @@ def recorder(name: str, sizes: dict[str, float]) -> Callable[..., None]:
             sizes[name] = value.detach().abs().double().mean().item()
 
     return note
-
-
-def run(model: nn.Module, batch: Any) -> Any:
-    """Call a model with a batch."""
-    if isinstance(batch, Mapping):
-        return model(**batch)
-    return model(*batch) if type(batch) is tuple else model(batch)

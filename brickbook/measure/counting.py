@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from brickbook.measure.snapshots import Snapshot, absence, measure, named
+from brickbook.measure.snapshots import Snapshot, absence, measure, named, some
 from brickbook.measure.tally import Scratch
 
 __all__ = ["SAMPLE", "exact", "sampled", "values_of"]
@@ -54,14 +54,3 @@ def exact(model: nn.Module, go_on: Callable[[int, int], bool], bins: int = 64) -
             found[name] = measure(name, kind, tensor, bins, room)
         done += 0 if absence(tensor) else tensor.numel()
     return Snapshot(found, bins) if go_on(total, total) else None
-
-
-def some(values: Tensor, most: int) -> Tensor:
-    """Return at most ``most`` elements at equal distances, in the order of their indices."""
-    step = -(-values.numel() // most)
-    if step <= 1:
-        return values
-    if values.is_contiguous():
-        return values.view(-1)[::step]
-    at = torch.arange(0, values.numel(), step, device=values.device)
-    return values[torch.unravel_index(at, values.shape)]

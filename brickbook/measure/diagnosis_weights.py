@@ -1,4 +1,4 @@
-"""What the weights say, or the laws that will fill them: symmetry, zeros, gains, NaN."""
+"""What the weights say, or the laws that will fill them: symmetry and zeros."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, first_line
 from brickbook.measure.batches import Batch, batch_for
 from brickbook.measure.listening import Listener, leaves
 from brickbook.measure.restoring import grad_mode, kept, seeded_rng
@@ -58,10 +58,10 @@ def probe(
     """
     check(model, mode)
     inner = opened(model)
-    runs_in = [p.is_inference() for p in (*inner.parameters(), *inner.buffers())]
-    inference = any(runs_in)
+    tensors = (*inner.parameters(), *inner.buffers())
+    inference = any(tensor.is_inference() for tensor in tensors)
     gradients = gradients and not inference
-    devices = {tensor.device for tensor in (*inner.parameters(), *inner.buffers())}
+    devices = {tensor.device for tensor in tensors}
     with grad_mode(gradients, inference), seeded_rng(seed, devices), kept(inner), eagerly(inner):
         given = batch_for(inner, batch, input_shape, seed)
         own, reached = given.own(gradients)
@@ -133,7 +133,7 @@ def forward(model: nn.Module, batch: Batch, listener: Listener) -> Any:
         shapes = running.shapes if running else batch.shapes
         got = ", ".join(map(str, shapes)) or "no tensor"
         name = running.name if running else ""
-        problem = f"{type(part).__name__} got {got}: {first_line(error)}"
+        problem = f"{type(part).__name__} got {got}: {sentence(error)}"
         raise BadValueError(name or "model", problem) from error
 
 
@@ -159,7 +159,7 @@ def backward(
     try:
         torch.autograd.grad(value.sum(), edges, allow_unused=True)
     except Exception as error:
-        problem = f"the backward pass failed: {first_line(error)}"
+        problem = f"the backward pass failed: {sentence(error)}"
         raise BadValueError("model", problem, "Pass gradients=False.") from error
     return float(value.detach())
 
@@ -172,9 +172,9 @@ def mean_square(output: Tensor) -> Tensor:
     return value.to(torch.promote_types(value.dtype, torch.float32)).square().mean()
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an error, or its class."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+def sentence(error: Exception) -> str:
+    """The first line of an error, with its full stop."""
+    line = first_line(error)
     return line if line.endswith((".", "!", "?")) else f"{line}."
 
 

@@ -179,10 +179,16 @@ def histogram(tally: Tally) -> dict[str, Any]:
 
 def digest(values: Tensor) -> int:
     """A checksum over elements at equal distances, in the order of their indices."""
-    step = max(1, -(-values.numel() // SAMPLE))
-    if values.is_contiguous():
-        sample = values.view(-1)[::step]
-    else:
-        at = torch.arange(0, values.numel(), step, device=values.device)
-        sample = values[torch.unravel_index(at, values.shape)]
+    sample = some(values, SAMPLE)
     return zlib.crc32(sample.to("cpu", torch.float64).contiguous().numpy().tobytes())
+
+
+def some(values: Tensor, most: int) -> Tensor:
+    """Return at most ``most`` elements at equal distances, in the order of their indices."""
+    step = -(-values.numel() // most)
+    if step <= 1:
+        return values
+    if values.is_contiguous():
+        return values.view(-1)[::step]
+    at = torch.arange(0, values.numel(), step, device=values.device)
+    return values[torch.unravel_index(at, values.shape)]

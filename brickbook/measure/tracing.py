@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.blueprint.meta import first_shape, on_meta
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, first_line
 from brickbook.measure.records import read
 
 __all__ = ["Shape", "ShapeRow", "ShapeTrace", "State", "shapes"]
@@ -145,14 +145,14 @@ def step(name: str, child: nn.Module, value: Any, seen: set[int]) -> tuple[Shape
         result = twin(value)
     # Anything may come out of a module that does not fit, and the builder has to show it.
     except Exception as error:
-        words = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        problem = f"{kind} got {taken}: {words[0]}"
+        problem = f"{kind} got {taken}: {first_line(error)}"
         return ShapeRow(name, kind, params(child, seen), "error", taken, None, problem), None
     count = params(twin, set()) if has_lazy(child) else params(child, seen)
     return ShapeRow(name, kind, count, "ok", taken, first_shape(result)), result
 
 
 def has_lazy(module: nn.Module) -> bool:
+    """Whether parameters have no shape before the module runs."""
     return any(is_lazy(parameter) for parameter in module.parameters())
 
 

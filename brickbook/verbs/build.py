@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from brickbook.blueprint import Blueprint
-from brickbook.errors import BadValueError
 from brickbook.measure import shapes
 from brickbook.verbs import options
 from brickbook.verbs.reading import shape_of
 from brickbook.verbs.verb import Answer, Door, Parser, Verb, WrongLineError
+from brickbook.views.text import shapes_text
 
 __all__ = ["VERB"]
 
@@ -67,17 +66,14 @@ def build(door: Door, arguments: argparse.Namespace) -> Any:
 
 def from_file(door: Door, arguments: argparse.Namespace) -> Answer:
     """Build a model and say its layers; code 1 if the input does not go through."""
-    from brickbook.views.text import shapes_text
-
-    if arguments.save and not Path(arguments.save).resolve().parent.is_dir():
-        raise BadValueError("--save", f"the folder of {arguments.save} does not exist.")
+    target = options.target(arguments.save, "--save", force=True) if arguments.save else None
     blueprint = Blueprint.from_config(door.config(arguments.config))
     shape = shape_of(arguments.input) if arguments.input else None
     given = shape if blueprint.open else None  # sizes that follow from the input
     model = blueprint.build(given)
     trace = shapes(model, (1, *shape)) if shape is not None else None
-    if arguments.save:
-        torch.save(model.state_dict(), arguments.save)
+    if target is not None:
+        torch.save(model.state_dict(), target)
     if arguments.python:  # alone, so that the output is a program
         lines = [blueprint.to_python(input_shape=given).rstrip()]
     else:

@@ -11,10 +11,12 @@ from typing import Any
 
 from torch import nn
 
+from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadValueError, nearest
 from brickbook.targets import load_model
 from brickbook.verbs.reading import inline, read_config
 from brickbook.verbs.verb import WrongLineError
+from brickbook.views.exports import from_json
 
 __all__ = ["Command", "Session"]
 
@@ -157,15 +159,11 @@ def is_config(value: Any) -> bool:
 def in_file(name: str) -> Any:
     """Return what a file of records or weights holds; None if the name is not that of one."""
     if name.endswith(".json"):
-        from brickbook.views.exports import from_json
-
         path = Path(name).expanduser()
         if not path.is_file():
             raise BadValueError(name, "can not be found.")
         return from_json(path.read_text(encoding="utf-8"), name)
     if name.endswith(CHECKPOINTS):
-        from brickbook.checkpoint.state import read_state
-
         return read_state(name, path="checkpoint")
     return None
 

@@ -73,8 +73,8 @@ def keys(door: Door, words: Sequence[str], typed: str) -> Iterable[str]:
     make = INITIALIZERS.get(words[at]) if at < len(words) else None
     if make is None or not dataclasses.is_dataclass(make):
         return []
-    skip = ("layer",)
-    return [f"{one.name}=" for one in dataclasses.fields(make) if one.init and one.name not in skip]
+    found = (one.name for one in dataclasses.fields(make) if one.init)
+    return [f"{name}=" for name in found if name != "layer"]
 
 
 def model(parser: Parser, door: Door) -> None:
@@ -142,8 +142,10 @@ def rules_of(door: Door, arguments: argparse.Namespace) -> Any:
                 raise BadValueError(f"--{key}", "cannot stand beside a cell: that says the rules.")
         return cell
     if arguments.cfg:
-        if arguments.init:
-            raise BadValueError("--init", "cannot stand beside --cfg: one of them says the rules.")
+        for key in ("init", "layer", "set"):
+            if getattr(arguments, key):
+                problem = "cannot stand beside --cfg: one of them says the rules."
+                raise BadValueError(f"--{key}", problem)
         return door.config(arguments.cfg)
     if not arguments.init:
         if arguments.layer or arguments.set:

@@ -94,8 +94,8 @@ def argument(word: str) -> tuple[str, Any]:
 
 
 def shape_of(word: str, option: str = "--input") -> tuple[int, ...]:
-    """Read an input shape: ``3,32,32`` or ``3x32x32``."""
-    try:
-        return tuple(int(size) for size in word.replace("x", ",").split(",") if size.strip())
-    except ValueError:
-        raise BadValueError(option, f"expected numbers like 3,32,32, got {word!r}.") from None
+    """Read an input shape: ``3,32,32`` or ``3x32x32``; ValueError if a size is not 1 or more."""
+    sizes = [size.strip() for size in word.replace("x", ",").split(",") if size.strip()]
+    if not all(size.isdecimal() and int(size) for size in sizes):
+        raise BadValueError(option, f"expected numbers like 3,32,32, got {word!r}.")
+    return tuple(map(int, sizes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from brickbook.errors import BadValueError
@@ -12,6 +11,8 @@ from brickbook.init.plan import plan
 from brickbook.measure import compare, snapshot
 from brickbook.verbs import options
 from brickbook.verbs.verb import Answer, Door, Parser, Verb, WrongLineError
+from brickbook.views.page import page
+from brickbook.views.text import comparison_text
 
 __all__ = ["VERB"]
 
@@ -51,18 +52,15 @@ def show(door: Door, arguments: argparse.Namespace) -> Any:
 
 def before_and_after(model: Any, cfg: Any, arguments: argparse.Namespace) -> Answer:
     """Start a model of the shell's own, and say its numbers before and after."""
-    from brickbook.views.page import page
-    from brickbook.views.text import comparison_text
-
     if cfg is None and (arguments.strict or arguments.seed is not None):
         given = "--strict" if arguments.strict else "--seed"
         raise BadValueError(given, options.NOTHING_TO_START)
+    file = options.target(arguments.html, "--html", force=True) if arguments.html else None
     before = snapshot(model, bins=arguments.bins)
     todo = plan(model, cfg if cfg is not None else [], strict=arguments.strict)
     report = carry_out(todo, model, seed=arguments.seed) if cfg is not None else None
     comparison = compare(before, snapshot(model, bins=arguments.bins) if report else before)
-    if arguments.html:
-        file = Path(arguments.html)
+    if file is not None:
         file.write_text(page(arguments.model, comparison, todo, report), encoding="utf-8")
         told = f"{file}: {len(comparison)} tensors"
     else:

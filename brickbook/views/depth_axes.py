@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from brickbook.views.depth import Point
@@ -87,12 +88,15 @@ def domains(heights: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def layer_ticks(points: Sequence[Point]) -> dict[str, Any]:
-    """Return plotly's ticks of the axis of layers: names if they are few, else numbers."""
+    """Return plotly's ticks of the axis of layers: names if they are few, else numbers.
+
+    Names are escaped: plotly takes texts for markup.
+    """
     if not points or len(points) > NAMED:
         return {"title": {"text": "layer, in the order they ran"}}
     return {
         "tickvals": list(range(1, len(points) + 1)),
-        "ticktext": [clipped(point.label, MOST) for point in points],
+        "ticktext": [escape(clipped(point.label, MOST)) for point in points],
         "tickangle": -35 if any(len(point.label) > 4 for point in points) else 0,
     }
 

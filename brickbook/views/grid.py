@@ -10,7 +10,7 @@ from brickbook.errors import BadValueError
 from brickbook.measure.bins import edges
 from brickbook.measure.comparisons import Comparison, Pair, Status, together
 from brickbook.measure.snapshots import TensorStats
-from brickbook.views.marks import pending, rule_marks, writer
+from brickbook.views.marks import pending, rows_of, rule_marks, writer
 from brickbook.views.packing import Packing, filled, moments
 from brickbook.views.scripts import Script, Style
 from brickbook.views.texts import language_of, texts_of
@@ -60,14 +60,7 @@ class Variant:
 
     def law(self, name: str) -> Law | None:
         """Return the law that a parameter should follow."""
-        rows = (
-            self.plan
-            if self.plan is not None
-            else self.report.plan
-            if self.report is not None
-            else {}
-        )
-        return law_of(rows.get(name), self.report)
+        return law_of(rows_of(self.plan, self.report).get(name), self.report)
 
 
 class Said(NamedTuple):
@@ -128,11 +121,6 @@ def snapshots(comparison: Comparison, several: Mapping[str, Variant]) -> Iterato
     yield from (comparison.before, comparison.after)
     for variant in several.values():
         yield variant.comparison.after
-
-
-def rows_of(plan: InitPlan | None, report: InitReport | None) -> Mapping[str, Row]:
-    """Return the rows that hold: those of the plan, else those of what was done."""
-    return plan if plan is not None else report.plan if report is not None else {}
 
 
 def law_of(row: Row | None, report: InitReport | None = None) -> Law | None:

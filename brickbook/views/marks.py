@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from brickbook.init.report import InitReport
     from brickbook.init.rows import Row
 
-__all__ = ["COLOURS", "RuleMark", "pending", "rule_marks", "writer"]
+__all__ = ["COLOURS", "RuleMark", "pending", "rows_of", "rule_marks", "writer"]
 
 # Of Okabe and Ito, without the two that before and after have.
 COLOURS = ("#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
@@ -45,10 +45,14 @@ def rule_marks(plan: InitPlan | None, report: InitReport | None = None) -> dict[
 
     A rule keeps its badge and its colour while other rules come and go behind it.
     """
-    rows = plan if plan is not None else report.plan if report is not None else {}
-    found = (writer(row, report) for row in rows.values())
+    found = (writer(row, report) for row in rows_of(plan, report).values())
     rules = {source: name for source, name in found if source}
     return {mark.source: mark for mark in marks(dict(sorted(rules.items(), key=natural)))}
+
+
+def rows_of(plan: InitPlan | None, report: InitReport | None) -> Mapping[str, Row]:
+    """Return the rows that hold: those of the plan, else those of what was done."""
+    return plan if plan is not None else report.plan if report is not None else {}
 
 
 def writer(row: Row | None, report: InitReport | None = None) -> tuple[str, str]:

@@ -100,22 +100,32 @@ def cell(pair: Pair, law: Law | None) -> str:
         found += f", expected {short(law.std)}"
     elif not pair.changed:
         found += ", untouched"
+    drawn = words(pair.name, told, found)
+    if not pair.counts_after:
+        return drawn
+    return drawn + ends(pair.edges[0], pair.edges[-1]) + bars(pair, law)
+
+
+def words(name: str, told: str, found: str) -> str:
+    """The three lines of a cell and its axis."""
     left, top, width, height = PLOT
     base = top + height
-    words = (
-        f'<text x="{left}" y="14" font-weight="600">{escape(clipped(pair.name, 40))}</text>'
+    return (
+        f'<text x="{left}" y="14" font-weight="600">{escape(clipped(name, 40))}</text>'
         f'<text x="{left}" y="30">{escape(clipped(told, 48))}</text>'
-        f'<text x="{left}" y="{base + 36}">{escape(found)}</text>'
+        f'<text x="{left}" y="{base + 36}">{escape(clipped(found, 56))}</text>'
         f'<path d="M{left} {base + 0.5}h{width}" stroke="{INK}" stroke-width="1"/>'
     )
-    if not pair.counts_after:
-        return words
-    low, high = pair.edges[0], pair.edges[-1]
-    ends = (
-        f'<text x="{left}" y="{base + 16}">{short(low)}</text>'
-        f'<text x="{left + width}" y="{base + 16}" text-anchor="end">{short(high)}</text>'
+
+
+def ends(low: float, high: float) -> str:
+    """The two ends of the axis."""
+    left, top, width, height = PLOT
+    y = top + height + 16
+    return (
+        f'<text x="{left}" y="{y}">{short(low)}</text>'
+        f'<text x="{left + width}" y="{y}" text-anchor="end">{short(high)}</text>'
     )
-    return words + ends + bars(pair, law)
 
 
 def bars(pair: Pair, law: Law | None) -> str:

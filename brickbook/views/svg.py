@@ -22,9 +22,11 @@ from brickbook.views.picture import (
     WIDE,
     cell,
     clipped,
+    ends,
     legend,
     short,
     steps,
+    words,
 )
 from brickbook.views.theory import body, curve, is_constant
 
@@ -150,28 +152,6 @@ def placed(cells: Sequence[str], columns: int, top: int) -> Iterator[str]:
         x = MARGIN + at % columns * (WIDE + GAP)
         y = top + at // columns * (HIGH + GAP)
         yield f'<g transform="translate({x} {y})">{drawn}</g>'
-
-
-def words(name: str, told: str, found: str) -> str:
-    """The three lines of a cell and its axis."""
-    left, top, width, height = PLOT
-    base = top + height
-    return (
-        f'<text x="{left}" y="14" font-weight="600">{escape(clipped(name, 40))}</text>'
-        f'<text x="{left}" y="30">{escape(clipped(told, 48))}</text>'
-        f'<text x="{left}" y="{base + 36}">{escape(clipped(found, 56))}</text>'
-        f'<path d="M{left} {base + 0.5}h{width}" stroke="{INK}" stroke-width="1"/>'
-    )
-
-
-def ends(low: float, high: float) -> str:
-    """The two ends of the axis."""
-    left, top, width, height = PLOT
-    y = top + height + 16
-    return (
-        f'<text x="{left}" y="{y}">{short(low)}</text>'
-        f'<text x="{left + width}" y="{y}" text-anchor="end">{short(high)}</text>'
-    )
 
 
 def law_cell(row: Row) -> str:

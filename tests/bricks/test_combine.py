@@ -102,6 +102,10 @@ SHAPES = [
      "Concat: the branches give (2, 4, 1, 1) and (2, 4, 3, 3): they must agree but for dim 1."),
     (Concat([nn.Flatten(), nn.Identity()]),
      "Concat: the branches give (2, 36) and (2, 4, 3, 3): they must agree but for dim 1."),
+    (Concat([nn.Identity(), nn.Flatten(2)], dim=3),
+     "Concat: the branches give (2, 4, 3, 3) and (2, 4, 9): they must agree but for dim 3."),
+    (Concat([nn.Identity(), nn.Sequential(nn.AdaptiveAvgPool2d((3, 1)), nn.Flatten(2))], dim=3),
+     "Concat: the branches give (2, 4, 3, 3) and (2, 4, 3): they must agree but for dim 3."),
     (Concat([nn.Identity()], dim=4), "Concat: the branches give (2, 4, 3, 3): they have no dim 4."),
 ]  # fmt: skip
 

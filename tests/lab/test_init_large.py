@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import ipywidgets as w
 import torch
 from torch import nn
 
@@ -85,3 +86,26 @@ def test_a_failure_while_counting_is_shown_and_the_panel_lives_on(monkeypatch):
     lab.counting.worker.wait(10)
     assert not lab.session.sampled
     lab.close()
+
+
+def test_counting_goes_on_after_a_failure(monkeypatch):
+    gate = threading.Event()
+    real = InitSession.count
+    monkeypatch.setattr(InitSession, "count", lambda *args: (gate.wait(10), real(*args))[1])
+    lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
+    lab.bar.undo.disabled = False
+    lab.bar.undo.click()
+    assert lab.notice.text == "BadValueError: undo: Nothing to undo yet."
+    gate.set()
+    lab.counting.worker.wait(10)
+    assert not lab.session.sampled
+    lab.close()
+
+
+def test_closing_closes_what_counting_has_shown():
+    before = set(w.widget._instances)
+    lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
+    lab.counting.worker.wait(10)
+    assert lab.counting.children == ()
+    lab.close()
+    assert set(w.widget._instances) <= before

@@ -200,3 +200,12 @@ def test_the_oldest_steps_are_dropped_where_the_budget_ends():
     for seed in (1, 2, 3):
         session.apply(InitState.from_cfg(RULES, seed))
     assert [step.report.seed for step in session.history.done] == [2, 3]
+
+
+def test_a_step_that_writes_nothing_keeps_the_way_back():
+    session = InitSession(net())
+    before = copies(session.model)
+    session.apply(InitState.from_cfg(RULES, 1))
+    session.apply(InitState())
+    session.undo()
+    assert same(session.model, before) and session.report is None

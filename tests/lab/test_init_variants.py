@@ -75,3 +75,40 @@ def test_rules_that_need_data_get_the_batch():
     out = lab.model[0](torch.randn(512, 20))
     assert 0.7 < out.var().item() < 1.3
     lab.close()
+
+
+def test_variants_follow_undo_and_redo():
+    lab = InitLab(net(), init_cfg=KAIMING, seed=0)
+    lab.variants.keep.click()
+    for press, changed in (
+        (lab.bar.initialize, False),
+        (lab.bar.undo, True),
+        (lab.bar.redo, False),
+    ):
+        press.click()
+        assert lab.variants.found["A"].comparison["0.weight"].changed is changed
+    lab.close()
+
+
+def test_a_variant_that_can_be_told_no_more_does_not_stop_the_panel(monkeypatch):
+    lab = InitLab(net(), init_cfg=KAIMING, seed=0)
+    lab.variants.keep.click()
+    lab.variants.keep.click()
+    real = lab.variants.imagine
+    answers = iter([None])
+
+    def imagine(state):
+        for _ in answers:
+            raise MemoryError("no room")
+        return real(state)
+
+    monkeypatch.setattr(lab.variants, "imagine", imagine)
+    report = lab.apply()
+    assert lab.grid.meta["variants"] == ["B"] and lab.report is report
+    assert lab.variants.message == "A: MemoryError: no room"
+    assert isinstance(lab.last_error, MemoryError)
+    lab.variants.drops["B"].click()
+    assert lab.variants.found == {} and list(lab.rules.panel.variants) == ["A"]
+    lab.undo()
+    assert list(lab.variants.found) == ["A"] and lab.variants.message == ""
+    lab.close()

@@ -68,3 +68,15 @@ def test_progress_is_told_at_most_so_often(monkeypatch, pause, least):
     found.start(work(1000), lambda *result: None)
     found.wait(5)
     assert len(told) == least
+
+
+def test_who_cancels_under_the_lock_hears_nothing_afterwards():
+    heard, ready, lock = [], threading.Event(), threading.RLock()
+    found = Worker(lambda done, total: None, lock)
+    with lock:
+        found.start(lambda go_on: ready.set(), lambda *result: heard.append(result))
+        assert ready.wait(5)
+        found.thread.join(0.05)  # it has its result, and waits
+        found.cancel()
+    found.wait(5)
+    assert heard == []

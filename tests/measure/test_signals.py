@@ -227,6 +227,12 @@ def test_batches_of_every_kind():
                                      (x, 2.0))["parts.0"]  # fmt: skip
 
 
+def test_a_named_tuple_is_one_argument():
+    packed = nn.utils.rnn.pack_sequence([torch.randn(4, 3), torch.randn(2, 3)])
+    signals = probe(nn.LSTM(3, 5), packed, loss=lambda output: output[0].data.sum())
+    assert signals.input == ((6, 3), (4,))
+
+
 def test_a_drawn_batch_is_the_same_for_every_dtype():
     model = nn.Linear(64, 64)
     one, two = probe(model, input_shape=(256, 64)), probe(model.double(), input_shape=(256, 64))
