@@ -14,20 +14,32 @@ from brickbook.bricks.norm import ChannelLayerNorm, build_norm_layer, infer_abbr
 from brickbook.bricks.padding import build_padding_layer
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
+    ATTENTION,
     CONV_LAYERS,
+    DROPOUT_LAYERS,
+    FEEDFORWARD_NETWORK,
     NORM_LAYERS,
     PADDING_LAYERS,
     PLUGIN_LAYERS,
+    POSITIONAL_ENCODING,
+    TRANSFORMER_LAYER,
+    TRANSFORMER_LAYER_SEQUENCE,
     UPSAMPLE_LAYERS,
 )
 from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
 
 __all__ = [
     "ACTIVATION_LAYERS",
+    "ATTENTION",
     "CONV_LAYERS",
+    "DROPOUT_LAYERS",
+    "FEEDFORWARD_NETWORK",
     "NORM_LAYERS",
     "PADDING_LAYERS",
     "PLUGIN_LAYERS",
+    "POSITIONAL_ENCODING",
+    "TRANSFORMER_LAYER",
+    "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
     "Add",
     "ChannelLayerNorm",

@@ -13,12 +13,20 @@ from brickbook.registry import Config, Registry, build_from_cfg, call, find, spl
 
 __all__ = [
     "ACTIVATION_LAYERS",
+    "ATTENTION",
     "CONV_LAYERS",
+    "DROPOUT_LAYERS",
+    "FEEDFORWARD_NETWORK",
     "NORM_LAYERS",
     "PADDING_LAYERS",
     "PLUGIN_LAYERS",
+    "POSITIONAL_ENCODING",
+    "TRANSFORMER_LAYER",
+    "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
+    "build_family",
     "build_layer",
+    "build_with_defaults",
     "find_layer",
     "register_rows",
     "unwrap",
@@ -36,6 +44,12 @@ ACTIVATION_LAYERS = family("activation layer", "activation")
 PADDING_LAYERS = family("padding layer", "padding")
 UPSAMPLE_LAYERS = family("upsample layer", "upsample")
 PLUGIN_LAYERS = family("plugin layer", "plugin")
+DROPOUT_LAYERS = family("drop out layers", "drop")
+POSITIONAL_ENCODING = family("position encoding", "position")
+ATTENTION = family("attention", "attention")
+FEEDFORWARD_NETWORK = family("feed-forward Network", "ffn")
+TRANSFORMER_LAYER = family("transformerLayer", "transformer_layer")
+TRANSFORMER_LAYER_SEQUENCE = family("transformer-layers sequence", "transformer")
 
 BUILDERS: tuple[tuple[Registry, str], ...] = (
     (CONV_LAYERS, "a conv layer: use build_conv_layer"),
@@ -43,7 +57,16 @@ BUILDERS: tuple[tuple[Registry, str], ...] = (
     (ACTIVATION_LAYERS, "an activation layer: use build_activation_layer"),
     (PADDING_LAYERS, "a padding layer: use build_padding_layer"),
     (UPSAMPLE_LAYERS, "an upsample layer: use build_upsample_layer"),
-    (PLUGIN_LAYERS, "a plugin layer: use PLUGIN_LAYERS.build"),
+    (PLUGIN_LAYERS, "a plugin layer: use build_plugin_layer"),
+    (DROPOUT_LAYERS, "a dropout layer: use build_dropout"),
+    (POSITIONAL_ENCODING, "a positional encoding: use build_positional_encoding"),
+    (ATTENTION, "an attention: use build_attention"),
+    (FEEDFORWARD_NETWORK, "a feed-forward network: use build_feedforward_network"),
+    (TRANSFORMER_LAYER, "a transformer layer: use build_transformer_layer"),
+    (
+        TRANSFORMER_LAYER_SEQUENCE,
+        "a sequence of transformer layers: use build_transformer_layer_sequence",
+    ),
 )
 
 
@@ -125,3 +148,21 @@ def build_family(
     """Build a layer of one family from its config and the arguments of the call."""
     kind, own = split_type(cfg, path)
     return build_layer(find_layer(kind, registry, path), args, kwargs, own, path)
+
+
+def build_with_defaults(
+    cfg: object, registry: Registry, default_args: Config | None, path: str
+) -> Any:
+    """Build a layer of one family from its config; ``default_args`` stand where it has no such key.
+
+    Raises TypeError if one of both is no dict or for an argument the layer does not take, KeyError
+    if ``type`` is missing or unknown.
+    """
+    if not (default_args is None or isinstance(default_args, Mapping)):
+        raise BadArgumentError(
+            "default_args", f"default_args must be a dict or None, but got {type(default_args)}."
+        )
+    if not isinstance(cfg, Mapping):
+        raise BadArgumentError(path, f"cfg must be a dict, but got {type(cfg)}.")
+    kind, own = split_type({**(default_args or {}), **cfg}, path)
+    return build_layer(find_layer(kind, registry, path), (), {}, own, path)

@@ -247,7 +247,7 @@ MESSAGES = [
      "nearest is an upsample layer: use build_upsample_layer."),
     (lambda: build_conv_layer(dict(type="ConvModule"), 3, 8, 2), KeyError,
      "conv_cfg.type: ConvModule is not in the conv layer registry. "
-     "ConvModule is a plugin layer: use PLUGIN_LAYERS.build."),
+     "ConvModule is a plugin layer: use build_plugin_layer."),
     (lambda: build_norm_layer(dict(type="conv.Nope"), 8), KeyError,
      "norm_cfg.type: conv.Nope is not in the norm layer registry. "
      "Known: BN, BN1d, BN2d, BN3d, GN, IN, IN1d, IN2d, IN3d, LN, SyncBN."),
