@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from brickbook.errors import BadValueError, UnknownNameError, UnmatchedRuleWarning, nearest
+from brickbook.errors import BadValueError, UnmatchedRuleWarning
 from brickbook.init.initializers import INITIALIZERS, PretrainedInit
 from brickbook.init.rows import Change, Fit, Load, Row, Run, Unmatched
 from brickbook.init.showing import plan_columns
 from brickbook.markup import block, table
+from brickbook.named import Named
 from brickbook.registry import build_from_cfg
 
 __all__ = ["InitPlan"]
@@ -24,7 +25,7 @@ warnings.filterwarnings("always", category=UnmatchedRuleWarning, append=True)
 
 
 @dataclass(frozen=True)
-class InitPlan(Mapping[str, Row]):
+class InitPlan(Named[Row]):
     """What an ``init_cfg`` will do to a model, before anything is written: one row a parameter."""
 
     rows: tuple[Row, ...]
@@ -34,19 +35,12 @@ class InitPlan(Mapping[str, Row]):
     starts: tuple[str, ...] = ()
     fits: tuple[Fit, ...] = ()
 
+    things = "the plan has no parameter"
+
     @cached_property
-    def by_name(self) -> Mapping[str, Row]:
+    def by_name(self) -> Mapping[str, Row]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The rows by name."""
         return {row.name: row for row in self.rows}
-
-    def __getitem__(self, name: str) -> Row:
-        return self.by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.by_name)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     @property
     def planned(self) -> tuple[Row, ...]:
@@ -143,10 +137,7 @@ class InitPlan(Mapping[str, Row]):
 
     def explain(self, name: str) -> str:
         """Say what will happen to one parameter, and why; KeyError for an unknown name."""
-        if name not in self.by_name:
-            problem = f"the plan has no parameter {name!r}."
-            raise UnknownNameError("name", problem, nearest(name, self.by_name))
-        return self.by_name[name].explain()
+        return self[name].explain()
 
     def warn(self) -> None:
         """Warn of every rule that does nothing."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError, UnmatchedRuleError
@@ -20,7 +21,7 @@ from brickbook.init.draft import Draft
 from brickbook.init.finish import Finish
 from brickbook.init.initplan import InitPlan
 from brickbook.init.keeping import no_collection
-from brickbook.init.matching import Selector, read_selector
+from brickbook.init.matching import Index, Selector, read_selector
 from brickbook.init.rules import read_rules
 
 __all__ = ["InitPlan", "Options", "plan", "plan_below"]
@@ -120,6 +121,8 @@ def plan_below(model: nn.Module, options: Options) -> Planned:
 
 def drafted(model: nn.Module, sources: Iterable[Source | Call | Kept], options: Options) -> Planned:
     """Gather what the sources say into a plan."""
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
     with no_collection():  # thousands of rows, none of them garbage
         return gathered(model, sources, options)
 
@@ -129,6 +132,7 @@ def gathered(
 ) -> Planned:
     """Draft, then choose the winners."""
     draft = Draft(model)
+    refuse_compiled(draft.index(model, ""))
     for item in sources:
         draft.take(item)
     draft.hold(options.protected)
@@ -142,3 +146,13 @@ def gathered(
         only_missing=options.only_missing,
     )
     return end.plan(), end.tensors
+
+
+def refuse_compiled(index: Index) -> None:
+    """Raise TypeError for TorchScript: its layers have lost their classes, no rule means any."""
+    kind = next((kind for kind in index.by_class if issubclass(kind, torch.jit.ScriptModule)), None)
+    if kind is not None:
+        name = index.parts[index.by_class[kind][-1]][0]
+        problem = "it is TorchScript, whose layers have lost their classes."
+        hint = "Start the model before torch.jit compiles it."
+        raise BadArgumentError(f"model.{name}".rstrip("."), problem, hint)

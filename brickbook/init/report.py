@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from brickbook.checkpoint.matching import Match
 from brickbook.init.initplan import InitPlan
 from brickbook.init.rows import Row
 from brickbook.markup import block, table
+from brickbook.named import Named
 
 __all__ = ["InitReport", "Record"]
 
@@ -33,7 +34,7 @@ def planned(row: Row) -> Record:
 
 
 @dataclass(frozen=True)
-class InitReport(Mapping[str, Record]):
+class InitReport(Named[Record]):
     """The record of an initialisation: what was written, by which rule, and what was left.
 
     ``told`` are the records of the tensors on which a law had not the last word.
@@ -44,8 +45,10 @@ class InitReport(Mapping[str, Record]):
     seed: int | None = None
     matches: tuple[Match, ...] = ()
 
+    things = "the report has no parameter"
+
     @cached_property
-    def by_name(self) -> Mapping[str, Record]:
+    def by_name(self) -> Mapping[str, Record]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The records by name; a tied tensor shares its owner's fate."""
         made: dict[str, Record] = {}
         for row in self.plan.rows:
@@ -61,15 +64,6 @@ class InitReport(Mapping[str, Record]):
     def records(self) -> tuple[Record, ...]:
         """What happened to every tensor of the plan, in its order."""
         return tuple(self.by_name.values())
-
-    def __getitem__(self, name: str) -> Record:
-        return self.by_name[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.by_name)
-
-    def __len__(self) -> int:
-        return len(self.plan.rows)
 
     def named(self, *actions: str) -> tuple[str, ...]:
         """Return the names of the tensors to which one of ``actions`` happened."""

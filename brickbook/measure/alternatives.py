@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from brickbook.measure.comparisons import Comparison, alike, compare, together
 from brickbook.measure.records import read
 from brickbook.measure.showing import number, spark
 from brickbook.measure.snapshots import Snapshot, TensorStats, snapshot
+from brickbook.named import Named
 
 __all__ = ["Alternative", "Alternatives", "alternatives"]
 
@@ -46,7 +47,7 @@ class Alternative:
 
 
 @dataclass(frozen=True, repr=False)
-class Alternatives(Mapping[str, Alternative]):
+class Alternatives(Named[Alternative]):
     """What each of several configs would make of the same model, by the configs' names.
 
     ``start`` are the model's own numbers; ``seed`` is that of all draws, so that parameters with
@@ -57,14 +58,12 @@ class Alternatives(Mapping[str, Alternative]):
     choices: Mapping[str, Alternative]
     seed: int | None = 0
 
-    def __getitem__(self, name: str) -> Alternative:
-        return self.choices[name]
+    things = "there is no config"
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.choices)
-
-    def __len__(self) -> int:
-        return len(self.choices)
+    @property
+    def by_name(self) -> Mapping[str, Alternative]:
+        """The configs by name."""
+        return self.choices
 
     @property
     def parameters(self) -> tuple[str, ...]:

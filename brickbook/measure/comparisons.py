@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from brickbook.measure.records import read
 from brickbook.measure.showing import holes, number, spark
 from brickbook.measure.snapshots import Snapshot
 from brickbook.measure.stats import Kind, TensorStats
+from brickbook.named import Named
 
 __all__ = [
     "Comparison", "Pair", "Status", "compare", "comparison_columns", "comparison_row", "pair",
@@ -80,7 +81,7 @@ class Pair:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Mapping[str, Pair]):
+class Comparison(Named[Pair]):
     """Every tensor before and after, by name: the names of after, then those that are gone."""
 
     before: Snapshot
@@ -97,14 +98,12 @@ class Comparison(Mapping[str, Pair]):
         }
         object.__setattr__(self, "pairs", pairs)
 
-    def __getitem__(self, name: str) -> Pair:
-        return self.pairs[name]
+    things = "the comparison has no tensor"
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.pairs)
-
-    def __len__(self) -> int:
-        return len(self.pairs)
+    @property
+    def by_name(self) -> Mapping[str, Pair]:
+        """The pairs by name."""
+        return self.pairs
 
     @property
     def changed(self) -> tuple[str, ...]:

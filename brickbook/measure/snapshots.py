@@ -19,6 +19,7 @@ from brickbook.measure.records import read
 from brickbook.measure.showing import snapshot_columns
 from brickbook.measure.stats import Kind, TensorStats
 from brickbook.measure.tally import NARROW, PIECE, Scratch, Tally, pieces
+from brickbook.named import Named
 
 __all__ = ["Kind", "Snapshot", "TensorStats", "snapshot"]
 
@@ -28,20 +29,18 @@ CONSTANT_BINS = 5  # a constant c gets a bin of about |c| / 2**5
 
 
 @dataclass(frozen=True, repr=False)
-class Snapshot(Mapping[str, TensorStats]):
+class Snapshot(Named[TensorStats]):
     """The numbers of every tensor of a model, by qualified name, in the model's order."""
 
     tensors: Mapping[str, TensorStats] = field(default_factory=dict)
     bins: int = 64
 
-    def __getitem__(self, name: str) -> TensorStats:
-        return self.tensors[name]
+    things = "the snapshot has no tensor"
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.tensors)
-
-    def __len__(self) -> int:
-        return len(self.tensors)
+    @property
+    def by_name(self) -> Mapping[str, TensorStats]:
+        """The tensors by name."""
+        return self.tensors
 
     def __repr__(self) -> str:
         values = sum(stats.count for stats in self.tensors.values())

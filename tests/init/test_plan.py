@@ -321,3 +321,40 @@ def test_a_law_after_own_code_has_the_last_word():
         assert report["fc.weight"].action == "called" and report["fc.bias"].action == "written"
     finally:
         INITIALIZERS.module_dict.pop("FivesFirst")
+
+
+SCRIPTED = torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))
+LOST = (
+    "it is TorchScript, whose layers have lost their classes. "
+    "Start the model before torch.jit compiles it."
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("net", "model: expected an nn.Module, got str."),
+        (SCRIPTED, f"model: {LOST}"),
+        (nn.Sequential(nn.ReLU(), SCRIPTED), f"model.1: {LOST}"),
+    ],
+)
+@pytest.mark.parametrize("call", [plan, initialize])
+@pytest.mark.parametrize("cfg", [None, dict(type="Normal", layer="Linear")])
+def test_what_cannot_be_planned(model, message, call, cfg):
+    with pytest.raises(TypeError) as caught:
+        call(model, cfg)
+    assert str(caught.value) == message
+
+
+def test_tables_say_the_nearest_name():
+    model = nn.Linear(2, 3)
+    report = initialize(model, constant(1, layer="Linear"))
+    for table, thing in (
+        (report.plan, "the plan has no parameter"),
+        (report, "the report has no parameter"),
+    ):
+        with pytest.raises(KeyError) as caught:
+            table["wieght"]
+        assert str(caught.value) == f"name: {thing} 'wieght'. Did you mean 'weight'?"
+        assert table.get("wieght") is None and "wieght" not in table and "weight" in table
+        assert table._ipython_key_completions_() == list(table) == ["weight", "bias"]
