@@ -90,7 +90,7 @@ class Preview:
         if not self.rows:
             return say("empty")
         count = len(self.bricks)
-        words = {"bricks": say("bricks", count=count), "params": f"{self.params:,}"}
+        words = {"bricks": say("bricks", n=count), "params": f"{self.params:,}"}
         faulty = next((row for row in self.rows if row.error), None)
         if faulty is not None:
             return say("needs" if faulty.missing else "misfit", brick=faulty.number, **words)

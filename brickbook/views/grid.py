@@ -10,10 +10,10 @@ from brickbook.errors import BadValueError
 from brickbook.measure.bins import edges
 from brickbook.measure.comparisons import Comparison, Pair, Status, together
 from brickbook.measure.snapshots import TensorStats
+from brickbook.texts import Texts
 from brickbook.views.marks import pending, rows_of, rule_marks, writer
 from brickbook.views.packing import Packing, filled, moments
 from brickbook.views.scripts import Script, Style
-from brickbook.views.texts import language_of, texts_of
 from brickbook.views.theory import body
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def grid_payload(
 
     Raises ValueError for more than four variants and for a language that there is not.
     """
+    texts = Texts(language)
     if len(variants or ()) > MOST_VARIANTS:
         problem = f"at most {MOST_VARIANTS} can be told apart, got {len(variants or ())}."
         raise BadValueError("variants", problem)
@@ -107,8 +108,8 @@ def grid_payload(
     ]
     meta = {
         "version": 2,
-        "language": language_of(language),
-        "texts": texts_of("grid", language),
+        "language": texts.language,
+        "texts": texts.part("grid"),
         **packing.lists(),
         "variants": list(several),
         "cells": cells,

@@ -11,7 +11,6 @@ from torch import nn
 from brickbook import Blueprint
 from brickbook.lab.builder import Builder
 from brickbook.lab.builder_state import BuilderState
-from brickbook.lab.builder_texts import CHINESE, ENGLISH, say
 from brickbook.lab.retyping import retyped
 
 A, B, C, D = ({"type": kind} for kind in ("ReLU", "GELU", "Tanh", "Sigmoid"))
@@ -359,15 +358,6 @@ def test_a_long_session_leaves_few_widgets():
     assert len(widget_module._instances) <= early + 150  # six forms at most, whatever was done
     it.close()
     assert it.last_error is None
-
-
-def test_texts_in_another_language_have_the_same_words():
-    assert set(CHINESE) <= set(ENGLISH)
-    for key, text in CHINESE.items():
-        names = [word.split("}")[0] for word in ENGLISH[key].split("{")[1:]]
-        assert sorted(names) == sorted(word.split("}")[0] for word in text.split("{")[1:]), key
-    with pytest.raises(KeyError):
-        say("nothing")
 
 
 def test_a_chinese_reader_gets_chinese(monkeypatch):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from brickbook.texts import Texts
 from brickbook.views.grid import GRID_CSS, GRID_JS
 from brickbook.views.scripts import HERE, Script, Style
-from brickbook.views.texts import texts_of
 
 JS = Path(__file__).parent.parent / "js"
 EXPORT = re.compile(r"^export (?:const|function|class) (\w+)", re.MULTILINE)
@@ -33,7 +33,7 @@ def test_what_needs_no_page(node, tmp_path):
     module.write_text(f"{GRID_JS.read_text()}export {{ {', '.join(names)} }};\n", encoding="utf-8")
     told = {
         "GRID_MODULE": module.as_uri(),
-        "GRID_TEXTS": json.dumps(dict(texts_of("grid", "en"))),
+        "GRID_TEXTS": json.dumps(Texts("en").part("grid")),
     }
     done = subprocess.run(
         [node, "--test", JS / "grid.test.mjs"],
@@ -107,7 +107,7 @@ def test_every_rule_of_the_style_is_below_one_class():
 
 
 def test_every_text_of_the_script_is_in_the_table():
-    script, table = GRID_JS.read_text(), texts_of("grid", "en")
+    script, table = GRID_JS.read_text(), Texts("en").part("grid")
     said = set(re.findall(r'\bsay\("([\w.]+)"', script))
     assert said - set(table) == set() and len(said) > 20
 

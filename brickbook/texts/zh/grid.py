@@ -1,11 +1,11 @@
-"""The texts in Chinese."""
-# ruff: noqa: RUF001 - its commas, colons and brackets are wide ones.
+"""What the grid of histograms says, in Chinese."""
+# ruff: noqa: RUF001 - the commas, colons and brackets of Chinese are wide ones.
 
 from __future__ import annotations
 
-__all__ = ["CHINESE"]
+__all__ = ["GRID"]
 
-CHINESE: dict[str, str] = {
+GRID: dict[str, str] = {
     "grid.search": "搜索",
     "grid.search_hint": "名称、通配符或 re:…",
     "grid.bad_pattern": "搜索内容不是有效的正则表达式。",

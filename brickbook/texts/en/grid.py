@@ -1,11 +1,11 @@
-"""The texts in English."""
+"""What the grid of histograms says, in English."""
 
 from __future__ import annotations
 
-__all__ = ["ENGLISH"]
+__all__ = ["GRID"]
 
-ENGLISH: dict[str, str] = {
-    # The grid of histograms: its controls,
+GRID: dict[str, str] = {
+    # Its controls,
     "grid.search": "Search",
     "grid.search_hint": "name, glob or re:…",
     "grid.bad_pattern": "The search is no regular expression.",
