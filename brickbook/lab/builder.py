@@ -15,7 +15,7 @@ from brickbook.lab.builder_forms import fitting, holders, kind_options
 from brickbook.lab.builder_state import BuilderState
 from brickbook.lab.builder_texts import say
 from brickbook.lab.builder_view import ADD, BRANCH, EDITS, JSON, PYTHON, UNWRAP, USE, WRAP, offer
-from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
+from brickbook.lab.panels import PANEL_LOCK, guarded, take_place
 from brickbook.lab.preview import BrickRow
 from brickbook.lab.starting import starter
 
@@ -68,7 +68,7 @@ class Builder(Delivery):
 
     def go(self, state: BuilderState) -> None:
         """Show a state."""
-        with MODEL_LOCK:
+        with PANEL_LOCK:
             if (state.blueprint, state.name) != (self.state.blueprint, self.state.name):
                 self.code.layout.display = "none"  # it says what was
             self.state = state

@@ -19,7 +19,7 @@ from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_session import AnotherModelError, InitSession, stranger
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place, result
-from brickbook.lab.panels import MODEL_LOCK, Panel, guarded
+from brickbook.lab.panels import MODEL_LOCK, PANEL_LOCK, Panel, guarded
 
 __all__ = ["InitActions"]
 
@@ -52,7 +52,7 @@ class InitActions(Panel):
         Raises the ConfigError that is shown at its field, with no parameter changed, if the rules
         cannot be used; ValueError if the name means another model now.
         """
-        with MODEL_LOCK:
+        with PANEL_LOCK, MODEL_LOCK:
             self.rules.forgive()
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
@@ -94,7 +94,7 @@ class InitActions(Panel):
 
         Raises ValueError, with nothing begun, if the name means another model now.
         """
-        with MODEL_LOCK:
+        with PANEL_LOCK, MODEL_LOCK:
             self.check_name()
             busy = self.counting.worker.busy
             self.counting.worker.cancel()

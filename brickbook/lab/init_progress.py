@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_session import InitSession
-from brickbook.lab.panels import MODEL_LOCK, close_tree, guarded
+from brickbook.lab.panels import PANEL_LOCK, close_tree, guarded
 from brickbook.lab.worker import Worker
 from brickbook.measure.counting import SAMPLE
 from brickbook.measure.snapshots import Snapshot
@@ -27,7 +27,7 @@ class Counting(Part):
 
     def __init__(self, session: InitSession, counted: Callable[[], None]) -> None:
         self.session, self.counted = session, counted
-        self.worker = Worker(self.tell, MODEL_LOCK)
+        self.worker = Worker(self.tell, PANEL_LOCK)
         super().__init__()
 
     @cached_property

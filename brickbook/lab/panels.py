@@ -11,10 +11,16 @@ from weakref import WeakValueDictionary
 
 import ipywidgets as w
 
-__all__ = ["MODEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "take_place"]
+__all__ = [
+    "MODEL_LOCK", "PANEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "live_panel",
+    "take_place",
+]  # fmt: skip
 
 # Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
-# one: whatever reads or changes a model, or the state of a panel, holds this lock.
+# one. Whatever reads or changes the state of a panel holds the first of these, whatever changes a
+# model, runs it or copies it the second: a batch may run for a minute, and the panel lives on.
+# Who needs both takes them in this order.
+PANEL_LOCK = threading.RLock()
 MODEL_LOCK = threading.RLock()
 
 Tone = Literal["error", "info", "plain"]
@@ -62,7 +68,7 @@ class Guarded(Protocol):
 
 
 def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a method a safe widget callback: it holds the lock, and an exception is shown.
+    """Make a method a safe widget callback: it holds the panels' lock, an exception is shown.
 
     A notebook drops what a callback raises. Here the panel says it, keeps it in ``last_error``
     with its traceback, and lives on.
@@ -70,7 +76,7 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def run(self: Guarded, *args: Any) -> Any:
-        with MODEL_LOCK:
+        with PANEL_LOCK:
             try:
                 return method(self, *args)
             except Exception as error:
@@ -119,8 +125,14 @@ def take_place(key: Hashable, panel: w.Widget) -> None:
     ``key`` is ("builder", name) or ("model", id of the model); a panel must hold its model, so
     that the id stays its own.
     """
-    with MODEL_LOCK:
+    with PANEL_LOCK:
         old = LIVE.get(key)
         LIVE[key] = panel
     if old is not None and old is not panel:
         old.close()
+
+
+def live_panel(key: Hashable) -> w.Widget | None:
+    """Return the panel that is shown for ``key``, as in `take_place`; None if there is none."""
+    panel = LIVE.get(key)
+    return panel if panel is not None and panel.comm is not None else None

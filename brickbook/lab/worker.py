@@ -8,11 +8,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-__all__ = ["PAUSE", "Worker"]
+__all__ = ["PAUSE", "GoOn", "Stopped", "Worker"]
 
 PAUSE = 0.1  # seconds between two reports: notebooks drop messages that come too fast
 
 GoOn = Callable[[int, int], bool]
+
+
+class Stopped(BaseException):
+    """Raised inside of a task that was told to stop; code that catches errors lets it pass."""
 
 
 class Worker:
@@ -41,8 +45,9 @@ class Worker:
     ) -> None:
         """Run ``task(go_on)`` and give ``then`` its result, or its exception.
 
-        A task asks ``go_on(done, total)`` now and then; once that is False it should end, and
-        nobody hears of it any more.
+        A task asks ``go_on(done, total)`` now and then; once that is False it should end, by
+        `Stopped` if it likes, and nobody hears of it any more. What is no Exception, such as the
+        SystemExit of a user's code, comes as the cause of a RuntimeError.
         """
         self.cancel()
         stop = self.stop = threading.Event()
@@ -59,8 +64,13 @@ class Worker:
             found, error = None, None
             try:
                 found = task(go_on)
+            except Stopped:
+                return
             except Exception as caught:
                 error = caught
+            except BaseException as caught:  # it would end the thread, and nobody would know
+                error = RuntimeError(f"{type(caught).__name__} was raised: {caught}")
+                error.__cause__ = caught
             with self.lock:  # before the question: the answer must still hold in `then`
                 if not stop.is_set():
                     then(found, error)

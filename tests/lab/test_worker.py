@@ -36,6 +36,19 @@ def test_an_exception_arrives():
     assert heard[0][0] is None and isinstance(heard[0][1], ZeroDivisionError)
 
 
+def test_what_is_no_exception_arrives_as_one():
+    def leaves(go_on):
+        raise SystemExit(3)
+
+    heard = []
+    found = Worker(lambda done, total: None)
+    found.start(leaves, lambda *result: heard.append(result))
+    found.wait(5)
+    [(result, error)] = heard
+    assert result is None and str(error) == "SystemExit was raised: 3"
+    assert isinstance(error.__cause__, SystemExit)
+
+
 def test_what_is_cancelled_is_heard_of_no_more():
     heard, gate = [], threading.Event()
     found = Worker(lambda done, total: None)
