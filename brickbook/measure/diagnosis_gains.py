@@ -14,9 +14,9 @@ from brickbook.callables import name_of
 from brickbook.init.auto_gain import gain_after
 from brickbook.init.following import Activation, UnknownActivationError
 from brickbook.measure.chains import Link
-from brickbook.measure.diagnosis_rules import FOREIGN, GAIN, TEXTS
+from brickbook.measure.diagnosis_rules import FOREIGN, GAIN
 from brickbook.measure.diagnosis_weights import Weight
-from brickbook.measure.findings import Finding, called, finding, many, short
+from brickbook.measure.findings import Finding, Phrase, Word, called, finding, many, short
 
 __all__ = ["gains"]
 
@@ -118,7 +118,7 @@ def product(run: Sequence[Gain]) -> Iterator[Finding]:
     some = run[: at + 1]
     side = "low" if worst < 0 else "high"
     fits = all(abs(math.log(item.off(item.fan_out_gain))) < NEAR for item in run)
-    words = {
+    words: dict[str, Word] = {
         "gain": span(item.gain for item in some),
         "needed": needed(some),
         "activation": ", ".join(dict.fromkeys(item.word for item in some)),
@@ -142,24 +142,28 @@ def strangers(found: Sequence[Gain]) -> Iterator[Finding]:
     """Say, for each kind of activation, which layers have the gain of another."""
     for word in dict.fromkeys(item.word for item in found):
         some = [item for item in found if item.word == word]
-        words = {"gain": span(i.gain for i in some), "activation": word, "needed": needed(some)}
+        words: dict[str, Word] = {
+            "gain": span(item.gain for item in some),
+            "activation": word,
+            "needed": needed(some),
+        }
         names = tuple(item.weight.name for item in some)
         yield finding("gain", "note", names, "gain.foreign", words, gain=some[0].gain)
 
 
-def span(values: Iterable[float]) -> str:
+def span(values: Iterable[float]) -> Word:
     """Write the least and the greatest of some numbers, or the one that they are."""
     shown = sorted(values)
     low, high = short(shown[0]), short(shown[-1])
-    return low if low == high else TEXTS["gain.to"].format(first=low, second=high)
+    return low if low == high else Phrase("gain.to", {"first": low, "second": high})
 
 
-def needed(items: Sequence[Gain]) -> str:
+def needed(items: Sequence[Gain]) -> Word:
     """Write what is wanted: one gain, one of two, or those of several activations."""
     wanted = list(dict.fromkeys(item.wanted for item in items))
     if len(wanted) == 1 and len(wanted[0]) == 2:
         first, second = wanted[0]
-        return TEXTS["gain.or"].format(first=f"{first:.3g}", second=f"{second:.3g}")
+        return Phrase("gain.or", {"first": f"{first:.3g}", "second": f"{second:.3g}"})
     every = sorted({gain for some in wanted for gain in some})
     low, high = f"{every[0]:.3g}", f"{every[-1]:.3g}"
-    return low if low == high else TEXTS["gain.to"].format(first=low, second=high)
+    return low if low == high else Phrase("gain.to", {"first": low, "second": high})

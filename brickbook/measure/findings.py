@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from brickbook.measure.diagnosis_rules import RULES, TEXTS, DiagnosisRule
+from brickbook.measure.diagnosis_rules import RULES, DiagnosisRule
+from brickbook.texts import TABLES
 
 __all__ = [
     "SEVERITIES",
     "Finding",
+    "Phrase",
     "Severity",
     "Word",
     "called",
@@ -23,9 +25,19 @@ __all__ = [
 ]
 
 Severity = Literal["error", "warning", "note"]
-Word = str | tuple[str, ...]  # several names are listed, the last of many only counted
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 LISTED = 3
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A part of a sentence that has words of its own: its template, and what is put in."""
+
+    said: str
+    words: Mapping[str, str]
+
+
+Word = str | tuple[str, ...] | Phrase  # several names are listed, the last of many only counted
 
 
 @dataclass(frozen=True, repr=False)
@@ -53,7 +65,7 @@ class Finding:
     @property
     def text(self) -> str:
         """The sentence."""
-        return self.say(TEXTS)
+        return self.say(TABLES["en"])
 
     @property
     def about(self) -> DiagnosisRule:
@@ -61,12 +73,9 @@ class Finding:
         return RULES[self.rule]
 
     def say(self, texts: Mapping[str, str]) -> str:
-        """Return the sentence in the words of a table such as `TEXTS`."""
-        words = {
-            key: word if isinstance(word, str) else listed(word, texts)
-            for key, word in self.words.items()
-        }
-        return texts[self.said].format_map(words)
+        """Return the sentence in the words of a table, such as `brickbook.texts.Texts`."""
+        words = {key: spoken(word, texts) for key, word in self.words.items()}
+        return texts[f"found.{self.said}"].format_map(words)
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.text}"
@@ -95,17 +104,21 @@ def finding(
     **numbers: float,
 ) -> Finding:
     """Return a finding; a template for several names is that for one, if there is one."""
-    if len(names) == 1 and f"{said}.one" in TEXTS:
+    if len(names) == 1 and f"found.{said}.one" in TABLES["en"]:
         said = f"{said}.one"
     told: dict[str, Word] = {"names": names, "count": f"{len(names):,}", **(words or {})}
     return Finding(rule, severity, names, said, told, numbers)
 
 
-def listed(names: tuple[str, ...], texts: Mapping[str, str]) -> str:
-    """Say names one after the other, and how many more there are."""
-    shown = ", ".join(names[:LISTED])
-    more = len(names) - LISTED
-    return texts["list.more"].format(names=shown, more=f"{more:,}") if more > 0 else shown
+def spoken(word: Word, texts: Mapping[str, str]) -> str:
+    """Say what is put into a sentence; of names the first few, and how many more there are."""
+    if isinstance(word, str):
+        return word
+    if isinstance(word, Phrase):
+        return texts[f"found.{word.said}"].format_map(word.words)
+    shown = texts["found.comma"].join(word[:LISTED])
+    more = len(word) - LISTED
+    return texts["found.more"].format(names=shown, more=f"{more:,}") if more > 0 else shown
 
 
 def called(name: str, kind: str) -> str:

@@ -1,4 +1,5 @@
 """The diagnosis: the classic failures are found and said, and healthy models get no word."""
+# ruff: noqa: RUF001 - the commas, colons and brackets of Chinese are wide ones.
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ import brickbook
 from brickbook import ConvModule, compare, diagnose, initialize, plan, probe, snapshot
 from brickbook.errors import ConfigError
 from brickbook.measure import RULES, Signals
-from brickbook.measure.diagnosis_rules import TEXTS
 from brickbook.measure.signals import Signal
+from brickbook.texts import TABLES, Texts
 
+FOUND = Texts("en").part("found")
 KAIMING = {"type": "Kaiming", "mode": "fan_in", "nonlinearity": "relu", "layer": "Linear"}
 
 
@@ -650,9 +652,10 @@ def test_a_finding_has_its_rule_its_numbers_and_other_words():
     assert item.about.title == "A gain that does not fit the activation"
     assert item.numbers["factor"] == pytest.approx(1.6e7, rel=0.05)
     assert len(item.names) == 8
-    assert item.say(
-        {**TEXTS, item.said: "{factor} 倍: {names}", "list.more": "{names} 等 {more}"}
-    ) == ("1.6e+07 倍: fc2.weight, fc3.weight, fc4.weight 等 5")
+    some = {"found.gain.high": "{factor} 倍: {names}", "found.more": "{names} 等 {more}"}
+    assert item.say({**TABLES["en"], **some}) == (
+        "1.6e+07 倍: fc2.weight, fc3.weight, fc4.weight 等 5"
+    )
     data = item.to_dict()
     assert data["text"] == item.text and data["names"] == list(item.names)
     assert repr(item).startswith("Finding('gain', warning, 'The gain (std")
@@ -662,9 +665,26 @@ def test_every_rule_has_a_title_a_threshold_a_paragraph_and_sentences():
     for name, rule in RULES.items():
         assert name == rule.name and rule.title and rule.threshold
         assert len(rule.explain) > 200 and rule.explain.endswith(".")
-        assert [key for key in TEXTS if key == name or key.startswith(f"{name}.")]
-    known = {*RULES, "list"}
-    assert {key.split(".")[0] for key in TEXTS} == known
+        assert [key for key in FOUND if key == name or key.startswith(f"{name}.")]
+    assert {key.split(".")[0] for key in FOUND} == {*RULES, "comma", "more"}
+    assert set(Texts("zh").part("found")) == set(FOUND)  # which of them is said is found before
+
+
+def test_findings_and_rules_are_said_in_another_language():
+    chinese = Texts("zh")
+    item = found(mlp(act=nn.Tanh), {"type": "Normal", "std": 1.0})[0]
+    assert item.say(chinese) == (
+        "Tanh 之前的 8 层增益（std·√fan_in）为 11，而需要的是 1 或 1.67："
+        "从 fc2 到 fc9 累计达到所需的 4.4e+06 倍。"
+    )
+    assert item.about.say(chinese).threshold == (
+        "一条链上的乘积偏离 8 倍（提示）或 30 倍（警告）；tanh 或 sigmoid 之前的增益"
+        "与整流激活的增益相差不到 5 %（提示）"
+    )
+    for rule in RULES.values():
+        assert rule.say(Texts("en")) == rule
+        there = rule.say(chinese)
+        assert there.name == rule.name and there.title != rule.title and there.explain[-1] == "。"
 
 
 def test_there_must_be_something_to_look_at():

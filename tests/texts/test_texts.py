@@ -30,7 +30,9 @@ def test_every_language_has_every_text_with_its_names(language):
 @pytest.mark.parametrize("language", sorted(TABLES))
 def test_one_thing_has_the_names_of_many(language):
     table = TABLES[language]
-    for key in (key for key in table if key.endswith(".one")):
+    # Which sentence of the diagnosis is said is not chosen by n.
+    ones = [key for key in table if key.endswith(".one") and not key.startswith("found.")]
+    for key in ones:
         assert places(table[key]) <= places(table[key.removesuffix(".one")]), key
     # What stands between two sentences may be nothing.
     assert [key for key, text in table.items() if not text and not key.endswith(".gap")] == []
