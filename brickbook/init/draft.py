@@ -118,7 +118,7 @@ class Draft(Claims):
         """Claim what the layers that a rule names are started by."""
         index = self.index(source.module, source.name)
         meetings = [meet(read_selector(word), index) for word in init.layers]
-        wish = Wish(rule, init, kind)
+        wish = Wish(rule, init, kind, depth=depth(source))
         if callable(getattr(init, "adjust", None)):
             self.fits.append(Fit(rule.path, rule.kind, init))
         filled = self.claim_all(wish, index, in_order(meetings))

@@ -2,7 +2,8 @@
 
 Priority, lowest to highest, stated here and nowhere else: a module's own default, an outer
 ``init_cfg``, an inner ``init_cfg``, an ``override``, a checkpoint, an override that stands in a
-checkpoint's own entry. Between equals the later entry wins.
+checkpoint's own entry. Between equals the later entry wins, between defaults the outer module's:
+it knows what it built the inner ones for.
 """
 
 from __future__ import annotations
@@ -64,12 +65,13 @@ class Options:
             yield path, read_selector(word, path)
 
     def rank(self, claim: Claim) -> tuple[int, int, int]:
-        """Return what the winner has most of: kind, then (after checkpoints) outer, then later.
+        """Return what the winner has most of: kind, then (where it counts) outer, then later.
 
-        Outer before later only there, because the outer checkpoint is loaded after the inner ones.
+        Outer counts after checkpoints, because the outer one is loaded after the inner ones, and
+        between defaults, because a constructor has its inner modules before it starts them.
         """
         kind = claim.wish.kind
-        outer = -claim.wish.depth if kind == "after load" else 0
+        outer = -claim.wish.depth if kind in ("after load", "default") else 0
         if self.order == "mmcv" and kind == "override":
             kind = "layer"
         return PRIORITY[kind], outer, claim.order

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from brickbook import Sequential, initialize
+from brickbook import Sequential, initialize, plan
 
 SETTINGS = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 QUIET = pytest.mark.filterwarnings("ignore::brickbook.errors.UnmatchedRuleWarning")
@@ -166,3 +166,25 @@ def test_the_same_numbers_as_mmengine_s_where_each_is_drawn_once(
         model.init_weights()
     for name, value in theirs.named_parameters():
         assert torch.equal(value, ours.get_parameter(name)), name
+
+
+def test_a_default_of_an_outer_module_wins_over_those_of_what_it_built():
+    class Inner(nn.Linear):
+        def default_init_cfg(self):
+            return [dict(type="Constant", val=1, override=dict(name="weight"))]
+
+    class Outer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.own, self.free = Inner(2, 2), Inner(2, 2)
+
+        def default_init_cfg(self):
+            return [dict(type="Constant", val=2, override=dict(name="own"))]
+
+    model = Sequential(Outer())
+    assert {row.name: row.law.mean for row in plan(model) if row.name.endswith("weight")} == {
+        "0.own.weight": 2,
+        "0.free.weight": 1,
+    }
+    model.init_cfg = dict(type="Constant", val=3, layer="Linear")
+    assert {row.law.mean for row in plan(model) if row.name.endswith("weight")} == {3}
