@@ -37,6 +37,15 @@ def test_names_of_mmcv_that_are_not_here_yet_say_so():
         _ = brickbook.nonsense
 
 
+@pytest.mark.parametrize("name", ["Conv2dRFSearchOp", "RFSearchHook"])
+def test_names_out_of_scope_say_so(name):
+    with pytest.raises(ImportError) as caught:
+        getattr(brickbook, name)
+    out = "(receptive-field search) is out of brickbook's scope."
+    assert str(caught.value) == f"mmcv's {name} {out}"
+    assert caught.value.name == name
+
+
 def test_all_is_sorted_complete_and_documented():
     names = brickbook.__all__
     assert names == sorted(

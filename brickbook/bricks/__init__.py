@@ -6,11 +6,24 @@ from brickbook.bricks.activation import Clamp, HSigmoid, HSwish, Swish, build_ac
 from brickbook.bricks.catalogue import ROWS as _ROWS  # noqa: F401 - fills MODELS
 from brickbook.bricks.combine import Add, Concat, Repeat, Residual
 from brickbook.bricks.conv import build_conv_layer
+from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
+from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
+from brickbook.bricks.drop import Dropout, DropPath, build_dropout
 from brickbook.bricks.efficient_conv_bn_eval import (
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
-from brickbook.bricks.norm import ChannelLayerNorm, build_norm_layer, infer_abbr, is_norm
+from brickbook.bricks.layer_scale import LayerScale
+from brickbook.bricks.norm import (
+    GRN,
+    ChannelLayerNorm,
+    ChannelRMSNorm,
+    LayerNorm2d,
+    build_norm_layer,
+    infer_abbr,
+    is_norm,
+)
 from brickbook.bricks.padding import build_padding_layer
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
@@ -26,7 +39,17 @@ from brickbook.bricks.registry import (
     TRANSFORMER_LAYER_SEQUENCE,
     UPSAMPLE_LAYERS,
 )
+from brickbook.bricks.scale import Scale
 from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
+from brickbook.bricks.wrappers import (
+    Conv2d,
+    Conv3d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Linear,
+    MaxPool2d,
+    MaxPool3d,
+)
 
 __all__ = [
     "ACTIVATION_LAYERS",
@@ -34,6 +57,7 @@ __all__ = [
     "CONV_LAYERS",
     "DROPOUT_LAYERS",
     "FEEDFORWARD_NETWORK",
+    "GRN",
     "NORM_LAYERS",
     "PADDING_LAYERS",
     "PLUGIN_LAYERS",
@@ -43,20 +67,39 @@ __all__ = [
     "UPSAMPLE_LAYERS",
     "Add",
     "ChannelLayerNorm",
+    "ChannelRMSNorm",
     "Clamp",
     "Concat",
+    "Conv2d",
+    "Conv2dAdaptivePadding",
+    "Conv3d",
+    "ConvAWS2d",
     "ConvModule",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "ConvWS2d",
+    "DepthwiseSeparableConvModule",
+    "DropPath",
+    "Dropout",
     "HSigmoid",
     "HSwish",
+    "LayerNorm2d",
+    "LayerScale",
+    "Linear",
+    "MaxPool2d",
+    "MaxPool3d",
     "PixelShufflePack",
     "Repeat",
     "Residual",
+    "Scale",
     "Swish",
     "build_activation_layer",
     "build_conv_layer",
+    "build_dropout",
     "build_norm_layer",
     "build_padding_layer",
     "build_upsample_layer",
+    "conv_ws_2d",
     "infer_abbr",
     "is_norm",
     "turn_on_efficient_conv_bn_eval_for_single_model",

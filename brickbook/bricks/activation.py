@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brickbook.arguments import parameters
+from brickbook.bricks.hsigmoid import HSigmoid
+from brickbook.bricks.hswish import HSwish
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
     build_family,
@@ -17,7 +18,7 @@ from brickbook.bricks.registry import (
     find_layer,
     register_rows,
 )
-from brickbook.errors import CheckError
+from brickbook.bricks.swish import Swish
 from brickbook.registry import Config, split_type
 
 __all__ = ["Clamp", "HSigmoid", "HSwish", "Swish", "build_activation_layer"]
@@ -40,64 +41,6 @@ class Clamp(nn.Module):
         return f"min={self.min}, max={self.max}"
 
 
-class HSigmoid(nn.Module):
-    """``(x + bias) / divisor``, clamped to [min_value, max_value].
-
-    The defaults are those of nn.Hardsigmoid and of mmcv since 1.4.4. Raises AssertionError if
-    ``divisor`` is 0. Source: Howard et al. 2019 (MobileNetV3), §5.2.
-    """
-
-    def __init__(
-        self,
-        bias: float = 3.0,
-        divisor: float = 6.0,
-        min_value: float = 0.0,
-        max_value: float = 1.0,
-    ) -> None:
-        super().__init__()
-        if divisor == 0:
-            raise CheckError("divisor", "expected a number other than 0, got 0.")
-        self.bias = bias
-        self.divisor = divisor
-        self.min_value = min_value
-        self.max_value = max_value
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a new tensor of the same shape."""
-        return ((x + self.bias) / self.divisor).clamp(self.min_value, self.max_value)
-
-    def extra_repr(self) -> str:
-        """Return the four numbers."""
-        return (
-            f"bias={self.bias}, divisor={self.divisor}, "
-            f"min_value={self.min_value}, max_value={self.max_value}"
-        )
-
-
-class HSwish(nn.Module):
-    """``x * relu6(x + 3) / 6``; the type ``HSwish`` of a config is torch's own nn.Hardswish.
-
-    ``inplace`` concerns the inner ReLU6; the input is never changed. Source: Howard et al. 2019
-    (MobileNetV3), §5.2.
-    """
-
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.act = nn.ReLU6(inplace)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a new tensor of the same shape."""
-        return x * self.act(x + 3) / 6
-
-
-class Swish(nn.Module):
-    """``x * sigmoid(x)``, as nn.SiLU. Source: Ramachandran et al. 2017, arXiv 1710.05941."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a new tensor of the same shape."""
-        return x * F.sigmoid(x)
-
-
 register_rows(ACTIVATION_LAYERS, {
     "ReLU": nn.ReLU,
     "LeakyReLU": nn.LeakyReLU,
@@ -114,6 +57,25 @@ register_rows(ACTIVATION_LAYERS, {
     "HSigmoid": HSigmoid,
     "HSwish": nn.Hardswish,
     "Swish": Swish,
+    # the rest of torch's, with torch's arguments and defaults
+    "CELU": nn.CELU,
+    "GLU": nn.GLU,
+    "Hardshrink": nn.Hardshrink,
+    "Hardsigmoid": nn.Hardsigmoid,
+    "Hardswish": nn.Hardswish,
+    "Hardtanh": nn.Hardtanh,
+    "LogSigmoid": nn.LogSigmoid,
+    "LogSoftmax": nn.LogSoftmax,
+    "Mish": nn.Mish,
+    "SELU": nn.SELU,
+    "Softmax": nn.Softmax,
+    "Softmax2d": nn.Softmax2d,
+    "Softmin": nn.Softmin,
+    "Softplus": nn.Softplus,
+    "Softshrink": nn.Softshrink,
+    "Softsign": nn.Softsign,
+    "Tanhshrink": nn.Tanhshrink,
+    "Threshold": nn.Threshold,
 })  # fmt: skip
 
 

@@ -6,7 +6,10 @@ from torch import nn
 
 from brickbook.blueprint import MODELS
 from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
+from brickbook.bricks.layer_scale import LayerScale
 from brickbook.bricks.registry import register_rows
+from brickbook.bricks.scale import Scale
 
 __all__ = ["ROWS"]
 
@@ -23,6 +26,15 @@ ROWS: dict[str, type[nn.Module]] = {
     "AdaptiveMaxPool2d": nn.AdaptiveMaxPool2d,
     "Identity": nn.Identity,
     "Embedding": nn.Embedding,
+    "DepthwiseSeparableConvModule": DepthwiseSeparableConvModule,
+    "Scale": Scale,
+    "LayerScale": LayerScale,
+    "AvgPool1d": nn.AvgPool1d,
+    "AvgPool3d": nn.AvgPool3d,
+    "AdaptiveAvgPool1d": nn.AdaptiveAvgPool1d,
+    "AdaptiveAvgPool3d": nn.AdaptiveAvgPool3d,
+    "AdaptiveMaxPool1d": nn.AdaptiveMaxPool1d,
+    "AdaptiveMaxPool3d": nn.AdaptiveMaxPool3d,
 }
 
 register_rows(MODELS, ROWS)

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import nn
 
+from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
+from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d
 from brickbook.bricks.registry import CONV_LAYERS, build_family, register_rows
 from brickbook.registry import Config
 
@@ -18,10 +20,14 @@ register_rows(CONV_LAYERS, {
     "Conv2d": nn.Conv2d,
     "Conv3d": nn.Conv3d,
     "Conv": nn.Conv2d,
+    "Conv2dAdaptivePadding": Conv2dAdaptivePadding,
+    "ConvWS": ConvWS2d,
+    "ConvAWS": ConvAWS2d,
     "deconv": nn.ConvTranspose2d,
     "ConvTranspose2d": nn.ConvTranspose2d,
     "deconv3d": nn.ConvTranspose3d,
     "ConvTranspose3d": nn.ConvTranspose3d,
+    "ConvTranspose1d": nn.ConvTranspose1d,
 })  # fmt: skip
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from itertools import permutations
 from typing import Any, Literal
 
 import torch
@@ -13,12 +11,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from brickbook.bricks.activation import build_inplace
+from brickbook.bricks.conv_module_arguments import STEPS, check, duplicate
 from brickbook.bricks.conv_start import conv_rule
 from brickbook.bricks.efficient_conv_bn_eval import fold, foldable
 from brickbook.bricks.norm import abbreviate, channels_first, infer_abbr, make_norm
 from brickbook.bricks.padded_conv import padded_conv
 from brickbook.bricks.registry import NORM_LAYERS, PLUGIN_LAYERS, find_layer
-from brickbook.errors import BadValueError, CheckError
 from brickbook.init.collect import planned
 from brickbook.init.functions import constant_init, kaiming_init, normal_init
 from brickbook.registry import Config, split_type
@@ -27,8 +25,6 @@ __all__ = ["ConvModule"]
 
 Size = int | tuple[int, ...]
 RELU: Config = {"type": "ReLU"}
-STEPS = ("conv", "norm", "act")
-ORDERS = tuple(permutations(STEPS))
 COPIED = (
     "in_channels", "out_channels", "kernel_size", "stride", "dilation", "transposed",
     "output_padding", "groups",
@@ -159,10 +155,10 @@ class ConvModule(nn.Module):
 
         The convolution: N(0, gain² / fan_out), bias 0. The gain is that of the activation wherever
         the order puts it, since in a chain of such modules it stands between two convolutions; see
-        `brickbook.bricks.conv_start.conv_rule`. A convolution with an ``init_weights`` of its own
-        is left as it is. The norm: weight 1, bias 0.
+        `brickbook.bricks.conv_start.conv_rule`. The norm: weight 1, bias 0. One of them that has
+        an ``init_weights`` of its own is left as it is.
         """
-        if not hasattr(self.conv, "init_weights"):
+        if not starts_itself(self.conv):
             rule = self._conv_rule()
             fill = kaiming_init if rule.pop("type") == "Kaiming" else normal_init
             fill(self.conv, **rule)
@@ -170,15 +166,15 @@ class ConvModule(nn.Module):
                 # the hook computes `weight` from `weight_orig` at every forward
                 with torch.no_grad():
                     self.conv.weight_orig.copy_(self.conv.weight)
-        if self.with_norm:
+        if self.with_norm and not starts_itself(self.norm):
             constant_init(self.norm, 1, bias=0)
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
         """Return the ``init_cfg`` that says what `init_weights` does."""
         rules = []
-        if not hasattr(self.conv, "init_weights"):
+        if not starts_itself(self.conv):
             rules.append({**self._conv_rule(), "override": {"name": "conv"}})
-        if self.norm_name:
+        if self.norm_name and not starts_itself(self.norm):
             rules.append({"type": "Constant", "val": 1, "override": {"name": self.norm_name}})
         return rules
 
@@ -227,22 +223,9 @@ class ConvModule(nn.Module):
         return self
 
 
-def check(conv_cfg: object, norm_cfg: object, act_cfg: object, order: object, bias: object) -> None:
-    """Raise for the arguments that no layer would refuse."""
-    for key, cfg in (("conv_cfg", conv_cfg), ("norm_cfg", norm_cfg), ("act_cfg", act_cfg)):
-        if not (cfg is None or isinstance(cfg, Mapping)):
-            raise CheckError(key, f"expected a dict or None, got {cfg!r}.")
-    if not isinstance(order, tuple) or order not in ORDERS:
-        raise CheckError(
-            "order", f"expected a tuple of 'conv', 'norm' and 'act', each once, got {order!r}."
-        )
-    if isinstance(bias, str) and bias != "auto":
-        raise BadValueError("bias", f"expected True, False or 'auto', got {bias!r}.")
-
-
-def duplicate(cfg: Config | None) -> dict[str, Any] | None:
-    """Return a copy: the default of ``act_cfg`` is one object for all modules."""
-    return None if cfg is None else dict(cfg)
+def starts_itself(layer: object) -> bool:
+    """Whether a layer has an ``init_weights`` of its own."""
+    return hasattr(layer, "init_weights")
 
 
 def is_off(flag: object) -> bool:

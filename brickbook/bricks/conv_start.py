@@ -13,6 +13,8 @@ from brickbook.init.gains import gain_of
 __all__ = ["conv_rule"]
 
 NAMED_GAINS = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SELU: "selu"}
+# What they make of one number depends on others: there is no gain to be had, 1 is taken.
+NOT_ELEMENTWISE = (nn.Softmax, nn.Softmax2d, nn.Softmin, nn.LogSoftmax, nn.GLU)
 PRELU_SLOPE = 0.25  # nn.PReLU's default, for a weight on the meta device
 
 
@@ -30,7 +32,7 @@ def conv_rule(conv: nn.Module, activation: nn.Module | None, feeds_norm: bool) -
         return {**kaiming, "nonlinearity": "leaky_relu", "a": slope}
     if feeds_norm or not isinstance(weight, Tensor):
         return {**kaiming, "nonlinearity": "relu"}
-    if activation is None:
+    if activation is None or isinstance(activation, NOT_ELEMENTWISE):
         return {**kaiming, "nonlinearity": "linear"}
     if type(activation) in NAMED_GAINS:
         return {**kaiming, "nonlinearity": NAMED_GAINS[type(activation)]}

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from brickbook.arguments import parameters
+from brickbook.bricks.grn import GRN
 from brickbook.bricks.registry import (
     NORM_LAYERS,
     build_layer,
@@ -23,7 +24,59 @@ from brickbook.bricks.registry import (
 from brickbook.errors import BadArgumentError, CheckError
 from brickbook.registry import Config, split_type
 
-__all__ = ["ChannelLayerNorm", "build_norm_layer", "infer_abbr", "is_norm"]
+__all__ = [
+    "GRN",
+    "ChannelLayerNorm",
+    "ChannelRMSNorm",
+    "LayerNorm2d",
+    "build_norm_layer",
+    "infer_abbr",
+    "is_norm",
+]
+
+ABBREVIATIONS: tuple[tuple[type[nn.Module], str], ...] = (
+    (_InstanceNorm, "in"),
+    (_BatchNorm, "bn"),
+    (nn.GroupNorm, "gn"),
+    (nn.LayerNorm, "ln"),
+)
+WORDS = {"batch": "bn", "group": "gn", "layer": "ln", "instance": "in"}
+NORMS = (*(base for base, _ in ABBREVIATIONS), nn.RMSNorm, GRN)
+
+
+class ChannelLayerNorm(nn.LayerNorm):
+    """Layer norm over axis 1 of (N, C, ...), each position by itself; keys as in nn.LayerNorm.
+
+    The types ``LN2d`` and ``LayerNorm2d`` of a config. `ConvModule` uses it where a config says LN,
+    since nn.LayerNorm would take the last axis.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise ``input``, shape (N, C, ...); the shape stays."""
+        rows = input.movedim(1, -1)
+        rows = F.layer_norm(rows, self.normalized_shape, self.weight, self.bias, self.eps)
+        return rows.movedim(-1, 1)
+
+
+LayerNorm2d = ChannelLayerNorm
+
+
+class ChannelRMSNorm(nn.RMSNorm):
+    """RMS norm over axis 1 of (N, C, ...), each position by itself; keys as in nn.RMSNorm.
+
+    The type ``RMSNorm2d`` of a config. `ConvModule` uses it where a config says RMSNorm. Source:
+    Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x``, shape (N, C, ...); the shape stays."""
+        rows = x.movedim(1, -1)
+        rows = F.rms_norm(rows, self.normalized_shape, self.weight, self.eps)
+        return rows.movedim(-1, 1)
+
+
+# Where nn.LayerNorm and nn.RMSNorm take the last axis, these take that of the channels.
+OVER_CHANNELS = ((nn.LayerNorm, ChannelLayerNorm), (nn.RMSNorm, ChannelRMSNorm))
 
 register_rows(NORM_LAYERS, {
     "BN": nn.BatchNorm2d,
@@ -37,29 +90,12 @@ register_rows(NORM_LAYERS, {
     "IN1d": nn.InstanceNorm1d,
     "IN2d": nn.InstanceNorm2d,
     "IN3d": nn.InstanceNorm3d,
+    "LN2d": ChannelLayerNorm,
+    "LayerNorm2d": ChannelLayerNorm,
+    "RMSNorm": nn.RMSNorm,
+    "RMSNorm2d": ChannelRMSNorm,
+    "GRN": GRN,
 })  # fmt: skip
-
-ABBREVIATIONS: tuple[tuple[type[nn.Module], str], ...] = (
-    (_InstanceNorm, "in"),
-    (_BatchNorm, "bn"),
-    (nn.GroupNorm, "gn"),
-    (nn.LayerNorm, "ln"),
-)
-WORDS = {"batch": "bn", "group": "gn", "layer": "ln", "instance": "in"}
-NORMS = tuple(base for base, _ in ABBREVIATIONS)
-
-
-class ChannelLayerNorm(nn.LayerNorm):
-    """Layer norm over axis 1 of (N, C, ...), each position by itself; keys as in nn.LayerNorm.
-
-    `ConvModule` uses it where a config says LN, since nn.LayerNorm would take the last axis.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``input``, shape (N, C, ...); the shape stays."""
-        rows = input.movedim(1, -1)
-        rows = F.layer_norm(rows, self.normalized_shape, self.weight, self.bias, self.eps)
-        return rows.movedim(-1, 1)
 
 
 def infer_abbr(class_type: type) -> str:
@@ -134,14 +170,20 @@ def is_kind(make: Callable[..., Any], base: type) -> bool:
 
 
 def channels_first(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Put ChannelLayerNorm in the place of nn.LayerNorm itself, also under a partial."""
-    if isinstance(make, partial) and make.func is nn.LayerNorm:
-        return partial(ChannelLayerNorm, *make.args, **make.keywords)
-    return ChannelLayerNorm if make is nn.LayerNorm else make
+    """Put a norm over the channels in the place of torch's over the last axis.
+
+    That is nn.LayerNorm itself or nn.RMSNorm itself, also under a partial.
+    """
+    for last, own in OVER_CHANNELS:
+        if isinstance(make, partial) and make.func is last:
+            return partial(own, *make.args, **make.keywords)
+        if make is last:
+            return own
+    return make
 
 
 def is_norm(layer: object, exclude: type | tuple[type, ...] | None = None) -> bool:
-    """True for batch, instance, group and layer norms that are no instance of ``exclude``.
+    """True for batch, instance, group, layer and RMS norms and GRN, but for those of ``exclude``.
 
     Raises TypeError if ``exclude`` is neither a class nor a tuple of classes.
     """

@@ -71,11 +71,12 @@ BUILDERS: tuple[tuple[Registry, str], ...] = (
 
 
 COMPILED = "It is one of mmcv's compiled operators, which brickbook does not have."
-LATER = "It is a layer of mmcv that this version of brickbook does not have yet."
 # A near name would be another layer: no guess for what mmcv's users may well have in a config.
-NOT_HERE = dict.fromkeys(("DCN", "DCNv2", "SAC", "carafe", "MMSyncBN"), COMPILED) | dict.fromkeys(
-    ("ConvWS", "ConvAWS", "Conv2dAdaptivePadding"), LATER
-)
+NOT_HERE = dict.fromkeys((
+    "CrissCrossAttention", "DCN", "DCNv2", "MMSyncBN", "MultiScaleDeformableAttention", "SAC",
+    "SparseConv2d", "SparseConv3d", "SparseInverseConv2d", "SparseInverseConv3d", "SubMConv2d",
+    "SubMConv3d", "carafe",
+), COMPILED)  # fmt: skip
 
 
 def register_rows(registry: Registry, rows: Mapping[str, Callable[..., Any]]) -> None:

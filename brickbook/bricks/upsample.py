@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -60,15 +61,23 @@ class PixelShufflePack(nn.Module):
         return F.pixel_shuffle(self.upsample_conv(x), self.scale_factor)
 
 
-# A partial, so that the mode is not lost where the row is called without build_upsample_layer.
-BILINEAR = partial(nn.Upsample, mode="bilinear")
+# Partials, so that the mode is not lost where a row is called without build_upsample_layer.
+INTERPOLATIONS: dict[str, Callable[..., nn.Module]] = {
+    "nearest": nn.Upsample,
+    **{
+        mode: partial(nn.Upsample, mode=mode)
+        for mode in ("bilinear", "linear", "trilinear", "bicubic", "area", "nearest-exact")
+    },
+}
+WITH_CORNERS = ("linear", "bilinear", "bicubic", "trilinear")
 
 register_rows(UPSAMPLE_LAYERS, {
-    "nearest": nn.Upsample,
-    "bilinear": BILINEAR,
+    "nearest": INTERPOLATIONS["nearest"],
+    "bilinear": INTERPOLATIONS["bilinear"],
+    "pixel_shuffle": PixelShufflePack,
     "deconv": nn.ConvTranspose2d,
     "deconv3d": nn.ConvTranspose3d,
-    "pixel_shuffle": PixelShufflePack,
+    **INTERPOLATIONS,
 })  # fmt: skip
 
 
@@ -76,16 +85,19 @@ def build_upsample_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
     """Build an upsampling layer: the config's keys join the arguments of the call.
 
     A name under which nn.Upsample is registered is also its ``mode``; ``type=nn.Upsample`` leaves
-    the mode to the config. Raises TypeError if ``cfg`` is no dict or for a bad argument,
-    KeyError if ``type`` is missing or unknown, ValueError for a mode that differs from the name.
+    the mode to the config. By the input: ``linear`` is for (N, C, L), ``bilinear`` and ``bicubic``
+    for (N, C, H, W), ``trilinear`` for (N, C, D, H, W), ``nearest``, ``nearest-exact`` and ``area``
+    for all three. Raises TypeError if ``cfg`` is no dict or for a bad argument, KeyError if
+    ``type`` is missing or unknown, ValueError for a mode that differs from the name and for
+    ``align_corners`` with a mode that has none.
 
     >>> build_upsample_layer(dict(type="bilinear", scale_factor=2))
     Upsample(scale_factor=2.0, mode='bilinear')
     """
     kind, own = split_type(cfg, "upsample_cfg")
     make = find_layer(kind, UPSAMPLE_LAYERS, "upsample_cfg")
-    if isinstance(kind, str) and make in (nn.Upsample, BILINEAR):
-        name = kind.rpartition(".")[2]
+    name = kind.rpartition(".")[2] if isinstance(kind, str) else ""
+    if name and (make is nn.Upsample or make is INTERPOLATIONS.get(name)):
         mode = own.setdefault("mode", name)
         if mode != name:
             raise BadValueError(
@@ -94,4 +106,17 @@ def build_upsample_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
                 "Leave mode out, or use type=nn.Upsample.",
             )
         make = nn.Upsample
+    if make is nn.Upsample:
+        check_corners({**kwargs, **own})
     return build_layer(make, args, kwargs, own, "upsample_cfg")
+
+
+def check_corners(arguments: Config) -> None:
+    """Raise where nn.Upsample would only do so when it is called."""
+    mode, corners = arguments.get("mode", "nearest"), arguments.get("align_corners")
+    if corners is not None and mode not in WITH_CORNERS:
+        raise BadValueError(
+            "upsample_cfg.align_corners",
+            f"{mode} has no such choice, got {corners!r}.",
+            f"It is for {', '.join(WITH_CORNERS)}.",
+        )

@@ -4,23 +4,26 @@ from functools import partial
 
 import pytest
 import torch
+from bricks_support import (
+    CONVS,
+    EXTRA,
+    FAMILIES,
+    INTERPOLATED,
+    ROWS_OF_ALL,
+    UPSAMPLES,
+    config_of,
+    input_for,
+)  # fmt: skip
 from torch import nn
 
 from brickbook.blueprint import MODELS, Blueprint
 from brickbook.bricks import (
-    ACTIVATION_LAYERS,
-    CONV_LAYERS,
-    NORM_LAYERS,
-    PADDING_LAYERS,
     PLUGIN_LAYERS,
     UPSAMPLE_LAYERS,
-    Clamp,
     ConvModule,
-    HSigmoid,
-    PixelShufflePack,
-    Swish,
     build_activation_layer,
     build_conv_layer,
+    build_dropout,
     build_norm_layer,
     build_padding_layer,
     build_upsample_layer,
@@ -28,64 +31,6 @@ from brickbook.bricks import (
 from brickbook.bricks.catalogue import ROWS
 from brickbook.errors import ConfigError
 from brickbook.registry import Registry
-
-# What the registries must hold, in the order of registration.
-CONVS = {
-    "Conv1d": nn.Conv1d, "Conv2d": nn.Conv2d, "Conv3d": nn.Conv3d, "Conv": nn.Conv2d,
-    "deconv": nn.ConvTranspose2d, "ConvTranspose2d": nn.ConvTranspose2d,
-    "deconv3d": nn.ConvTranspose3d, "ConvTranspose3d": nn.ConvTranspose3d,
-}  # fmt: skip
-NORMS = {
-    "BN": nn.BatchNorm2d, "BN1d": nn.BatchNorm1d, "BN2d": nn.BatchNorm2d, "BN3d": nn.BatchNorm3d,
-    "SyncBN": nn.SyncBatchNorm, "GN": nn.GroupNorm, "LN": nn.LayerNorm, "IN": nn.InstanceNorm2d,
-    "IN1d": nn.InstanceNorm1d, "IN2d": nn.InstanceNorm2d, "IN3d": nn.InstanceNorm3d,
-}  # fmt: skip
-ACTIVATIONS = {
-    "ReLU": nn.ReLU, "LeakyReLU": nn.LeakyReLU, "PReLU": nn.PReLU, "RReLU": nn.RReLU,
-    "ReLU6": nn.ReLU6, "ELU": nn.ELU, "Sigmoid": nn.Sigmoid, "Tanh": nn.Tanh, "SiLU": nn.SiLU,
-    "Clamp": Clamp, "Clip": Clamp, "GELU": nn.GELU, "HSigmoid": HSigmoid, "HSwish": nn.Hardswish,
-    "Swish": Swish,
-}  # fmt: skip
-PADDINGS = {"zero": nn.ZeroPad2d, "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d}
-UPSAMPLES = {
-    "nearest": nn.Upsample, "bilinear": nn.Upsample, "deconv": nn.ConvTranspose2d,
-    "deconv3d": nn.ConvTranspose3d, "pixel_shuffle": PixelShufflePack,
-}  # fmt: skip
-CONV_ARGS = dict(in_channels=16, out_channels=8, kernel_size=3)
-EXTRA = {
-    "GN": dict(num_groups=2),
-    "nearest": dict(scale_factor=2),
-    "bilinear": dict(scale_factor=2),
-    "deconv": dict(**CONV_ARGS),
-    "deconv3d": dict(**CONV_ARGS),
-    "pixel_shuffle": dict(in_channels=16, out_channels=8, scale_factor=2, upsample_kernel=3),
-}
-
-
-def build_norm(cfg):
-    return build_norm_layer(cfg, 16)[1]
-
-
-def build_conv(cfg):
-    return build_conv_layer(cfg, **({} if "in_channels" in cfg else CONV_ARGS))
-
-
-FAMILIES = {
-    "conv": (CONV_LAYERS, CONVS, build_conv),
-    "norm": (NORM_LAYERS, NORMS, build_norm),
-    "activation": (ACTIVATION_LAYERS, ACTIVATIONS, build_activation_layer),
-    "padding": (PADDING_LAYERS, PADDINGS, partial(build_padding_layer, padding=2)),
-    "upsample": (UPSAMPLE_LAYERS, UPSAMPLES, build_upsample_layer),
-}
-ROWS_OF_ALL = [(family, name) for family, (_, rows, _) in FAMILIES.items() for name in rows]
-
-
-def input_for(layer):
-    """A tensor the layer takes: 16 channels, as many axes as its class name says."""
-    axes = next((int(digit) for digit in "13" if f"{digit}d" in type(layer).__name__), 2)
-    if isinstance(layer, nn.LayerNorm):
-        return torch.rand(2, 6, 16)
-    return torch.rand(2, 16, *[6] * axes)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -98,13 +43,12 @@ def test_a_family_holds_exactly_its_rows(family):
 @pytest.mark.parametrize(("family", "name"), ROWS_OF_ALL)
 def test_every_row_is_built(family, name):
     _, rows, build = FAMILIES[family]
-    cfg = {"type": name, **EXTRA.get(name, {})}
+    cfg = config_of(name)
     before = dict(cfg)
     layer = build(cfg)
     assert type(layer) is rows[name]
     assert cfg == before
-    x = input_for(layer)
-    assert layer(x).shape[0] == 2
+    assert layer(input_for(family, name)).shape[0] == 2
     twin = build(cfg)
     twin.load_state_dict(layer.state_dict())
     assert all(
@@ -131,8 +75,8 @@ def test_a_row_of_models_is_what_its_builder_makes(name):
 def test_a_type_may_be_a_class_or_a_partial(family, name):
     _, rows, build = FAMILIES[family]
     kwargs = EXTRA.get(name, {})
-    if name == "bilinear":  # a class leaves the mode to the config
-        kwargs = {**kwargs, "mode": "bilinear"}
+    if name in INTERPOLATED:  # a class leaves the mode to the config
+        kwargs = {**kwargs, "mode": name}
     by_name = build({"type": name, **EXTRA.get(name, {})})
     assert repr(build({"type": rows[name], **kwargs})) == repr(by_name)
     assert repr(build({"type": partial(rows[name], **kwargs)})) == repr(by_name)
@@ -223,9 +167,11 @@ MESSAGES = [
     (lambda: build_norm_layer(dict(type="BNN"), 8), KeyError,
      "norm_cfg.type: BNN is not in the norm layer registry. Did you mean 'BN'?"),
     (lambda: build_activation_layer(dict(type="softmax")), KeyError,
-     "act_cfg.type: softmax is not in the activation layer registry. "
-     "Known: Clamp, Clip, ELU, GELU, HSigmoid, HSwish, LeakyReLU, PReLU, RReLU, ReLU, ReLU6, SiLU, "
-     "and 3 more."),
+     "act_cfg.type: softmax is not in the activation layer registry. Did you mean 'Softmax'?"),
+    (lambda: build_activation_layer(dict(type="gelu")), KeyError,
+     "act_cfg.type: gelu is not in the activation layer registry. Did you mean 'GELU'?"),
+    (lambda: build_activation_layer(dict(type="Threshold", value=1)), TypeError,
+     "act_cfg: Threshold also needs threshold."),
     (lambda: build_padding_layer(dict(type="reflection"), 2), KeyError,
      "padding_cfg.type: reflection is not in the padding layer registry. Did you mean 'reflect'?"),
     (lambda: build_upsample_layer(dict(type="biliner")), KeyError,
@@ -250,7 +196,7 @@ MESSAGES = [
      "ConvModule is a plugin layer: use build_plugin_layer."),
     (lambda: build_norm_layer(dict(type="conv.Nope"), 8), KeyError,
      "norm_cfg.type: conv.Nope is not in the norm layer registry. "
-     "Known: BN, BN1d, BN2d, BN3d, GN, IN, IN1d, IN2d, IN3d, LN, SyncBN."),
+     "Known: BN, BN1d, BN2d, BN3d, GN, GRN, IN, IN1d, IN2d, IN3d, LN, LN2d, and 4 more."),
     (lambda: build_norm_layer(dict(type=7), 8), TypeError,
      "norm_cfg.type: type must be a str or valid type, but got <class 'int'>."),
     (lambda: build_conv_layer(dict(type="Conv2d", padding=1), 3, 8, 2, padding=0), TypeError,
@@ -293,6 +239,46 @@ MESSAGES = [
     (lambda: build_upsample_layer(dict(type="nearest", mode="bicubic")), ValueError,
      "upsample_cfg.mode: the type nearest fixes the mode, got 'bicubic'. "
      "Leave mode out, or use type=nn.Upsample."),
+    (lambda: build_upsample_layer(dict(type="nearest", align_corners=True)), ValueError,
+     "upsample_cfg.align_corners: nearest has no such choice, got True. "
+     "It is for linear, bilinear, bicubic, trilinear."),
+    (lambda: build_upsample_layer(dict(type="area"), align_corners=False), ValueError,
+     "upsample_cfg.align_corners: area has no such choice, got False. "
+     "It is for linear, bilinear, bicubic, trilinear."),
+    (lambda: build_padding_layer(dict(type="constant3d"), 2), TypeError,
+     "padding_cfg: ConstantPad3d also needs value."),
+    (lambda: build_padding_layer(dict(type="Reflect3D"), 2), KeyError,
+     "padding_cfg.type: Reflect3D is not in the padding layer registry. "
+     "Did you mean 'reflect3d'?"),
+    (lambda: build_conv_layer(dict(type="DCNv2"), 3, 8, 2), KeyError,
+     "conv_cfg.type: DCNv2 is not in the conv layer registry. "
+     "It is one of mmcv's compiled operators, which brickbook does not have."),
+    (lambda: build_conv_layer(dict(type="ConvWS"), 4, 8, 1, groups=4), ValueError,
+     "kernel_size: ConvWS2d needs two weights or more for an output channel, got one "
+     "(in_channels=4, groups=4, kernel_size=(1, 1))."),
+    (lambda: build_dropout("Dropout"), TypeError,
+     "dropout_cfg: cfg must be a dict, but got <class 'str'>."),
+    (lambda: build_dropout(dict(drop_prob=0.1)), KeyError,
+     'dropout_cfg: the cfg dict must contain the key "type", but got {\'drop_prob\': 0.1}.'),
+    (lambda: build_dropout(dict(type="Dropout"), [1]), TypeError,
+     "default_args: default_args must be a dict or None, but got <class 'list'>."),
+    (lambda: build_dropout(dict(type="dropPath")), KeyError,
+     "dropout_cfg.type: dropPath is not in the drop out layers registry. "
+     "Did you mean 'DropPath'?"),
+    (lambda: build_dropout(dict(type="ReLU")), KeyError,
+     "dropout_cfg.type: ReLU is not in the drop out layers registry. "
+     "ReLU is an activation layer: use build_activation_layer."),
+    (lambda: build_activation_layer(dict(type="DropPath")), KeyError,
+     "act_cfg.type: DropPath is not in the activation layer registry. "
+     "DropPath is a dropout layer: use build_dropout."),
+    (lambda: build_dropout(dict(type="Dropout", p=0.1)), TypeError,
+     "dropout_cfg.p: Dropout has no such argument. Known: drop_prob, inplace."),
+    (lambda: build_dropout(dict(type="DropPath", drop_prob=1.5)), ValueError,
+     "dropout_cfg.drop_prob: expected a number from 0 to 1, got 1.5."),
+    (lambda: build_dropout(dict(type="Dropout", drop_prob=-0.5)), ValueError,
+     "dropout_cfg.drop_prob: expected a number from 0 to 1, got -0.5."),
+    (lambda: build_dropout(dict(type="Dropout", drop_prob="0.5")), TypeError,
+     "dropout_cfg.drop_prob: expected float, got '0.5' (str)."),
     (lambda: build_upsample_layer(dict(type="bilinear", scale=2)), TypeError,
      "upsample_cfg.scale: Upsample has no such argument. "
      "Known: align_corners, mode, recompute_scale_factor, scale_factor, size."),
@@ -309,9 +295,10 @@ def test_messages(build, builtin, message):
 
 def test_models_hold_what_a_builder_of_models_needs():
     assert {name: MODELS.get(name) for name in ROWS} == ROWS
-    assert set(ROWS) == {
-        "ConvModule", "Linear", "Flatten", "Dropout", "MaxPool1d", "MaxPool2d", "MaxPool3d",
-        "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Identity", "Embedding",
+    assert set(ROWS) >= {
+        "ConvModule", "DepthwiseSeparableConvModule", "Linear", "Flatten", "Dropout", "MaxPool1d",
+        "MaxPool2d", "MaxPool3d", "AvgPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Identity",
+        "Embedding", "Scale", "LayerScale",
     }  # fmt: skip
     assert MODELS.get("ConvModule") is PLUGIN_LAYERS.get("ConvModule") is ConvModule
     assert ConvModule._abbr_ == "conv_block"

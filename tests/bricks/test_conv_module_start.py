@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from bricks_support import ACTIVATIONS, config_of
 from torch import nn
 
-from brickbook.bricks import ACTIVATION_LAYERS, CONV_LAYERS, ConvModule
+from brickbook.bricks import CONV_LAYERS, ConvModule
 from brickbook.init import initialize
 from brickbook.init.gains import gain_of
 
@@ -57,10 +58,13 @@ SLOPES = {"LeakyReLU": 0.01, "PReLU": 0.25, "RReLU": (1 / 8 + 1 / 3) / 2}
 FIXED = {"ReLU": math.sqrt(2), "Tanh": 5 / 3, "Sigmoid": 1.0}
 
 
-@pytest.mark.parametrize("name", list(ACTIVATION_LAYERS.module_dict))
+NO_GAIN = ("GLU", "LogSoftmax", "Softmax", "Softmax2d", "Softmin")  # not elementwise
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_gain_is_the_activations(name):
-    module = ConvModule(64, 128, 3, act_cfg=dict(type=name))
-    expected = FIXED.get(name) or gain_of(module.activate)
+    module = ConvModule(64, 128, 3, act_cfg=config_of(name))
+    expected = 1 if name in NO_GAIN else FIXED.get(name) or gain_of(module.activate)
     if name in SLOPES:
         expected = math.sqrt(2 / (1 + SLOPES[name] ** 2))
     std = expected / math.sqrt(128 * 9)
@@ -86,9 +90,9 @@ def test_the_gain_of_an_order(kwargs, gain):
 
 
 @pytest.mark.parametrize("norm_cfg", [None, BN, dict(type="GN", num_groups=2)])
-@pytest.mark.parametrize("name", [None, *ACTIVATION_LAYERS.module_dict])
+@pytest.mark.parametrize("name", [None, *ACTIVATIONS])
 def test_the_default_init_cfg_says_what_init_weights_does(name, norm_cfg):
-    module = ConvModule(4, 8, 3, norm_cfg=norm_cfg, act_cfg=name and dict(type=name))
+    module = ConvModule(4, 8, 3, norm_cfg=norm_cfg, act_cfg=name and config_of(name))
     before = torch.get_rng_state()
     init_cfg = module.default_init_cfg()
     assert torch.equal(torch.get_rng_state(), before)
@@ -123,3 +127,15 @@ def test_a_convolution_that_starts_itself():
     module = ConvModule(3, 8, 2, conv_cfg=dict(type=ZeroConv), norm_cfg=BN)
     assert module.conv.weight.abs().max() == 0
     assert [rule["override"]["name"] for rule in module.default_init_cfg()] == ["bn"]
+
+
+def test_a_norm_that_starts_itself():
+    module = ConvModule(3, 8, 2, norm_cfg=dict(type="GRN"))
+    assert module.norm_name == "grn"
+    assert module.grn.gamma.abs().max() == 0 and module.grn.beta.abs().max() == 0
+    assert [rule["override"]["name"] for rule in module.default_init_cfg()] == ["conv"]
+    nn.init.ones_(module.grn.gamma)
+    module.init_weights()
+    assert module.grn.gamma.eq(1).all()  # it is the norm's own affair
+    initialize(module, dict(type="Constant", val=2, layer="GRN:gamma"))
+    assert module.grn.gamma.eq(2).all()

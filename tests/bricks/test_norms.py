@@ -7,7 +7,14 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from brickbook.bricks import ChannelLayerNorm, build_norm_layer, infer_abbr, is_norm
+from brickbook.bricks import (
+    GRN,
+    ChannelLayerNorm,
+    ChannelRMSNorm,
+    build_norm_layer,
+    infer_abbr,
+    is_norm,
+)
 from brickbook.errors import ConfigError
 
 ABBREVIATED = {
@@ -97,6 +104,7 @@ NORMS = [
     nn.BatchNorm1d(4), nn.BatchNorm2d(4), nn.BatchNorm3d(4), nn.InstanceNorm1d(4),
     nn.InstanceNorm2d(4), nn.InstanceNorm3d(4), nn.LayerNorm(4), nn.GroupNorm(2, 4),
     named("Sub", nn.BatchNorm2d)(4), nn.SyncBatchNorm(4), ChannelLayerNorm(4),
+    nn.RMSNorm(4), ChannelRMSNorm(4), GRN(4),
 ]  # fmt: skip
 
 
@@ -109,7 +117,7 @@ def test_is_norm(layer):
     assert is_norm(layer, exclude=_BatchNorm) is not isinstance(layer, _BatchNorm)
 
 
-@pytest.mark.parametrize("other", [nn.Conv2d(3, 4, 3), nn.RMSNorm(4), "BN"])
+@pytest.mark.parametrize("other", [nn.Conv2d(3, 4, 3), nn.Dropout(), "BN"])
 def test_is_no_norm(other):
     assert not is_norm(other)
 

@@ -57,12 +57,10 @@ def test_a_class_leaves_the_mode_alone():
 
 def test_a_users_name_for_upsample_is_its_mode():
     try:
-        UPSAMPLE_LAYERS.register_module(name="trilinear", module=nn.Upsample)
-        layer = build_upsample_layer(dict(type="trilinear", scale_factor=2))
-        assert layer.mode == "trilinear"
-        assert layer(torch.rand(1, 2, 3, 3, 3)).shape == (1, 2, 6, 6, 6)
+        UPSAMPLE_LAYERS.register_module(name="lanczos", module=nn.Upsample)
+        assert build_upsample_layer(dict(type="lanczos", scale_factor=2)).mode == "lanczos"
     finally:
-        del UPSAMPLE_LAYERS.module_dict["trilinear"]
+        del UPSAMPLE_LAYERS.module_dict["lanczos"]
 
 
 @pytest.mark.parametrize(

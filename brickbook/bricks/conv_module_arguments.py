@@ -1,0 +1,33 @@
+"""What a ConvModule's arguments must be, where no layer in it would refuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import Any
+
+from brickbook.errors import BadValueError, CheckError
+from brickbook.registry import Config
+
+__all__ = ["STEPS", "check", "duplicate"]
+
+STEPS = ("conv", "norm", "act")
+ORDERS = tuple(permutations(STEPS))
+
+
+def check(conv_cfg: object, norm_cfg: object, act_cfg: object, order: object, bias: object) -> None:
+    """Raise for the arguments that no layer would refuse."""
+    for key, cfg in (("conv_cfg", conv_cfg), ("norm_cfg", norm_cfg), ("act_cfg", act_cfg)):
+        if not (cfg is None or isinstance(cfg, Mapping)):
+            raise CheckError(key, f"expected a dict or None, got {cfg!r}.")
+    if not isinstance(order, tuple) or order not in ORDERS:
+        raise CheckError(
+            "order", f"expected a tuple of 'conv', 'norm' and 'act', each once, got {order!r}."
+        )
+    if isinstance(bias, str) and bias != "auto":
+        raise BadValueError("bias", f"expected True, False or 'auto', got {bias!r}.")
+
+
+def duplicate(cfg: Config | None) -> dict[str, Any] | None:
+    """Return a copy: the default of ``act_cfg`` is one object for all modules."""
+    return None if cfg is None else dict(cfg)
