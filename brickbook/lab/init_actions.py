@@ -13,6 +13,7 @@ from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.initplan import InitPlan
 from brickbook.init.report import InitReport
 from brickbook.lab.init_bar import Bar
+from brickbook.lab.init_diagnosis import Diagnosis
 from brickbook.lab.init_forecast import Forecast
 from brickbook.lab.init_progress import Counting
 from brickbook.lab.init_rules import RuleList
@@ -36,6 +37,7 @@ class InitActions(Panel):
     bar: Bar
     forecast: Forecast
     counting: Counting
+    diagnosis: Diagnosis
     variants: Variants
 
     def warnings(self, todo: InitPlan) -> list[str]:
@@ -52,6 +54,7 @@ class InitActions(Panel):
         Raises the ConfigError that is shown at its field, with no parameter changed, if the rules
         cannot be used; ValueError if the name means another model now.
         """
+        self.diagnosis.stop()  # it may hold the models' lock for a minute
         with PANEL_LOCK, MODEL_LOCK:
             self.rules.forgive()
             for path, text in self.rules.errors.items():
@@ -94,15 +97,17 @@ class InitActions(Panel):
 
         Raises ValueError, with nothing begun, if the name means another model now.
         """
+        self.diagnosis.stop()
         with PANEL_LOCK, MODEL_LOCK:
-            self.check_name()
             busy = self.counting.worker.busy
-            self.counting.worker.cancel()
             try:
+                self.check_name()
+                self.counting.worker.cancel()
                 yield
             except BaseException:
                 if busy:
                     self.counting.begin()
+                self.diagnosis.resume()
                 raise
             self.variants.again()
             self.show_weights()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,8 @@ class InitLab(InitActions):
     torch's generator. Old weights are kept for Undo up to ``undo_budget`` bytes. Once ``name`` is
     another model in ``namespace``, the user's variables, nothing is written any more. Of a model
     with more than ``exact_up_to`` values a sample is shown until all are counted. ``batch`` is what
-    rules that need data run the model on, as in `initialize`.
+    rules that need data run the model on, as in `initialize`; the diagnosis runs it too, else what
+    is given there, at first N(0, 1) numbers of ``input_shape`` (without the batch size).
 
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
     ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
@@ -69,6 +70,7 @@ class InitLab(InitActions):
         undo_budget: int = UNDO_BUDGET,
         exact_up_to: int = EXACT_UP_TO,
         batch: object = None,
+        input_shape: Sequence[int] | None = None,
         namespace: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
@@ -85,7 +87,7 @@ class InitLab(InitActions):
         self.forecast = Forecast()
         self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python)
         self.counting = Counting(self.session, self.show_weights)
-        self.diagnosis = Diagnosis(model, depth_svg)
+        self.diagnosis = Diagnosis(model, depth_svg, self.namespace, input_shape)
         self.variants = Variants(self.rules, self.session.imagine, self.show_weights)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
@@ -205,6 +207,7 @@ class InitLab(InitActions):
         if hasattr(self, "counting"):  # also called for a panel that could not be made
             self.session.forget()
             self.counting.close()
+            self.diagnosis.stop()
         super().close()
 
     def __repr__(self) -> str:

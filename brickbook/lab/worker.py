@@ -83,6 +83,8 @@ class Worker:
         self.stop.set()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until the task has ended."""
-        if self.thread is not None and self.thread is not threading.current_thread():
-            self.thread.join(seconds)
+        """Wait until the task has ended, and those that its end has started."""
+        met = None
+        while self.thread not in (met, None, threading.current_thread()):
+            met = self.thread
+            met.join(seconds)

@@ -15,7 +15,9 @@ from brickbook.init.targets import DTYPES
 from brickbook.init.walking import plain_module_name
 from brickbook.measure.tracing import Shape, checked
 
-__all__ = ["Batch", "batch_for", "each_tensor", "with_tensors"]
+__all__ = [
+    "Batch", "batch_for", "each_tensor", "first_layer", "fitting", "is_batch", "with_tensors",
+]  # fmt: skip
 
 EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
 
@@ -124,6 +126,16 @@ def fitting(first: nn.Module | None) -> Shape | None:
     if isinstance(first, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         return (16, first.in_channels, *(64 for _ in first.kernel_size))
     return None
+
+
+def is_batch(value: Any) -> bool:
+    """Whether a variable may be meant as a batch: a tensor, or a list, tuple or dict with some.
+
+    >>> is_batch(torch.ones(2, 3)), is_batch({"x": torch.ones(2)}), is_batch([1, 2])
+    (True, True, False)
+    """
+    plain = isinstance(value, Tensor) and not isinstance(value, nn.Parameter)
+    return plain or (type(value) in (list, tuple, dict) and bool(each_tensor(value)))
 
 
 def each_tensor(value: Any) -> list[Tensor]:

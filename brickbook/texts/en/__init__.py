@@ -10,10 +10,11 @@ from brickbook.texts.en.builder import BUILDER
 from brickbook.texts.en.found import FOUND
 from brickbook.texts.en.grid import GRID
 from brickbook.texts.en.init_lab import INIT_LAB
+from brickbook.texts.en.live import LIVE
 from brickbook.texts.en.rules import RULES
 
 __all__ = ["ENGLISH"]
 
 ENGLISH: Mapping[str, str] = MappingProxyType(
-    {**GRID, **BUILDER, **INIT_LAB, **RULES, **FOUND, **ABOUT}
+    {**GRID, **BUILDER, **INIT_LAB, **RULES, **LIVE, **FOUND, **ABOUT}
 )

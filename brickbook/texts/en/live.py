@@ -1,0 +1,19 @@
+"""What a live panel says of work in the background, of other people's changes, and of files."""
+
+from __future__ import annotations
+
+__all__ = ["LIVE"]
+
+LIVE: dict[str, str] = {
+    # Looking at the weights, and running a batch.
+    "live.looking": "Diagnosis: looking …",
+    "live.look": "Looking at all weights …",
+    "live.look_stopped": "Stopped: not all weights were looked at.",
+    "live.running": "Running the batch forward and back …",
+    "live.stopped": "Stopped: nothing is known of this batch.",
+    "live.stop_tip": "Stop after the layer that runs now; the model is left as it is",
+    "live.input_tip": "The shape of a batch of N(0, 1) numbers, batch size first; "
+    "or the name of a variable that holds a batch",
+    "live.given": "given: {shapes}",
+    "live.failed": "{error} (kept in last_error)",
+}
