@@ -182,9 +182,7 @@ def test_a_default_of_an_outer_module_wins_over_those_of_what_it_built():
             return [dict(type="Constant", val=2, override=dict(name="own"))]
 
     model = Sequential(Outer())
-    assert {row.name: row.law.mean for row in plan(model) if row.name.endswith("weight")} == {
-        "0.own.weight": 2,
-        "0.free.weight": 1,
-    }
+    weights = {name: row.law.mean for name, row in plan(model).items() if name.endswith("weight")}
+    assert weights == {"0.own.weight": 2, "0.free.weight": 1}
     model.init_cfg = dict(type="Constant", val=3, layer="Linear")
-    assert {row.law.mean for row in plan(model) if row.name.endswith("weight")} == {3}
+    assert {row.law.mean for name, row in plan(model).items() if name.endswith("weight")} == {3}
