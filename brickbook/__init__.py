@@ -11,6 +11,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from brickbook.backbones import (
+    VGG,
+    AlexNet,
+    BasicBlock,
+    Bottleneck,
+    ResNet,
+    make_res_layer,
+    make_vgg_layer,
+)
 from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg, takes_bricks
 from brickbook.bricks import (
     ACTIVATION_LAYERS,
@@ -134,10 +143,14 @@ __all__ = [
     "TRANSFORMER_LAYER",
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
+    "VGG",
     "Add",
+    "AlexNet",
     "BaseInit",
     "BaseModule",
+    "BasicBlock",
     "Blueprint",
+    "Bottleneck",
     "Caffe2XavierInit",
     "ChannelLayerNorm",
     "Clamp",
@@ -175,6 +188,7 @@ __all__ = [
     "PretrainedInit",
     "Registry",
     "Repeat",
+    "ResNet",
     "Residual",
     "Scale",
     "Sequential",
@@ -211,6 +225,8 @@ __all__ = [
     "load_ipython_extension",
     "load_state_dict",
     "lsuv",
+    "make_res_layer",
+    "make_vgg_layer",
     "materialize",
     "mup_learning_rates",
     "normal_init",
@@ -234,10 +250,9 @@ def load_ipython_extension(ipython: Any) -> None:
 
 # Public names of mmcv.cnn and mmcv.runner that this version does not have.
 LATER = frozenset((
-    "AlexNet", "CheckpointLoader", "ContextBlock", "GeneralizedAttention", "NonLocal1d",
-    "NonLocal2d", "NonLocal3d", "ResNet", "VGG", "auto_fp16", "build_plugin_layer", "force_fp32",
-    "fuse_conv_bn", "get_model_complexity_info", "make_res_layer", "make_vgg_layer",
-    "revert_sync_batchnorm", "save_checkpoint", "update_init_info",
+    "CheckpointLoader", "ContextBlock", "GeneralizedAttention", "NonLocal1d", "NonLocal2d",
+    "NonLocal3d", "auto_fp16", "build_plugin_layer", "force_fp32", "fuse_conv_bn",
+    "get_model_complexity_info", "revert_sync_batchnorm", "save_checkpoint", "update_init_info",
 ))  # fmt: skip
 # A search over dilations that needs mmcv's runner: it is no part of a library of layers.
 OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))

@@ -1,0 +1,127 @@
+"""What the backbones share: how they start, and which parts of them do not learn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from brickbook.checkpoint import load_checkpoint
+from brickbook.errors import BadArgumentError, BadValueError, CheckError, UnknownNameError
+from brickbook.init.apply import initialize
+from brickbook.init.collect import planned
+
+__all__ = ["Backbone", "architecture", "check_stages"]
+
+Found = TypeVar("Found")
+
+# What a layer of a class starts with, where a backbone has such a layer.
+STARTS: tuple[tuple[type[nn.Module], dict[str, Any]], ...] = (
+    (nn.Conv2d, {"type": "Kaiming", "layer": "Conv2d"}),
+    (_BatchNorm, {"type": "Constant", "val": 1, "layer": "_BatchNorm"}),
+    (nn.Linear, {"type": "Normal", "std": 0.01, "layer": "Linear"}),
+)
+
+
+class Backbone(nn.Module):
+    """A feature extractor that starts by rules or from a checkpoint and can be frozen in part.
+
+    It is built with torch's own start, as mmcv's; `init_weights` draws anew.
+    """
+
+    frozen_stages = -1
+    bn_eval = False
+    bn_frozen = False
+
+    def stage(self, number: int) -> Iterable[nn.Module]:
+        """Return the modules of a stage, counted from 1; 0 is what stands before the first."""
+        raise NotImplementedError
+
+    def default_init_cfg(self) -> list[dict[str, Any]]:
+        """Return the ``init_cfg`` that says what `init_weights` does without a checkpoint."""
+        parts = list(self.modules())
+        return [
+            dict(rule) for kind, rule in STARTS if any(isinstance(part, kind) for part in parts)
+        ]
+
+    @planned
+    def init_weights(self, pretrained: str | os.PathLike[str] | None = None) -> None:
+        """Start by the rules of `default_init_cfg`, or load a checkpoint file, URL or zoo name.
+
+        Of a checkpoint everything that fits is loaded; names that only one of both has, such as a
+        classifier's, are told in a warning of the logger. Raises TypeError if ``pretrained`` is
+        neither a name nor None, and what `load_checkpoint` raises.
+        """
+        if pretrained is None:
+            rules = self.default_init_cfg()
+            if rules:
+                initialize(self, rules)
+        elif isinstance(pretrained, (str, os.PathLike)):
+            load_checkpoint(self, pretrained, strict=False)
+        else:
+            raise BadArgumentError("pretrained", f"must be a str or None, got {pretrained!r}.")
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set the mode, but for what is frozen.
+
+        With ``bn_eval`` every batch norm stays in evaluation, with ``bn_frozen`` too its weight
+        and bias take no gradients. In training the first ``frozen_stages`` stages, and what stands
+        before them, stay in evaluation and take no gradients. A backbone that was just built is
+        not frozen yet: call ``train()`` before an optimizer is made.
+        """
+        super().train(mode)
+        if self.bn_eval:
+            for norm in batch_norms(self):
+                norm.eval()
+                if self.bn_frozen:
+                    norm.requires_grad_(False)
+        if mode:
+            for number in range(self.frozen_stages + 1):
+                for part in self.stage(number):
+                    part.eval().requires_grad_(False)
+        return self
+
+
+def batch_norms(model: nn.Module) -> Iterator[_BatchNorm]:
+    """Yield the batch norms of a model, synchronised ones too."""
+    return (part for part in model.modules() if isinstance(part, _BatchNorm))
+
+
+def architecture(depth: int, known: dict[int, Found], name: str) -> Found:
+    """Return what ``depth`` means; KeyError for an unknown one."""
+    if depth not in known:
+        hint = f"Known: {', '.join(map(str, known))}."
+        raise UnknownNameError("depth", f"invalid depth {depth!r} for {name}.", hint)
+    return known[depth]
+
+
+def check_stages(
+    num_stages: int,
+    most: int,
+    per_stage: dict[str, Sequence[int]],
+    out_indices: Sequence[int],
+    frozen_stages: int,
+    beyond: int = 0,
+) -> None:
+    """Refuse stages that are not there; ``out_indices`` may reach ``beyond`` the last one.
+
+    Raises AssertionError where mmcv does, ValueError for empty ``out_indices`` and for
+    ``frozen_stages`` that are more than there are.
+    """
+    if not 1 <= num_stages <= most:
+        raise CheckError("num_stages", f"expected 1 to {most}, got {num_stages!r}.")
+    for name, values in per_stage.items():
+        if len(values) != num_stages:
+            raise CheckError(name, f"expected {num_stages} values, one a stage, got {values!r}.")
+    if not len(out_indices):
+        raise BadValueError("out_indices", "expected one stage at least, got none.")
+    last = num_stages - 1 + beyond
+    if not (min(out_indices) >= 0 and max(out_indices) <= last):
+        raise CheckError("out_indices", f"expected stages from 0 to {last}, got {out_indices!r}.")
+    if not -1 <= frozen_stages <= num_stages:
+        raise BadValueError(
+            "frozen_stages", f"expected -1 (none) to {num_stages}, got {frozen_stages!r}."
+        )
