@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from brickbook.errors import BadValueError, ConfigError
 
-__all__ = ["NoBrowserError", "png"]
+__all__ = ["NoBrowserError", "find_browser", "png"]
 
 BROWSERS = (
     "chromium",

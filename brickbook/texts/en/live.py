@@ -16,4 +16,15 @@ LIVE: dict[str, str] = {
     "or the name of a variable that holds a batch",
     "live.given": "given: {shapes}",
     "live.failed": "{error} (kept in last_error)",
+    # Files of what is shown.
+    "export.title": "Export",
+    "export.tip": "Write what is shown to a file beside the notebook",
+    "export.html": "One page with everything on it, to open without a notebook",
+    "export.csv": "The numbers of every tensor, one line each",
+    "export.json": "The comparison, to read back: brickbook.views.exports.from_json",
+    "export.svg": "The histograms as a drawing",
+    "export.png": "The histograms as a picture; a browser draws it, which takes seconds",
+    "export.writing": "Writing {kind} …",
+    "export.written": "Written: {name} ({size}), at {path}",
+    "export.stop_tip": "Leave no file behind",
 }
