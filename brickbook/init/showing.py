@@ -7,20 +7,22 @@ from collections.abc import Iterable, Sequence
 from brickbook.init.rows import Row
 from brickbook.markup import shape
 
-__all__ = ["plan_columns"]
+__all__ = ["HEADS", "plan_columns", "plan_row"]
+
+HEADS = ("parameter", "module", "shape", "law", "rule", "by", "wins over")
+LEFT, FROZEN = "left: {reason}", "{law} (frozen)"
 
 
 def plan_columns(rows: Iterable[Row]) -> tuple[Sequence[str], list[Sequence[str]]]:
     """The heads and rows of a plan's table."""
-    heads = ("parameter", "module", "shape", "law", "rule", "by", "wins over")
-    return heads, [plan_row(row) for row in rows]
+    return HEADS, [plan_row(row) for row in rows]
 
 
-def plan_row(row: Row) -> Sequence[str]:
-    """One row of a plan."""
-    law = str(row.law) if row.law is not None else f"left: {row.reason}"
+def plan_row(row: Row, left: str = LEFT, frozen: str = FROZEN) -> Sequence[str]:
+    """One row of a plan; ``left`` and ``frozen`` are its templates in another language."""
+    law = str(row.law) if row.law is not None else left.format(reason=row.reason)
     if row.frozen:
-        law += " (frozen)"
+        law = frozen.format(law=law)
     return (
         row.name,
         row.module,

@@ -13,6 +13,7 @@ from brickbook.lab.fields import Field, family_of, fields_of, fields_under, regi
 from brickbook.lab.panels import Panel, close_tree, guarded
 from brickbook.lab.rows import FieldRow, Look, PlainRow, make_menu
 from brickbook.lab.starting import start_values
+from brickbook.texts import Texts
 
 __all__ = ["ConfigRow", "Form"]
 
@@ -29,7 +30,7 @@ class Form(Panel):
     ``make`` does not name get a text field. ``only`` chooses the fields shown, ``hidden`` leaves
     some out: the hidden keys of ``values`` stay in ``value``. ``fields`` replaces what is read
     from ``make``. A text that cannot be meant is an entry in ``errors`` and a message at its
-    field; ``value`` keeps the last good one.
+    field; ``value`` keeps the last good one. ``texts`` are in the reader's language by default.
     """
 
     value = traitlets.Dict(read_only=True)
@@ -42,16 +43,15 @@ class Form(Panel):
         only: Collection[str] | None = None,
         hidden: Collection[str] = (),
         fields: Iterable[Field] | None = None,
+        texts: Texts | None = None,
     ) -> None:
         super().__init__(layout=w.Layout(width="auto"))
-        self.make = make
+        self.make, self.texts, self.only = make, texts or Texts(), only
         known = tuple(fields_of(make) if fields is None else fields)
-        self.fields = tuple(
-            f for f in known if f.name not in hidden and (only is None or f.name in only)
-        )
+        shown = [f for f in known if f.name not in hidden]
+        self.fields = tuple(f for f in shown if only is None or f.name in only)
         self.names = frozenset(f.name for f in known)
         self.hidden = frozenset(hidden)
-        self.only = only
         self.rows: dict[str, FieldRow] = {}
         self.kept: dict[str, Any] = {}
         self.fill(start_values(self.fields) if values is None else values)
@@ -66,10 +66,10 @@ class Form(Panel):
             elif key not in self.names:
                 shown.append(Field(key, "text"))
         old = self.children
-        look = Look(field.name for field in shown if field.kind != "bool")
+        look = Look((field.name for field in shown if field.kind != "bool"), self.texts)
         look.owner = self.names
         self.rows = {f.name: row_for(f, values, look, self.refresh) for f in shown}
-        empty = [] if shown else [w.Label("It has nothing to set.")]
+        empty = [] if shown else [w.Label(self.texts["form.empty"])]
         self.notice.clear()
         self.children = (self.notice, *self.rows.values(), *empty)
         for child in old:
@@ -183,7 +183,7 @@ class ConfigRow(FieldRow):
         twice = self.owner if family_of(self.field.name) == "activation" else ()
         fields = [f for f in found if f.name not in twice or f.name in (own or ())]
         if fields or own:
-            self.nested = Form(make, own, fields=fields)  # pyright: ignore[reportArgumentType]
+            self.nested = Form(make, own, fields=fields, texts=self.texts)  # pyright: ignore[reportArgumentType]
             self.nested.observe(self.take_nested, "value")
         self.inset.children = () if self.nested is None else (self.nested,)
         self.inset.layout.display = None if self.nested is not None else "none"

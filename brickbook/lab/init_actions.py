@@ -21,6 +21,7 @@ from brickbook.lab.init_session import AnotherModelError, InitSession, stranger
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place, result
 from brickbook.lab.panels import MODEL_LOCK, PANEL_LOCK, Panel, guarded
+from brickbook.texts import Texts
 
 __all__ = ["InitActions"]
 
@@ -32,6 +33,7 @@ class InitActions(Panel):
     name: str
     plan: InitPlan | None
     namespace: Mapping[str, Any]
+    texts: Texts
     session: InitSession
     rules: RuleList
     bar: Bar
@@ -60,20 +62,20 @@ class InitActions(Panel):
             for path, text in self.rules.errors.items():
                 raise BadValueError(path, text)
             with self.changing():
-                self.bar.status.say("Initializing …", "info")
+                self.bar.status.say(self.texts["init.busy"], "info")
                 try:
                     report = self.session.apply(self.rules.state)
                 except ConfigError as error:
-                    text = f"{place(error.path)}: {error.problem} {error.hint}".rstrip()
-                    self.bar.status.say(f"Nothing was changed. {text}")
+                    self.bar.status.say(self.texts("init.unchanged", text=self.told(error)))
                     self.rules.complain(error)
                     raise
                 except Exception as error:
-                    self.bar.status.say(f"Nothing was changed. {type(error).__name__}: {error}")
+                    text = f"{type(error).__name__}: {error}"
+                    self.bar.status.say(self.texts("init.unchanged", text=text))
                     raise
                 self.plan = report.plan
                 self.forecast.show(self.plan, self.warnings(self.plan))
-                self.bar.status.say(result(report), "info")
+                self.bar.status.say(result(report, self.texts), "info")
             return report
 
     def undo(self) -> None:
@@ -83,13 +85,18 @@ class InitActions(Panel):
         """
         with self.changing():
             self.session.undo()
-            self.bar.status.say("Undone: the weights are what they were before.", "info")
+            self.bar.status.say(self.texts["init.undone"], "info")
 
     def redo(self) -> None:
         """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
         with self.changing():
             self.session.redo()
-            self.bar.status.say("Done again: the weights are what Undo took away.", "info")
+            self.bar.status.say(self.texts["init.redone"], "info")
+
+    def told(self, error: ConfigError) -> str:
+        """Say an error and where it is, with the panel's numbers of the rules."""
+        text = f"{error.problem} {error.hint}".rstrip()
+        return self.texts("init.line", place=place(error.path, self.texts), text=text)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -116,7 +123,7 @@ class InitActions(Panel):
     def check_name(self) -> None:
         """Say and raise it if the name means another model now: nobody would see the weights."""
         if stranger(self.namespace, self.name, self.model):
-            text = f"`{self.name}` is another model now: run the cell again."
+            text = self.texts("init.stranger", name=self.name)
             self.bar.status.say(text)
             raise AnotherModelError(self.name, text)
 

@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.panels import Notice, close_tree, guarded
+from brickbook.texts import Texts
 
 __all__ = ["Bar"]
 
@@ -27,20 +28,28 @@ class Bar(Part):
         undo: Callable[[w.Button], None],
         redo: Callable[[w.Button], None],
         python: Callable[[], str],
+        texts: Texts | None = None,
     ) -> None:
-        self.python = python
+        self.python, self.texts = python, texts or Texts()
         self.status = Notice()
         self.code: w.Textarea | None = None
         shared: dict[str, Any] = {"layout": wide(), "style": w.ButtonStyle()}
         self.initialize = w.Button(
-            description="Initialize", icon="play", button_style="primary", **shared
+            description=self.texts["init.initialize"],
+            icon="play",
+            button_style="primary",
+            **shared,
         )
-        self.undo = w.Button(description="Undo", icon="undo", disabled=True, **shared)
-        self.redo = w.Button(description="Redo", icon="repeat", disabled=True, **shared)
+        self.undo = w.Button(
+            description=self.texts["init.undo"], icon="undo", disabled=True, **shared
+        )
+        self.redo = w.Button(
+            description=self.texts["init.redo"], icon="repeat", disabled=True, **shared
+        )
         self.copy = w.Button(
-            description="Copy config",
+            description=self.texts["init.copy"],
             icon="copy",
-            tooltip="Show the rules as Python that runs as pasted",
+            tooltip=self.texts["init.copy_tip"],
             **shared,
         )
         self.initialize.on_click(initialize)
@@ -56,9 +65,9 @@ class Bar(Part):
         """Say what may be pressed."""
         self.initialize.disabled = not ready
         self.undo.disabled = bool(why_no_undo)
-        self.undo.tooltip = why_no_undo or "Put the weights back, bit for bit"
+        self.undo.tooltip = why_no_undo or self.texts["init.undo_tip"]
         self.redo.disabled = bool(why_no_redo)
-        self.redo.tooltip = why_no_redo or "Write what was undone again, bit for bit"
+        self.redo.tooltip = why_no_redo or self.texts["init.redo_tip"]
 
     def refresh(self) -> None:
         """Write the rules as Python, if the text is unfolded."""

@@ -12,6 +12,7 @@ from brickbook.lab.init_words import numbers, where_from
 from brickbook.lab.panels import Notice, guarded
 from brickbook.markup import table
 from brickbook.measure.comparisons import Pair
+from brickbook.texts import Texts
 from brickbook.views.grid import law_of, pending
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from brickbook.init.report import InitReport
 
 __all__ = ["Detail"]
-
-NOTHING = "Choose a parameter in the grid to see it large."
 
 
 class Detail(Part):
@@ -35,13 +34,14 @@ class Detail(Part):
 
     spot = 2
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts | None = None) -> None:
+        self.texts = texts or Texts()
         self.figure: go.FigureWidget | None = None
         self.fitted = self.log_counts = False
         self.pair: Pair | None = None
         self.row: Row | None = None
         self.law: Law | None = None
-        self.origin = Notice(NOTHING, "info")
+        self.origin = Notice(self.texts["detail.nothing"], "info")
         super().__init__(self.origin)
 
     def unfold(self) -> None:
@@ -58,13 +58,22 @@ class Detail(Part):
         if self.pair is None:
             self.unfold()
         self.pair, self.row, self.law = pair, row, law_of(row, report)
-        stats = pair.latest
-        shape = " × ".join(map(str, stats.shape)) or "scalar"
-        self.heading.value = f"{pair.name}: {shape}, {stats.count:,} values, {stats.dtype}"
-        self.origin.say(where_from(row), "info")
-        heads, *lines = numbers(pair, self.law, "next" if pending(row, report) else "expected")
+        self.heading.value = self.head(pair)
+        self.origin.say(where_from(row, self.texts), "info")
+        heads, *lines = numbers(pair, self.law, self.texts, pending(row, report))
         self.table.value = close_up(table(heads, lines, right=range(1, len(heads))))
         self.paint()
+
+    def head(self, pair: Pair) -> str:
+        """Say which tensor it is, its shape and its size."""
+        stats = pair.latest
+        return self.texts(
+            "detail.head",
+            name=pair.name,
+            shape=" × ".join(map(str, stats.shape)) or self.texts["grid.scalar"],
+            values=self.texts("grid.values", n=stats.count),
+            dtype=stats.dtype,
+        )
 
     def paint(self) -> None:
         """Draw into the one figure."""
@@ -76,7 +85,13 @@ class Detail(Part):
 
         from brickbook.views.figures import histogram
 
-        drawn = histogram(self.pair.before, self.pair.after, self.law, log=self.log_counts)
+        drawn = histogram(
+            self.pair.before,
+            self.pair.after,
+            self.law,
+            log=self.log_counts,
+            language=self.texts.language,
+        )
         if self.figure is None:
             self.figure = FigureWidget(drawn)
             self.figure._config = {**self.figure._config, "responsive": True}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import ipywidgets as w
 
 from brickbook.init.initplan import InitPlan
-from brickbook.init.showing import plan_columns
 from brickbook.lab.init_look import Part, close_up, wide
-from brickbook.lab.init_words import summary, unmatched_words
+from brickbook.lab.init_words import plan_table, summary, unmatched_words
 from brickbook.lab.panels import Notice, guarded
 from brickbook.markup import table
+from brickbook.texts import Texts
 
 __all__ = ["Forecast"]
 
@@ -23,13 +23,14 @@ class Forecast(Part):
 
     spot = 2
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Texts | None = None) -> None:
+        self.texts = texts or Texts()
         self.plan: InitPlan | None = None
         self.words, self.problems = Notice(), Notice()
         self.table = w.HTML(layout=wide(max_height="22em", overflow="auto"))
         self.accordion = w.Accordion(
             [self.table],
-            titles=("Plan, parameter by parameter",),
+            titles=(self.texts["init.plan"],),
             selected_index=None,
             layout=wide(),
         )
@@ -40,10 +41,10 @@ class Forecast(Part):
         """Say what a plan would do, or, if there is none, what is wrong."""
         self.plan = plan
         if plan is None:
-            self.words.say("Nothing can be initialized until this is mended:", "info")
+            self.words.say(self.texts["init.mend"], "info")
         else:
-            self.words.say(summary(plan), "info")
-            wrong = [*unmatched_words(plan), *wrong]
+            self.words.say(summary(plan, self.texts), "info")
+            wrong = [*unmatched_words(plan, self.texts), *wrong]
         self.problems.say("\n".join(wrong))
         self.fill()
 
@@ -55,5 +56,5 @@ class Forecast(Part):
     def fill(self) -> None:
         """Write the table, if it can be seen."""
         if self.accordion.selected_index is not None:
-            rows = plan_columns(self.plan.rows) if self.plan is not None else None
+            rows = plan_table(self.plan, self.texts) if self.plan is not None else None
             self.table.value = close_up(table(*rows, shown=PLAN_ROWS)) if rows else ""

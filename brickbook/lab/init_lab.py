@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ from brickbook.lab.init_session import (
 )
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
-from brickbook.lab.init_words import counted, place, size_text
+from brickbook.lab.init_words import place, size_text
 from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
 from brickbook.measure.comparisons import Comparison
+from brickbook.texts import Texts
 from brickbook.views.exports import export
 from brickbook.views.markup import Static, static
 from brickbook.views.signals import depth_svg
@@ -53,10 +55,14 @@ class InitLab(InitActions):
     rules that need data run the model on, as in `initialize`; the diagnosis runs it too, else what
     is given there, at first N(0, 1) numbers of ``input_shape`` (without the batch size).
 
+    ``language`` is what the panel speaks, "en" or "zh", None for the reader's; English everywhere
+    are names, laws, why a plan leaves a parameter, and what errors of a config say.
+
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
     ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
 
-    Raises TypeError for a model that is no ``nn.Module`` and for an ``init_cfg`` that is no config.
+    Raises TypeError for a model that is no ``nn.Module`` and for an ``init_cfg`` that is no config,
+    ValueError for an unknown language.
     What is wrong inside a config is shown at its field instead.
     """
 
@@ -72,23 +78,26 @@ class InitLab(InitActions):
         batch: object = None,
         input_shape: Sequence[int] | None = None,
         namespace: Mapping[str, Any] | None = None,
+        language: str | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
         state = InitState.from_cfg(init_cfg if init_cfg is not None else start(model), seed)
+        self.texts = texts = Texts(language)
         super().__init__(layout=wide(min_width="0"))
         self.model, self.name, self.plan = model, name, None
         self.namespace = namespace or {}
         with MODEL_LOCK:
-            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch)
-        self.rules = RuleList(model, state, self.refresh)
+            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch, texts)
+        self.rules = RuleList(model, state, self.refresh, texts)
         self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
-        self.detail = Detail()
-        self.forecast = Forecast()
-        self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python)
-        self.counting = Counting(self.session, self.show_weights)
-        self.diagnosis = Diagnosis(model, depth_svg, self.namespace, input_shape)
-        self.variants = Variants(self.rules, self.session.imagine, self.show_weights)
+        self.detail = Detail(texts)
+        self.forecast = Forecast(texts)
+        self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python, texts)
+        self.counting = Counting(self.session, self.show_weights, texts)
+        picture = partial(depth_svg, language=texts.language)
+        self.diagnosis = Diagnosis(model, picture, self.namespace, input_shape, texts)
+        self.variants = Variants(self.rules, self.session.imagine, self.show_weights, texts)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
@@ -125,7 +134,13 @@ class InitLab(InitActions):
         """Put everything in its place."""
         values = sum(p.latest.count for p in self.comparison.values() if p.kind == "parameter")
         self.title = w.Label(
-            f"{self.name}: {type(self.model).__name__}, {self.count()}, {size_text(values)} values",
+            self.texts(
+                "init.title",
+                name=self.name,
+                kind=type(self.model).__name__,
+                parameters=self.count(),
+                values=size_text(values),
+            ),
             layout=wide(),
             style={"font_weight": "bold"},
         )
@@ -138,7 +153,7 @@ class InitLab(InitActions):
     def count(self) -> str:
         """Say how many parameters there are."""
         own = sum(pair.kind == "parameter" for pair in self.comparison.values())
-        return counted(own, "parameter")
+        return self.texts("grid.parameters", n=own)
 
     @guarded
     def refresh(self) -> None:
@@ -157,7 +172,10 @@ class InitLab(InitActions):
                 wrong.update(self.rules.errors)
         else:
             self.plan = found if not wrong else None
-        lines = [f"{place(path)}: {text}" for path, text in wrong.items()]
+        lines = [
+            self.texts("init.line", place=place(path, self.texts), text=text)
+            for path, text in wrong.items()
+        ]
         self.forecast.show(self.plan, lines if self.plan is None else self.warnings(self.plan))
         self.bar.refresh()
         self.show_weights()
@@ -165,14 +183,20 @@ class InitLab(InitActions):
     def warnings(self, todo: InitPlan) -> list[str]:
         """Say what may go wrong with a plan: no way back, files that are not there."""
         lines = [text for text in [self.session.why_not(todo)] if text]
-        for error in missing_files(todo):
+        for error in missing_files(todo, self.texts):
             self.rules.complain(error)
-            lines.append(f"{place(error.path)}: {error.problem}")
+            lines.append(self.told(error))
         return lines
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
-        self.grid.show(self.comparison, self.plan, self.report, self.variants.found)
+        self.grid.show(
+            self.comparison,
+            self.plan,
+            self.report,
+            self.variants.found,
+            language=self.texts.language,
+        )
         past = self.session.history
         self.bar.allow(self.plan is not None, past.why_no_undo, past.why_no_redo)
         self.diagnosis.show(self.plan, self.report, self.session.batch)

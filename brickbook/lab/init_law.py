@@ -13,6 +13,7 @@ from brickbook.lab.form import Form
 from brickbook.lab.init_look import Part, Slim, wide
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
+from brickbook.texts import Texts
 
 __all__ = ["LawForm", "LawPart"]
 
@@ -25,10 +26,14 @@ class LawForm(Form):
     """The form of an initialiser, which tells of every edit: also of a text it cannot read."""
 
     def __init__(
-        self, make: Callable[..., Any], values: Mapping[str, Any], edited: Callable[[], None]
+        self,
+        make: Callable[..., Any],
+        values: Mapping[str, Any],
+        edited: Callable[[], None],
+        texts: Texts,
     ) -> None:
         self.edited = edited
-        super().__init__(make, values, hidden=OWN)
+        super().__init__(make, values, hidden=OWN, texts=texts)
         for row in self.rows.values():
             if row.field.required:  # no default stands beside it: its text has all the room
                 row.mark.layout = Slim(flex="0 0 auto")
@@ -46,14 +51,16 @@ class LawPart(Part):
     first entry of that name in the menu, which stands for no type of one's own: ``value`` is {}.
     """
 
-    def __init__(self, cfg: Config, changed: Callable[[], None], like: str = "") -> None:
-        self.changed = changed
+    def __init__(
+        self, cfg: Config, changed: Callable[[], None], texts: Texts, like: str = ""
+    ) -> None:
+        self.changed, self.texts = changed, texts
         self.own = {key: value for key, value in cfg.items() if key not in OWN}
         self.kind = self.own.pop("type", LIKE)
         self.menu = w.Dropdown(
             options=type_options(self.kind, like),
             value=self.kind,
-            description="type",
+            description=texts["rules.type"],
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )
@@ -95,7 +102,7 @@ class LawPart(Part):
         shown = [field for field in self.fields if field.name not in OWN]
         self.form = None
         if self.make is not None and (unfolded or any(field.required for field in shown)):
-            self.form = LawForm(self.make, self.own, self.take_form)
+            self.form = LawForm(self.make, self.own, self.take_form, self.texts)
         below = self.form or (self.fold() if shown else None)
         old, self.below = self.below, below
         self.hold(self.menu, *([below] if below is not None else []))
@@ -105,9 +112,9 @@ class LawPart(Part):
     def fold(self) -> w.Button:
         """Make the button that stands for the form."""
         button = w.Button(
-            description="Arguments: defaults",
+            description=self.texts["rules.fold"],
             icon="caret-right",
-            tooltip="Show the arguments of this type",
+            tooltip=self.texts["rules.fold_tip"],
             layout=Slim(width="auto", align_self="flex-start", margin="2px 2px 2px 9ch"),
         )
         button.on_click(self.press_fold)

@@ -13,6 +13,7 @@ from brickbook.init.matching import known_classes, matches
 from brickbook.lab.init_look import Part, Slim, wide
 from brickbook.lab.init_state import layer_choices
 from brickbook.lab.panels import guarded
+from brickbook.texts import Texts
 
 __all__ = ["Classes", "LayerPicker"]
 
@@ -39,7 +40,7 @@ class LayerPicker(Part):
     spot = 2
 
     def __init__(
-        self, classes: Classes, value: Any, changed: Callable[[], None] = lambda: None
+        self, classes: Classes, value: Any, changed: Callable[[], None], texts: Texts
     ) -> None:
         self.classes, self.changed = classes, changed
         self.named: dict[str, Any] = {word(layer): layer for layer in listed(value)}
@@ -57,11 +58,11 @@ class LayerPicker(Part):
         at_right = Slim(
             display="flex", justify_content="flex-end", width="9ch", margin="2px 8px 2px 2px"
         )
-        line = w.HBox([w.Label("layer", layout=at_right), self.shelf], layout=wide())
+        line = w.HBox([w.Label(texts["rules.layer"], layout=at_right), self.shelf], layout=wide())
         self.more = w.Combobox(
             options=classes.others,
-            placeholder="another class, then Enter",
-            description="add class",
+            placeholder=texts["rules.class_hint"],
+            description=texts["rules.class"],
             continuous_update=False,
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),

@@ -47,27 +47,28 @@ class Preset:
         )
 
 
+# What the menu calls them stands with the texts, under "preset.".
 PRESETS: Mapping[str, Preset] = {
-    "Kaiming, fan out (ReLU nets)": Preset({"type": "Kaiming"}),
-    "Kaiming, fan in": Preset({"type": "Kaiming", "mode": "fan_in"}),
-    "Xavier, normal (tanh nets)": Preset({"type": "Xavier"}),
-    "Xavier, uniform": Preset({"type": "Xavier", "distribution": "uniform"}),
-    "LeCun (SELU nets)": Preset({"type": "LeCun"}),
-    "Orthogonal": Preset({"type": "Orthogonal"}),
-    "Kaiming, zero gamma": Preset({"type": "Kaiming"}, zero_gamma=True),
-    "Caffe2 Xavier": Preset({"type": "Caffe2Xavier"}),
-    "TruncNormal 0.02 (attention)": Preset({"type": "TruncNormal", "std": 0.02}),
-    "Normal 0.01 (signals shrink)": Preset({"type": "Normal", "std": 0.01}),
-    "Normal 1 (signals explode)": Preset({"type": "Normal", "std": 1}),
-    "Uniform, -0.05 to 0.05": Preset({"type": "Uniform", "a": -0.05, "b": 0.05}),
-    "Constant 0.5 (equal units)": Preset({"type": "Constant", "val": 0.5}),
-    "Zeros (nothing is learned)": Preset({"type": "Constant", "val": 0}),
-    "Normal, focal prior 0.01": Preset(
+    "kaiming_fan_out": Preset({"type": "Kaiming"}),
+    "kaiming_fan_in": Preset({"type": "Kaiming", "mode": "fan_in"}),
+    "xavier_normal": Preset({"type": "Xavier"}),
+    "xavier_uniform": Preset({"type": "Xavier", "distribution": "uniform"}),
+    "lecun": Preset({"type": "LeCun"}),
+    "orthogonal": Preset({"type": "Orthogonal"}),
+    "zero_gamma": Preset({"type": "Kaiming"}, zero_gamma=True),
+    "caffe2": Preset({"type": "Caffe2Xavier"}),
+    "trunc_normal": Preset({"type": "TruncNormal", "std": 0.02}),
+    "normal_small": Preset({"type": "Normal", "std": 0.01}),
+    "normal_large": Preset({"type": "Normal", "std": 1}),
+    "uniform": Preset({"type": "Uniform", "a": -0.05, "b": 0.05}),
+    "constant": Preset({"type": "Constant", "val": 0.5}),
+    "zeros": Preset({"type": "Constant", "val": 0}),
+    "focal": Preset(
         {"type": "Normal", "std": 0.01},
         last={"type": "Normal", "std": 0.01, "bias_prob": 0.01},
     ),
 }
-DEFAULT = PRESETS["Kaiming, fan out (ReLU nets)"]
+DEFAULT = PRESETS["kaiming_fan_out"]
 
 
 def start(model: nn.Module) -> Any:

@@ -14,10 +14,9 @@ from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_state import overrides_of, with_overrides
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
+from brickbook.texts import Texts
 
 __all__ = ["OverrideCard", "RuleCard"]
-
-CHOOSE = "Choose a part of the model."
 
 
 class OverrideCard(Part):
@@ -32,21 +31,23 @@ class OverrideCard(Part):
         names: Sequence[str],
         changed: Callable[[], None],
         remove: Callable[[OverrideCard], None],
+        texts: Texts,
     ) -> None:
+        self.texts = texts
         self.given_name, self.names, self.changed = cfg.get("name"), names, changed
         self.added = not cfg
         self.layer = {"layer": cfg["layer"]} if "layer" in cfg else {}
         self.name = w.Combobox(
             value="" if self.given_name is None else str(self.given_name),
             options=list(names),
-            placeholder="a module's name",
-            description="part",
+            placeholder=texts["rules.part_hint"],
+            description=texts["rules.part"],
             continuous_update=False,
             style={"description_width": "9ch"},
             layout=wide(flex="1 1 0", min_width="0", max_width="26em"),
         )
-        self.law = LawPart(cfg, changed, like="as the rule")
-        drop = icon_button("trash", "Remove this override")
+        self.law = LawPart(cfg, changed, texts, like=texts["rules.as_rule"])
+        drop = icon_button("trash", texts["rules.no_override"])
         drop.on_click(lambda _: remove(self))
         edge = "2px solid var(--jp-border-color1, #888)"
         super().__init__(
@@ -89,9 +90,8 @@ class OverrideCard(Part):
         if path == "name" or whole_is_name:
             head = str(self.given_name).rpartition(".")[0]
             near = head in self.names and self.given_name not in self.names
-            self.say(
-                f"{self.given_name!r} is no module. Did you mean {head!r}?" if near else message
-            )
+            missed = self.texts("rules.no_module", name=repr(self.given_name), near=repr(head))
+            self.say(missed if near else message)
         else:
             self.law.complain(path, message)
 
@@ -100,7 +100,7 @@ class OverrideCard(Part):
         self.say("")
         self.law.forgive()
         if self.begun:
-            self.notice.say(CHOOSE, "info")
+            self.notice.say(self.texts["rules.choose_part"], "info")
 
 
 class RuleCard(Part):
@@ -109,16 +109,22 @@ class RuleCard(Part):
     spot = 2
 
     def __init__(
-        self, rule: Config, classes: Classes, names: Sequence[str], changed: Callable[[], None]
+        self,
+        rule: Config,
+        classes: Classes,
+        names: Sequence[str],
+        changed: Callable[[], None],
+        texts: Texts,
     ) -> None:
         self.names, self.changed, self.given_kind = names, changed, rule.get("type")
-        self.law = LawPart(rule, self.take)
-        self.picker = LayerPicker(classes, rule.get("layer"), self.take)
+        self.texts = texts
+        self.law = LawPart(rule, self.take, texts)
+        self.picker = LayerPicker(classes, rule.get("layer"), self.take, texts)
         self.overrides = tuple(self.card(cfg) for cfg in overrides_of(rule))
         self.add = w.Button(
-            description="Add override",
+            description=texts["rules.override"],
             icon="plus",
-            tooltip="Give one part of the model, by name, this rule's law or another",
+            tooltip=texts["rules.override_tip"],
             layout=Slim(width="auto", align_self="flex-start"),
         )
         self.add.on_click(self.press_add)
@@ -158,7 +164,7 @@ class RuleCard(Part):
 
     def card(self, cfg: Config) -> OverrideCard:
         """Make the card of an override."""
-        return OverrideCard(cfg, self.names, self.take, self.drop)
+        return OverrideCard(cfg, self.names, self.take, self.drop, self.texts)
 
     def arrange(self) -> None:
         """Show what the chosen type has: layers, or none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html import escape
 
 import ipywidgets as w
 from torch import nn
@@ -16,11 +17,12 @@ from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
 from brickbook.lab.panel_state import PanelState
 from brickbook.lab.panels import close_tree, guarded
+from brickbook.texts import Texts
 
 __all__ = ["RuleList"]
 
 NEW = {"type": "Kaiming"}
-CHOOSE = "choose …"
+CHOOSE = ""  # no preset; None would be no choice for a menu
 
 
 class RuleList(Part):
@@ -33,35 +35,43 @@ class RuleList(Part):
     spot = 2  # below the seed
 
     def __init__(
-        self, model: nn.Module, state: InitState, changed: Callable[[], None] = lambda: None
+        self,
+        model: nn.Module,
+        state: InitState,
+        changed: Callable[[], None] = lambda: None,
+        texts: Texts | None = None,
     ) -> None:
         self.model, self.panel, self.changed = model, PanelState(state), changed
+        self.texts = texts = texts or Texts()
         self.classes = Classes(model)
         self.names = [name for name, _ in model.named_modules() if name]
         self.cards: list[RuleCard] = []
         self.shelf = w.VBox(layout=wide())
         self.add = w.Button(
-            description="Add rule",
+            description=texts["rules.add"],
             icon="plus",
-            tooltip="Add a rule; the later of two equals wins",
+            tooltip=texts["rules.add_tip"],
             layout=Slim(width="auto", align_self="flex-start"),
         )
         self.presets = w.Dropdown(
-            options=[CHOOSE, *PRESETS],
-            description="presets",
+            options=[
+                (texts["rules.choose"], CHOOSE),
+                *((texts[f"preset.{name}"], name) for name in PRESETS),
+            ],
+            description=texts["rules.presets"],
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )
         self.seed = w.Text(
             value="" if state.seed is None else str(state.seed),
-            description="seed",
-            placeholder="empty: torch's own generator",
+            description=texts["rules.seed"],
+            placeholder=texts["rules.seed_hint"],
             continuous_update=False,
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )
-        self.back = icon_button("reply", "Take the last edit of the rules back")
-        self.forth = icon_button("share", "Make that edit again", self.back)
+        self.back = icon_button("reply", texts["rules.back"])
+        self.forth = icon_button("share", texts["rules.forth"], self.back)
         self.fill()
         self.add.on_click(self.press_add)
         self.back.on_click(lambda _: self.travel(self.panel.undo()))
@@ -118,7 +128,9 @@ class RuleList(Part):
 
     def card(self, at: int) -> RuleCard:
         """Make the card of the rule at ``at``."""
-        card = RuleCard(self.state.rules[at], self.classes, self.names, lambda: self.take(card))
+        card = RuleCard(
+            self.state.rules[at], self.classes, self.names, lambda: self.take(card), self.texts
+        )
         return card
 
     def arrange(self) -> None:
@@ -131,14 +143,15 @@ class RuleList(Part):
 
     def framed(self, at: int) -> w.VBox:
         """Put a card under a heading with its buttons."""
-        drop = icon_button("trash", f"Remove rule {at + 1}")
+        drop = icon_button("trash", self.texts("rules.remove", n=at + 1))
         drop.on_click(lambda _: self.drop(at))
         buttons = [drop]
         if at:
-            up = icon_button("arrow-up", f"Move rule {at + 1} up", drop)
+            up = icon_button("arrow-up", self.texts("rules.up", n=at + 1), drop)
             up.on_click(lambda _: self.move(at, at - 1))
             buttons.insert(0, up)
-        heading = w.HTML(f"<b>Rule {at + 1}</b>", layout=Slim(flex="1 1 auto", margin="0"))
+        title = f"<b>{escape(self.texts('rules.rule', n=at + 1))}</b>"
+        heading = w.HTML(title, layout=Slim(flex="1 1 auto", margin="0"))
         line = w.HBox([heading, *buttons], layout=wide(align_items="center"))
         edge = "1px solid var(--jp-border-color2, #888)"
         return w.VBox([line, self.cards[at]], layout=wide(border_top=edge, padding="2px 0 4px 0"))
@@ -193,7 +206,7 @@ class RuleList(Part):
         text = change["new"].strip()
         self.say("")
         if text and not re.fullmatch(r"[+-]?\d+", text):
-            self.say(f"expected a whole number or nothing, got {text!r}.")
+            self.say(self.texts("rules.bad_seed", text=repr(text)))
         else:
             self.state = self.state.reseed(int(text) if text else None)
         self.changed()

@@ -24,6 +24,7 @@ from brickbook.measure.alternatives import outcome
 from brickbook.measure.comparisons import Comparison, compare
 from brickbook.measure.counting import exact, sampled, values_of
 from brickbook.measure.snapshots import Snapshot, snapshot
+from brickbook.texts import Texts
 from brickbook.views.grid import Variant
 
 __all__ = [
@@ -58,9 +59,11 @@ class InitSession:
         undo_budget: int = UNDO_BUDGET,
         exact_up_to: int = EXACT_UP_TO,
         batch: object = None,
+        texts: Texts | None = None,
     ) -> None:
         self.model, self.lock, self.batch = model, lock or RLock(), batch
-        self.history = WeightHistory(model, undo_budget)
+        self.texts = texts or Texts()
+        self.history = WeightHistory(model, undo_budget, self.texts)
         self.report: InitReport | None = None
         self.large = values_of(model) > exact_up_to
         self.counted: Snapshot | None = None
@@ -146,11 +149,8 @@ class InitSession:
             todo = self.plan(state)
             need = sum(t.numel() * t.element_size() for _, t in tensors_of(self.model))
             if need > self.history.budget:
-                raise BadValueError(
-                    "variants",
-                    f"a copy of the model takes {size_text(need)}B, more than the budget of "
-                    f"{size_text(self.history.budget)}B (undo_budget).",
-                )
+                sizes = {"need": size_text(need), "budget": size_text(self.history.budget)}
+                raise BadValueError("variants", self.texts("init.no_copy", **sizes))
             with torch.random.fork_rng(enabled=state.seed is None):
                 after = outcome(self.model, todo, state.seed, 64, self.batch)
             return Variant(compare(snapshot(self.model), after), todo)
@@ -174,12 +174,12 @@ class InitSession:
                 yield name, tensor
 
 
-def missing_files(todo: InitPlan) -> Iterator[BadValueError]:
+def missing_files(todo: InitPlan, texts: Texts) -> Iterator[BadValueError]:
     """Yield an error for every checkpoint of a plan that is a file, and not there."""
     for load in todo.loads:
         name = load.init.checkpoint
         if "://" not in name and not Path(name).expanduser().exists():
-            yield BadValueError(f"{load.path}.checkpoint", f"there is no file {name!r}.")
+            yield BadValueError(f"{load.path}.checkpoint", texts("init.no_file", file=repr(name)))
 
 
 def stranger(namespace: Mapping[str, Any], name: str, model: nn.Module) -> bool:

@@ -11,9 +11,12 @@ from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_state import InitState
 from brickbook.lab.panel_state import MOST_VARIANTS
 from brickbook.lab.panels import close_tree, guarded
+from brickbook.texts import Texts
 from brickbook.views.grid import Variant
 
 __all__ = ["Variants", "summary_of"]
+
+SHOWN = 3  # rules that are named
 
 
 class Variants(Part):
@@ -31,15 +34,17 @@ class Variants(Part):
         rules: RuleList,
         imagine: Callable[[InitState], Variant],
         changed: Callable[[], None],
+        texts: Texts | None = None,
     ) -> None:
         self.rules, self.imagine, self.changed = rules, imagine, changed
+        self.texts = texts or Texts()
         self.found: dict[str, Variant] = {}
         self.applies: dict[str, w.Button] = {}
         self.drops: dict[str, w.Button] = {}
         self.keep = w.Button(
-            description="Keep to compare",
+            description=self.texts["variants.keep"],
             icon="columns",
-            tooltip="Keep these rules under a letter, and show what they would make of the model",
+            tooltip=self.texts["variants.keep_tip"],
             layout=Slim(width="auto", align_self="flex-start"),
         )
         self.shelf = w.VBox(layout=wide())
@@ -79,7 +84,8 @@ class Variants(Part):
                 self.found[label] = self.imagine(state)
             except Exception as error:
                 self.last_error = error
-                wrong.append(f"{label}: {type(error).__name__}: {error}")
+                text = f"{type(error).__name__}: {error}"
+                wrong.append(self.texts("init.line", place=label, text=text))
         self.say("\n".join(wrong))
 
     def arrange(self) -> None:
@@ -96,21 +102,28 @@ class Variants(Part):
 
     def line(self, label: str, state: InitState) -> w.HBox:
         """Show one variant: its letter, its rules in short, and its buttons."""
-        take = icon_button("check", f"Take the rules of {label}")
-        drop = icon_button("trash", f"Drop {label}", take)
+        take = icon_button("check", self.texts("variants.take", label=label))
+        drop = icon_button("trash", self.texts("variants.drop", label=label), take)
         take.on_click(lambda _: self.apply(label))
         drop.on_click(lambda _: self.drop(label))
         self.applies[label], self.drops[label] = take, drop
-        words = w.Label(f"{label}: {summary_of(state)}", layout=wide(flex="1 1 auto"))
+        text = self.texts("init.line", place=label, text=summary_of(state, self.texts))
+        words = w.Label(text, layout=wide(flex="1 1 auto"))
         return w.HBox([words, take, drop], layout=wide(align_items="center"))
 
 
-def summary_of(state: InitState) -> str:
+def summary_of(state: InitState, texts: Texts) -> str:
     """Say rules in a few words.
 
-    >>> summary_of(InitState().add({"type": "Kaiming", "layer": ["Conv2d"]}).reseed(3))
+    >>> rules = InitState().add({"type": "Kaiming", "layer": ["Conv2d"]})
+    >>> summary_of(rules.reseed(3), Texts("en"))
     'Kaiming, seed 3'
     """
     names = [str(getattr(rule["type"], "__name__", rule["type"])) for rule in state.rules]
-    shown = " + ".join(names[:3]) + (f" + {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{shown or 'no rules'}, {'no seed' if state.seed is None else f'seed {state.seed}'}"
+    shown = " + ".join(names[:SHOWN]) or texts["variants.no_rules"]
+    if len(names) > SHOWN:
+        shown = texts("variants.more", rules=shown, n=len(names) - SHOWN)
+    seed = texts["variants.no_seed"]
+    if state.seed is not None:
+        seed = texts("done.seed", seed=str(state.seed))
+    return texts("variants.told", rules=shown, seed=seed)

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from brickbook.init.initplan import InitPlan
 from brickbook.init.laws import Law
 from brickbook.init.report import InitReport
 from brickbook.init.rows import Row
+from brickbook.init.showing import HEADS, plan_row
 from brickbook.measure.comparisons import Pair
 from brickbook.measure.snapshots import TensorStats
+from brickbook.texts import Texts
 from brickbook.views.grid import holes
 
 __all__ = [
-    "counted", "numbers", "place", "result", "size_text", "summary", "unmatched_words",
+    "numbers", "place", "plan_table", "result", "size_text", "summary", "unmatched_words",
     "where_from",
 ]  # fmt: skip
 
 SCALES = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
-
-
-def counted(number: int, word: str) -> str:
-    """Write a number with its noun.
-
-    >>> counted(1, "parameter"), counted(1200, "parameter")
-    ('1 parameter', '1,200 parameters')
-    """
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+MOST_CONSTANTS = 4
 
 
 def size_text(count: int) -> str:
@@ -43,111 +37,144 @@ def size_text(count: int) -> str:
     return str(count)
 
 
-def place(path: str) -> str:
-    """Say a key path as the panel's rules are numbered.
+def place(path: str, texts: Texts) -> str:
+    """Say a key path as the panel's rules are numbered; arguments keep their names.
 
-    >>> place("init_cfg[1].override.name"), place("init_cfg[0].override[2]"), place("seed")
-    ('Rule 2, override, name', 'Rule 1, override 3', 'seed')
+    >>> place("init_cfg[1].override.name", Texts("en")), place("seed", Texts("en"))
+    ('Rule 2, override, name', 'seed')
+    >>> place("init_cfg[0].override[2].std", Texts("en"))
+    'Rule 1, override 3, std'
     """
-    path = re.sub(r"init_cfg\[(\d+)\]", lambda m: f"Rule {int(m[1]) + 1}", path)
-    path = re.sub(r"\[(\d+)\]", lambda m: f" {int(m[1]) + 1}", path)
-    return path.replace(".", ", ") if path.startswith("Rule ") else path
+    rule = re.match(r"init_cfg\[(\d+)\]\.?", path)
+    rest = path[rule.end() :] if rule else path
+    if not rule and f"place.{path}" not in texts:
+        return path
+    parts = [texts("rules.rule", n=int(rule[1]) + 1)] if rule else []
+    for part in filter(None, rest.split(".")):
+        word, _, at = part.rstrip("]").partition("[")
+        word = texts.get(f"place.{word}", word)
+        parts.append(f"{word} {int(at) + 1}" if at.isdigit() else word)
+    return texts["init.comma"].join(parts)
 
 
-def summary(plan: InitPlan) -> str:
+def listing(paths: Iterable[str], texts: Texts) -> str:
+    """Say key paths one after the other."""
+    return texts["list.comma"].join(place(path, texts) for path in paths)
+
+
+def summary(plan: InitPlan, texts: Texts) -> str:
     """Say in a sentence or two what a plan would do."""
     if not plan.rows:
-        return "The model has no parameters: there is nothing to initialize."
-    everything = counted(len(plan.rows), "parameter")
+        return texts["plan.empty"]
+    everything = texts("grid.parameters", n=len(plan.rows))
     by_law = [row for row in plan.rows if row.law is not None]
     left = sum(row.law is None and not row.then for row in plan.rows)
     if left == len(plan.rows):
-        return f"Initialize would leave all {everything} as they are."
+        return texts("plan.nothing", parameters=everything)
+    called = listing([run.path for run in plan.runs], texts)
     parts = [
-        f"write {len(by_law):,} of {everything} by a law" if by_law else "",
-        *(f"load what fits of {load.init.checkpoint}" for load in plan.loads),
-        f"call {listing([run.path for run in plan.runs])}" if plan.runs else "",
-        f"leave {left:,} as {'it is' if left == 1 else 'they are'}" if left else "",
+        texts("plan.write", n=len(by_law), parameters=everything) if by_law else "",
+        *(texts("plan.load", file=load.init.checkpoint) for load in plan.loads),
+        texts("plan.call", places=called) if called else "",
+        texts("plan.leave", n=left) if left else "",
     ]
     *most, last = filter(None, parts)
-    text = f"{', '.join(most)} and {last}" if most else last
-    return f"Initialize would {text}. {expectation(by_law)}".rstrip()
+    text = texts("plan.and", most=texts["init.comma"].join(most), last=last) if most else last
+    return texts("plan.would", parts=text, expected=expectation(by_law, texts)).rstrip()
 
 
-def expectation(rows: Sequence[Row]) -> str:
+def expectation(rows: Sequence[Row], texts: Texts) -> str:
     """Say which standard deviations and constants the laws give."""
     laws = [row.law for row in rows if row.law is not None]
     spreads = sorted(law.std for law in laws if law.std > 0)
     constants = sorted({law.mean for law in laws if law.std == 0})
-    parts = []
-    if spreads:
-        low, high = f"{spreads[0]:.4g}", f"{spreads[-1]:.4g}"
-        parts.append(f"expected std {low}" + (f" to {high}" if high != low else ""))
-    if constants:
-        shown = ", ".join(f"{value:.4g}" for value in constants[:4])
-        parts.append(f"constants {shown}{', …' if len(constants) > 4 else ''}")
-    text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    shown = [f"{value:.4g}" for value in constants[:MOST_CONSTANTS]]
+    values = texts["list.comma"].join([*shown, *(["…"] if len(constants) > len(shown) else [])])
+    if not spreads:
+        return texts("plan.constants", values=values) if values else ""
+    low, high = f"{spreads[0]:.4g}", f"{spreads[-1]:.4g}"
+    if low == high:
+        return texts("plan.both" if values else "plan.std", low=low, values=values)
+    return texts("plan.all" if values else "plan.stds", low=low, high=high, values=values)
 
 
-def unmatched_words(plan: InitPlan) -> tuple[str, ...]:
+def unmatched_words(plan: InitPlan, texts: Texts) -> tuple[str, ...]:
     """Say what of the rules does nothing."""
     return tuple(
-        f"{place(item.path)}: {item.problem} {item.hint}".rstrip() for item in plan.unmatched
+        texts(
+            "init.line",
+            place=place(item.path, texts),
+            text=f"{item.problem} {item.hint}".rstrip(),
+        )
+        for item in plan.unmatched
     )
 
 
-def result(report: InitReport) -> str:
+def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Return the heads and the rows of a plan's table."""
+    heads = [texts[f"plan.head.{head.replace(' ', '_')}"] for head in HEADS]
+    words = texts["plan.left"], texts["plan.frozen"]
+    return heads, [plan_row(row, *words) for row in plan.rows]
+
+
+def result(report: InitReport, texts: Texts) -> str:
     """Say what an initialisation has done."""
     parts = [
-        f"{len(report.named(action)):,} {words}"
-        for action, words in (
-            ("written", "written by a law"),
-            ("loaded", "loaded from a checkpoint"),
-            ("called", "left to own code"),
-            ("left", "left as they were"),
-        )
+        texts(f"done.{action}", n=len(report.named(action)))
+        for action in ("written", "loaded", "called", "left")
         if report.named(action)
     ]
-    seed = "torch's generator" if report.seed is None else f"seed {report.seed}"
-    return f"Initialized with {seed}: {', '.join(parts) or 'no parameters'}."
+    seed = texts["done.generator"]
+    if report.seed is not None:
+        seed = texts("done.seed", seed=str(report.seed))
+    told = texts["init.comma"].join(parts) or texts["done.nothing"]
+    return texts("done", seed=seed, parts=told)
 
 
-def listing(paths: Sequence[str]) -> str:
-    """Say key paths one after the other."""
-    return ", ".join(map(place, paths))
-
-
-def where_from(row: Row | None) -> str:
+def where_from(row: Row | None, texts: Texts) -> str:
     """Say which rule speaks for a parameter, which others lost, and what may follow."""
     if row is None:
-        return "Nothing is planned for it."
-    if row.law is None:
-        opens = row.reason.endswith("may fill it")  # not kept: a checkpoint or own code comes
-        text = "No law is drawn." if opens else f"Left as it is: {row.reason}."
+        return texts["detail.unplanned"]
+    if row.law is not None:
+        at = place(row.source, texts)
+        found = [texts("detail.law", rule=row.rule, place=at, law=row.law)]
+    elif row.reason.endswith("may fill it"):  # not kept: a checkpoint or own code comes
+        found = [texts["detail.open"]]
     else:
-        text = f"{row.rule} by {place(row.source)}: {row.law}."
+        found = [texts("detail.left", reason=row.reason)]
     if row.losers:
-        text += f" It wins over {listing(row.losers)}."
+        found.append(texts("detail.wins", places=listing(row.losers, texts)))
     if row.then:
-        text += f" {listing(row.then)} may fill it{' afterwards' if row.law else ''}."
-    return text + (" It is frozen (requires_grad=False)." if row.frozen else "")
+        key = "detail.then" if row.law else "detail.may"
+        found.append(texts(key, places=listing(row.then, texts)))
+    if row.frozen:
+        found.append(texts["detail.frozen"])
+    return texts["detail.gap"].join(found)
 
 
-def numbers(pair: Pair, law: Law | None, promise: str = "expected") -> tuple[tuple[str, ...], ...]:
-    """Return a small table, head first: what the law promises, and each side's numbers."""
-    lines: list[tuple[str, ...]] = [("", "mean", "std", "min", "max", "zeros")]
+def numbers(
+    pair: Pair, law: Law | None, texts: Texts, pending: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """Return a small table, head first: what the law promises, and each side's numbers.
+
+    ``pending`` says that the law is what comes next, not what the values should follow.
+    """
+    heads = (texts[f"detail.{key}"] for key in ("mean", "std", "min", "max", "zeros"))
+    lines: list[tuple[str, ...]] = [("", *heads)]
     if law is not None:
         ends = tuple(f"{end:.4g}" if math.isfinite(end) else "" for end in law.support)
-        lines.append((promise, f"{law.mean:.4g}", f"{law.std:.4g}", *ends, ""))
-    sides = (("before", pair.before), ("after", pair.after))
+        word = texts["detail.next" if pending else "detail.expected"]
+        lines.append((word, f"{law.mean:.4g}", f"{law.std:.4g}", *ends, ""))
+    sides = (("grid.before", pair.before), ("grid.after", pair.after))
     if not pair.changed:
-        sides = (("now", pair.after),)
-    return (*lines, *(cells(word, stats) for word, stats in sides if stats is not None))
+        sides = (("detail.now", pair.after),)
+    found = (cells(texts[key], stats, texts) for key, stats in sides if stats is not None)
+    return (*lines, *found)
 
 
-def cells(word: str, stats: TensorStats) -> tuple[str, ...]:
+def cells(word: str, stats: TensorStats, texts: Texts) -> tuple[str, ...]:
     """Return the numbers of one tensor as a line of a table."""
     values = (stats.mean, stats.std, stats.min, stats.max)
     shown = ("–" if value is None else f"{value:.4g}" for value in values)
-    return (word, *shown, ", ".join(filter(None, (f"{stats.zeros:.3g}", holes(stats)))))
+    last = filter(None, (f"{stats.zeros:.3g}", holes(stats, texts)))
+    return (word, *shown, texts["init.comma"].join(last))

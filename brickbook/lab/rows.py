@@ -16,6 +16,7 @@ from brickbook.errors import ConfigError
 from brickbook.lab.fields import Field, parse, same
 from brickbook.lab.panels import Notice, close_tree, guarded
 from brickbook.literals import spell
+from brickbook.texts import Texts
 
 __all__ = ["FieldRow", "Look", "PlainRow", "make_menu", "wrong_texts"]
 
@@ -44,10 +45,14 @@ PARTS: Mapping[str, Callable[[str], Any]] = {
 
 
 class Look(dict[str, Any]):
-    """The layouts and styles that the rows of one form share: models to send once, not per row."""
+    """The layouts and styles that the rows of one form share: models to send once, not per row.
 
-    def __init__(self, names: Iterable[str]) -> None:
+    ``texts`` are what the rows say.
+    """
+
+    def __init__(self, names: Iterable[str], texts: Texts) -> None:
         super().__init__()
+        self.texts = texts
         widths = (sum(WIDTHS.get(letter, 1.0) for letter in name) for name in names)
         self.owner: frozenset[str] = frozenset()  # all arguments of what the form is for
         self.label = f"{max(widths, default=0) + 1:.1f}ch"
@@ -67,6 +72,7 @@ class FieldRow(w.HBox):
         self, field: Field, control: w.Widget, look: Look, changed: Callable[[], None]
     ) -> None:
         self.field, self.control, self.changed = field, control, changed
+        self.texts = look.texts
         self.value: Any = field.default
         self.found: Any = None  # what an empty field means, where it is found elsewhere
         self.missing = False
@@ -102,21 +108,28 @@ class FieldRow(w.HBox):
         """Bring mark, message and tooltip up to date."""
         field = self.field
         if field.required:
-            self.mark.value = "required"
+            self.mark.value = self.texts["form.required"]
         elif self.given and field.auto:
-            self.mark.value, self.mark.tooltip = "empty: auto", None
+            self.mark.value, self.mark.tooltip = self.texts["form.auto_if_empty"], None
         elif self.given:
-            text = f"default: {spell(field.default)}"
-            self.mark.value = text if len(text) <= len("default: ") + SHOWN else "changed"
+            default = spell(field.default)
+            text = self.texts("form.default_is", value=default)
+            self.mark.value = text if len(default) <= SHOWN else self.texts["form.changed"]
             self.mark.tooltip = text
         else:
-            word = "auto" if field.auto else "default"
-            self.mark.value = f"{word}: {spell(self.found)}" if self.found is not None else word
+            self.mark.value = self.unchanged()
         text = self.problem or self.complaint
         if text or "notice" in vars(self):
             self.notice.say(text)
         # The tooltip is what a screen reader reads with the control.
         self.control.tooltip = text or field.doc or None  # pyright: ignore[reportAttributeAccessIssue]
+
+    def unchanged(self) -> str:
+        """Say what stands beside a field that holds its default, or nothing."""
+        key = "form.auto" if self.field.auto else "form.default"
+        if self.found is None:
+            return self.texts[key]
+        return self.texts(f"{key}_is", value=spell(self.found))
 
     def tell(self, found: Any) -> None:
         """Show what an empty field means."""
@@ -158,7 +171,7 @@ class PlainRow(FieldRow):
         super().__init__(field, control, look, changed)
         self.value = value
         if field.required and not given:
-            self.missing, self.problem = True, "needs a value."
+            self.missing, self.problem = True, self.texts["form.needs_value"]
         self.show()
         control.observe(self.take, "value")
 

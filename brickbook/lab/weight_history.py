@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from brickbook.errors import BadValueError
 from brickbook.init.report import InitReport
 from brickbook.lab.init_words import size_text
+from brickbook.texts import Texts
 
-__all__ = ["NOTHING_YET", "Step", "WeightHistory", "tensors_of"]
-
-NOTHING_YET = "Nothing to undo yet."
-NOTHING_UNDONE = "Nothing to redo."
+__all__ = ["Step", "WeightHistory", "tensors_of"]
 
 
 @dataclass
@@ -40,21 +38,21 @@ class WeightHistory:
     ``why_no_undo`` and ``why_no_redo`` say why not, "" if it can be done.
     """
 
-    def __init__(self, model: nn.Module, budget: int) -> None:
-        self.model, self.budget = model, budget
+    def __init__(self, model: nn.Module, budget: int, texts: Texts | None = None) -> None:
+        self.model, self.budget, self.texts = model, budget, texts or Texts()
         self.done: list[Step] = []
         self.undone: list[Step] = []
-        self.reason = NOTHING_YET
+        self.reason = ""  # why not, if there is more to say than that nothing was done
 
     @property
     def why_no_undo(self) -> str:
         """Why there is nothing to undo."""
-        return "" if self.done else self.reason
+        return "" if self.done else self.reason or self.texts["init.no_undo"]
 
     @property
     def why_no_redo(self) -> str:
         """Why there is nothing to redo."""
-        return "" if self.undone else NOTHING_UNDONE
+        return "" if self.undone else self.texts["init.no_redo"]
 
     @property
     def report(self) -> InitReport | None:
@@ -66,10 +64,8 @@ class WeightHistory:
         need = sum(tensor.numel() * tensor.element_size() for _, tensor in tensors)
         if need <= self.budget:
             return ""
-        return (
-            f"There will be no Undo: the old weights take {size_text(need)}B, "
-            f"more than the budget of {size_text(self.budget)}B (undo_budget)."
-        )
+        sizes = {"need": size_text(need), "budget": size_text(self.budget)}
+        return self.texts("init.no_room", **sizes)
 
     def copy(self, tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
         """Return copies on the CPU."""
@@ -85,7 +81,7 @@ class WeightHistory:
         wrote nothing needs none.
         """
         self.undone.clear()
-        self.reason = reason or NOTHING_YET
+        self.reason = reason
         if reason:
             self.done.clear()
         if copies:
@@ -102,7 +98,7 @@ class WeightHistory:
             raise BadValueError("undo", self.why_no_undo)
         self.swap(self.done[-1].copies)
         self.undone.append(self.done.pop())
-        self.reason = NOTHING_YET
+        self.reason = ""
 
     def redo(self) -> None:
         """Write again what the last undone step had written, bit for bit; raises as `undo`."""
@@ -115,7 +111,7 @@ class WeightHistory:
         """Let go of all copies."""
         self.done.clear()
         self.undone.clear()
-        self.reason = NOTHING_YET
+        self.reason = ""
 
     def swap(self, copies: dict[str, Tensor]) -> None:
         """Exchange the copies with what the model holds, after a look whether each still fits."""

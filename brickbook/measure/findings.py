@@ -116,9 +116,9 @@ def spoken(word: Word, texts: Mapping[str, str]) -> str:
         return word
     if isinstance(word, Phrase):
         return texts[f"found.{word.said}"].format_map(word.words)
-    shown = texts["found.comma"].join(word[:LISTED])
+    shown = texts["list.comma"].join(word[:LISTED])
     more = len(word) - LISTED
-    return texts["found.more"].format(names=shown, more=f"{more:,}") if more > 0 else shown
+    return texts["list.more"].format(names=shown, more=f"{more:,}") if more > 0 else shown
 
 
 def called(name: str, kind: str) -> str:

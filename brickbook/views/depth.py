@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from brickbook.measure.findings import called, short, whole
 from brickbook.measure.signals import Signal, Signals
+from brickbook.texts import Texts
 
 __all__ = ["COLOURS", "Curve", "Point", "curves", "words"]
 
@@ -21,7 +22,7 @@ class Point:
     """One layer: the std of its output and of the gradient by it, None where there is none.
 
     ``lost`` is the share of the units that are dead, or of the outputs that are saturated, in the
-    activation that follows; ``why`` says which of the two.
+    activation that follows; ``why`` says which of the two ("dead", "saturated").
     """
 
     name: str
@@ -71,24 +72,34 @@ def point_of(row: Signal, until: Sequence[Signal]) -> Point:
     return Point(row.label, row.kind, row.std, row.grad, lost, why)
 
 
-def words(found: Sequence[Curve]) -> str:
+def words(found: Sequence[Curve], texts: Texts) -> str:
     """Say what a picture shows to those who do not see it.
 
-    >>> words([Curve("", (Point("a", "Linear", 1.0, None), Point("b", "Linear", 0.1, None)))])
+    >>> some = (Point("a", "Linear", 1.0, None), Point("b", "Linear", 0.1, None))
+    >>> words([Curve("", some)], Texts("en"))
     'Signals through depth: std 1 at a, 0.1 at b (2 layers)'
     """
-    told = []
-    for curve in found:
-        some = [point for point in curve.points if point.std is not None]
-        text = "no numbers"
-        if some:
-            first, last = some[0], some[-1]
-            text = f"std {short(first.std or 0)} at {first.label}"
-            if last is not first:
-                text += f", {short(last.std or 0)} at {last.label}"
-            text += f" ({len(curve.points)} layer{'s' * (len(curve.points) > 1)})"
-        worst = max(curve.points, key=lambda point: point.lost or 0.0, default=None)
-        if worst is not None and worst.lost:
-            text += f", up to {whole(worst.lost)} {worst.why} after {worst.label}"
-        told.append(f"{curve.label}: {text}" if curve.label else text)
-    return f"Signals through depth: {'; '.join(told)}"
+    told = [
+        texts("init.line", place=curve.label, text=course(curve, texts))
+        if curve.label
+        else course(curve, texts)
+        for curve in found
+    ]
+    return texts("depth.told", told=texts["depth.semicolon"].join(told))
+
+
+def course(curve: Curve, texts: Texts) -> str:
+    """Say where one curve begins and ends, and where most is lost."""
+    some = [point for point in curve.points if point.std is not None]
+    text = texts["depth.nothing"]
+    if some:
+        first, last = some[0], some[-1]
+        text = texts("depth.at", std=short(first.std or 0), layer=first.label)
+        if last is not first:
+            text = texts("depth.to", text=text, std=short(last.std or 0), layer=last.label)
+        text = texts("depth.layers", text=text, n=len(curve.points))
+    worst = max(curve.points, key=lambda point: point.lost or 0.0, default=None)
+    if worst is None or not worst.lost:
+        return text
+    share, why = whole(worst.lost), texts[f"depth.{worst.why}"]
+    return texts("depth.lost", text=text, share=share, why=why, layer=worst.label)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from brickbook.texts import Texts
 from brickbook.views.depth import Point
 
 __all__ = ["Scale", "axis_label", "clipped", "domains", "layer_ticks", "scale_of"]
@@ -87,13 +88,13 @@ def domains(heights: Sequence[float]) -> list[tuple[float, float]]:
     return found
 
 
-def layer_ticks(points: Sequence[Point]) -> dict[str, Any]:
+def layer_ticks(points: Sequence[Point], texts: Texts) -> dict[str, Any]:
     """Return plotly's ticks of the axis of layers: names if they are few, else numbers.
 
     Names are escaped: plotly takes texts for markup.
     """
     if not points or len(points) > NAMED:
-        return {"title": {"text": "layer, in the order they ran"}}
+        return {"title": {"text": texts["depth.order"]}}
     return {
         "tickvals": list(range(1, len(points) + 1)),
         "ticktext": [escape(clipped(point.label, MOST)) for point in points],

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from brickbook.measure.findings import whole
+from brickbook.texts import Texts
 from brickbook.views.depth import COLOURS, Curve, words
 from brickbook.views.depth_axes import clipped, scale_of
 
@@ -14,14 +15,15 @@ __all__ = ["picture"]
 
 INK = "#767676"  # 4.5:1 on white, 4.2:1 on JupyterLab's dark
 HEIGHTS = {"std": 96, "grad": 64, "lost": 36}
-NAMES = {"std": "output std", "grad": "gradient std"}
 LEFT, RIGHT, GAP, LINE = 44, 10, 30, 16
 LETTER = 6.2  # the width of a letter, about
 DASHES = ("", "6 3", "2 3", "7 3 2 3", "10 4", "10 3 2 3")
 MANY = 60  # layers, from which on there is no room for markers
 
 
-def picture(found: Sequence[Curve], keys: Sequence[str], width: int, title: str) -> str:
+def picture(
+    found: Sequence[Curve], keys: Sequence[str], width: int, title: str, texts: Texts
+) -> str:
     """Set the panels one below the other, with a legend if there are several curves."""
     marks, top = legend(found, width) if len(found) > 1 else ("", 0)
     if title:
@@ -30,16 +32,16 @@ def picture(found: Sequence[Curve], keys: Sequence[str], width: int, title: str)
     drawn = ""
     for key in keys:
         top += GAP
-        drawn += f'<g transform="translate(0 {top})">{panel(found, key, width)}</g>'
+        drawn += f'<g transform="translate(0 {top})">{panel(found, key, width, texts)}</g>'
         top += HEIGHTS[key]
     height = top + LINE + 6
-    told = escape(words(found), quote=True)
+    told = escape(words(found, texts), quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-label="{told}" '
         f'font-family="system-ui, sans-serif" font-size="11" fill="{INK}" '
         f'style="fill:var(--bb-page-soft,{INK})"><title>{told}</title>{marks}{drawn}'
-        f"{ends(found, width, top + LINE)}</svg>"
+        f"{ends(found, width, top + LINE, texts)}</svg>"
     )
 
 
@@ -65,13 +67,13 @@ def legend(found: Sequence[Curve], width: int) -> tuple[str, int]:
     return drawn, y + LINE
 
 
-def panel(found: Sequence[Curve], key: str, width: int) -> str:
+def panel(found: Sequence[Curve], key: str, width: int, texts: Texts) -> str:
     """One panel: its axis and its lines or bars."""
     if key == "lost":
-        return lost(found, width)
+        return lost(found, width, texts)
     values = [getattr(point, key) for curve in found for point in curve.points]
     scale, tall = scale_of(values, key == "std"), HEIGHTS[key]
-    drawn = f'<text x="2" y="-10">{NAMES[key]}</text>'
+    drawn = f'<text x="2" y="-10">{texts[f"depth.{key}"]}</text>'
 
     def y_of(value: float) -> float:
         share = (scale.high - math.log10(value or scale.floor)) / (scale.high - scale.low)
@@ -111,13 +113,13 @@ def course(at: int, spots: Sequence[tuple[float, float, float]]) -> str:
     return drawn
 
 
-def lost(found: Sequence[Curve], width: int) -> str:
+def lost(found: Sequence[Curve], width: int, texts: Texts) -> str:
     """The shares of dead units or saturated outputs, as bars beside each other."""
-    kinds = " or ".join(dict.fromkeys(p.why for c in found for p in c.points if p.lost))
+    kinds = dict.fromkeys(texts[f"depth.{p.why}"] for c in found for p in c.points if p.lost)
     tall, base = HEIGHTS["lost"], HEIGHTS["lost"]
     longest = max([1, *(len(curve.points) for curve in found)])
     each = max(1.0, min(14.0, 0.7 * (width - LEFT - RIGHT) / longest / len(found)))
-    drawn = f'<text x="2" y="-10">{kinds}</text>'
+    drawn = f'<text x="2" y="-10">{texts["depth.or"].join(kinds)}</text>'
     for share, y in ((1.0, 0), (0.0, base)):
         drawn += (
             f'<path d="M{LEFT} {y}H{width - RIGHT}" stroke="{INK}" stroke-opacity=".3"/>'
@@ -142,11 +144,11 @@ def xs(curve: Curve, found: Sequence[Curve], width: int) -> Iterator[float]:
     yield from (LEFT + each * (at + 0.5) for at in range(len(curve.points)))
 
 
-def ends(found: Sequence[Curve], width: int, y: int) -> str:
+def ends(found: Sequence[Curve], width: int, y: int, texts: Texts) -> str:
     """The names of the first and the last layer below the axis."""
     points = max((curve.points for curve in found), key=len, default=())
     if not points:
-        return f'<text x="{LEFT}" y="{y}">no outputs</text>'
+        return f'<text x="{LEFT}" y="{y}">{texts["depth.no_outputs"]}</text>'
     most = int((width - LEFT - RIGHT) / 2 / LETTER) - 1
     first, last = points[0].label, points[-1].label
     drawn = f'<text x="{LEFT}" y="{y}">{escape(clipped(first, most))}</text>'

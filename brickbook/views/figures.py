@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from brickbook.measure.comparisons import Pair, pair
 from brickbook.measure.snapshots import TensorStats
+from brickbook.texts import Texts
 from brickbook.views.theory import body, curve, is_constant
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def histogram(
     *,
     log: bool = False,
     title: str | None = None,
+    language: str | None = None,
 ) -> go.Figure:
     """Draw a tensor before (outline) and after (fill) over the same bins, and the law it follows.
 
@@ -37,47 +39,56 @@ def histogram(
     elements per bin, over four standard deviations, or the density alone where nothing has been
     counted; point masses are vertical lines. There are always the three traces after, before,
     law, in this order and possibly empty, so that one figure can be updated to another. ``log``
-    gives a logarithmic y axis.
+    gives a logarithmic y axis. ``language`` is "en" or "zh", None for the reader's.
     """
+    texts = Texts(language)
     bins = max([64, *(len(stats.counts) for stats in (before, after) if stats)])
     item = pair(before, after, bins, cover=body(law, 3.0) if law is not None else None)
     sides = (item.counts_before if before else (), item.counts_after if after else ())
     most = max(map(max, filter(None, sides)), default=1)
-    traces = (after_bars(item, after), outline(item, before, log), law_line(item, law, most, log))
-    return go.Figure(data=traces, layout=layout(item, log, most, title))
+    traces = (
+        after_bars(item, after, texts),
+        outline(item, before, log, texts),
+        law_line(item, law, most, log, texts),
+    )
+    return go.Figure(data=traces, layout=layout(item, log, most, title, texts))
 
 
-def after_bars(item: Pair, after: TensorStats | None) -> go.Bar:
+def after_bars(item: Pair, after: TensorStats | None, texts: Texts) -> go.Bar:
     counts = list(item.counts_after) if after else []
     ends = list(zip(item.edges, item.edges[1:], strict=False))
+    name = texts["grid.after"]
     return go.Bar(
-        name="after",
+        name=name,
         x=[low + item.width / 2 for low, _ in ends] if counts else [],
         y=counts,
         width=item.width,
         customdata=ends if counts else [],
-        hovertemplate="[%{customdata[0]:.4g}, %{customdata[1]:.4g}): %{y:,}<extra>after</extra>",
+        hovertemplate="[%{customdata[0]:.4g}, %{customdata[1]:.4g}): %{y:,}"
+        f"<extra>{name}</extra>",
         marker={"color": AFTER, "opacity": 0.6, "line": {"width": 0}},
         visible=bool(counts),
     )
 
 
-def outline(item: Pair, before: TensorStats | None, log: bool) -> go.Scatter:
+def outline(item: Pair, before: TensorStats | None, log: bool, texts: Texts) -> go.Scatter:
     """Steps that start and end on the base line."""
+    name = texts["grid.before"]
+    told = texts("figure.from", low="%{x:.4g}", count="%{customdata:,}")
     counts = [0, *item.counts_before, 0] if before and item.counts_before else []
     return go.Scatter(
-        name="before",
+        name=name,
         x=[item.edges[0], *item.edges] if counts else [],
         y=[max(count, FLOOR) for count in counts] if log else counts,
         mode="lines",
         line={"shape": "hv", "color": BEFORE, "width": 2},
         customdata=counts,
-        hovertemplate="from %{x:.4g}: %{customdata:,}<extra>before</extra>",
+        hovertemplate=f"{told}<extra>{name}</extra>",
         visible=bool(counts),
     )
 
 
-def law_line(item: Pair, law: Law | None, most: int, log: bool) -> go.Scatter:
+def law_line(item: Pair, law: Law | None, most: int, log: bool, texts: Texts) -> go.Scatter:
     """The density as elements per bin, and a vertical line at every atom.
 
     An atom is as high as its elements, at most as the highest bin; a constant always that high.
@@ -94,7 +105,7 @@ def law_line(item: Pair, law: Law | None, most: int, log: bool) -> go.Scatter:
             gap = [None] if x else []
             x, y = [*x, *gap, value, value], [*y, *gap, FLOOR if log else 0.0, high]
     return go.Scatter(
-        name=escape(str(law)) if law is not None else "law",
+        name=escape(str(law)) if law is not None else texts["grid.law"],
         x=x,
         y=y,
         mode="lines",
@@ -104,13 +115,13 @@ def law_line(item: Pair, law: Law | None, most: int, log: bool) -> go.Scatter:
     )
 
 
-def layout(item: Pair, log: bool, most: int, title: str | None) -> dict[str, Any]:
+def layout(item: Pair, log: bool, most: int, title: str | None, texts: Texts) -> dict[str, Any]:
     """Transparent and grey, for a light and a dark page."""
     axis = {"gridcolor": GRID, "zerolinecolor": GREY, "linecolor": GREY, "tickcolor": GREY}
     # A constant has one bin: leave room beside it.
     room = 8 * item.width if len(item.edges) == 2 else item.width
     span = [item.edges[0] - room, item.edges[-1] + room] if item.edges else None
-    what = "elements per bin" if item.edges else "density"
+    what = texts["figure.elements" if item.edges else "figure.density"]
     counts = {"title": {"text": what}, "rangemode": "tozero", "separatethousands": True}
     counts["exponentformat"] = "none"
     if log and item.edges:
@@ -127,6 +138,6 @@ def layout(item: Pair, log: bool, most: int, title: str | None) -> dict[str, Any
         "height": 320,
         "margin": {"l": 64, "r": 16, "t": 64 if title else 32, "b": 48},
         "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
-        "xaxis": {**axis, "title": {"text": "value"}, "range": span},
+        "xaxis": {**axis, "title": {"text": texts["figure.value"]}, "range": span},
         "yaxis": {**axis, **counts},
     }

@@ -64,11 +64,15 @@ class Variant:
 
 
 class Said(NamedTuple):
-    """What the plan and the report say of a parameter; ``twin`` is another name of it."""
+    """What the plan and the report say of a parameter; ``twin`` is another name of it.
+
+    ``note`` says what its histogram cannot show.
+    """
 
     row: Row | None
     report: InitReport | None
     twin: str | None
+    note: str
 
 
 def grid_payload(
@@ -102,7 +106,13 @@ def grid_payload(
     # A tensor of several names is shown once, under the first.
     tied = {row.tied_to: row.name for row in rows.values() if row.tied_to}
     cells = [
-        cell(item, several, Said(rows.get(item.name), report, tied.get(item.name)), bins, packing)
+        cell(
+            item,
+            several,
+            Said(rows.get(item.name), report, tied.get(item.name), holes(item.latest, texts)),
+            bins,
+            packing,
+        )
         for item in comparison.values()
         if item.kind == "parameter"
     ]
@@ -161,7 +171,7 @@ def cell(
         "width": width,
         "bins": len(counts[0]),
         "before": moments(item.before),
-        "note": holes(item.latest),
+        "note": said.note,
         **words(item, said, packing),
         "at": {"before": packing.add(counts[0])} if item.before is not None else {},
     }
@@ -186,7 +196,7 @@ def afters(name: str, several: Mapping[str, Variant]) -> list[tuple[Any, Law | N
 
 def words(item: Pair, said: Said, packing: Packing) -> dict[str, Any]:
     """What the plan and the report say of a parameter."""
-    row, report, twin = said
+    row, report, twin, _ = said
     record = report.get(item.name) if report is not None else None
     found: dict[str, Any] = {
         "status": item.status,
@@ -206,9 +216,9 @@ def words(item: Pair, said: Said, packing: Packing) -> dict[str, Any]:
     }
 
 
-def holes(stats: TensorStats) -> str:
+def holes(stats: TensorStats, texts: Texts) -> str:
     """What a histogram cannot show: "2 NaN, 1 infinite", "no values (meta)", or ""."""
     if not stats.count:
-        return f"no values ({stats.missing})" if stats.missing else "no values"
-    parts = [(stats.nan, "NaN"), (stats.inf, "infinite")]
-    return ", ".join(f"{count:,} {word}" for count, word in parts if count)
+        return texts("holes.none_for", why=stats.missing) if stats.missing else texts["holes.none"]
+    parts = [("nan", stats.nan), ("inf", stats.inf)]
+    return texts["list.comma"].join(texts(f"holes.{key}", n=n) for key, n in parts if n)

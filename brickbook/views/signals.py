@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brickbook.measure.findings import short
 from brickbook.measure.signals import Signals
+from brickbook.texts import Texts
 from brickbook.views.depth import COLOURS, Curve, curves
 from brickbook.views.depth_axes import Scale, domains, layer_ticks, scale_of
 from brickbook.views.depth_svg import picture
@@ -21,7 +22,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon")
 PATTERNS = ("", "/", ".", "x", "-", "+")
 GREY, GRID = "#7a7a7a", "rgba(122,122,122,0.3)"
-PANELS = {"std": ("output std", 3.0), "grad": ("gradient std", 2.0), "lost": ("", 1.2)}
+PANELS = {"std": 3.0, "grad": 2.0, "lost": 1.2}  # how high each is, beside the others
 
 
 def depth_figure(
@@ -29,17 +30,19 @@ def depth_figure(
     *,
     gradients: bool = True,
     title: str | None = None,
+    language: str | None = None,
 ) -> go.Figure:
     """Draw the std of layers' outputs through depth, below it that of the gradients by them.
 
     Of several records, by label, each has a line: its colour, its dash and its marker. Both axes
     are logarithmic; the outputs have a guide at 1. A 0 is a cross at the lower edge. Where units
     are dead or outputs saturated in the activation after a layer, bars below say how many. The
-    background is transparent, the grey reads on a light and on a dark page.
+    background is transparent, the grey reads on a light and on a dark page. ``language`` is "en" or
+    "zh", None for the reader's.
     """
     import plotly.graph_objects as go  # an optional package: only this function wants it
 
-    found = curves(signals)
+    found, texts = curves(signals), Texts(language)
     keys = [
         key
         for key in PANELS
@@ -49,28 +52,29 @@ def depth_figure(
     for number, key in enumerate(keys):
         axis = axis_of(number)
         if key == "lost":
-            traces += [bars(curve, at, axis) for at, curve in enumerate(found)]
+            traces += [bars(curve, at, axis, texts) for at, curve in enumerate(found)]
             continue
         floor = scale(found, key).floor
-        traces += [line(curve, at, axis, key, floor) for at, curve in enumerate(found)]
+        traces += [line(curve, at, axis, key, floor, texts) for at, curve in enumerate(found)]
         if key == "std":
             traces.append(guide(max((len(curve.points) for curve in found), default=0)))
-    return go.Figure(data=traces, layout=layout(found, keys, title))
+    return go.Figure(data=traces, layout=layout(found, keys, title, texts))
 
 
-def name_of(curve: Curve) -> str:
+def name_of(curve: Curve, texts: Texts) -> str:
     """What the legend says; plotly takes texts for markup."""
-    return escape(curve.label) if curve.label else "signals"
+    return escape(curve.label or texts["depth.signals"])
 
 
-def line(curve: Curve, at: int, axis: str, key: str, floor: float) -> dict[str, Any]:
+def line(curve: Curve, at: int, axis: str, key: str, floor: float, texts: Texts) -> dict[str, Any]:
     """The line of one record in one panel."""
     values = [getattr(point, key) for point in curve.points]
     colour, mark = COLOURS[at % len(COLOURS)], MARKERS[at % len(MARKERS)]
-    what = "std" if key == "std" else "gradient std"
+    what = texts["detail.std" if key == "std" else "depth.grad"]
+    name = name_of(curve, texts)
     return {
         "type": "scatter",
-        "name": name_of(curve),
+        "name": name,
         "legendgroup": str(at),
         "showlegend": key == "std",
         "mode": "lines+markers",
@@ -81,8 +85,7 @@ def line(curve: Curve, at: int, axis: str, key: str, floor: float) -> dict[str, 
             [escape(point.label), "–" if value is None else short(value)]
             for point, value in zip(curve.points, values, strict=True)
         ],
-        "hovertemplate": f"%{{customdata[0]}}: {what} %{{customdata[1]}}"
-        f"<extra>{name_of(curve)}</extra>",
+        "hovertemplate": f"%{{customdata[0]}}: {what} %{{customdata[1]}}<extra>{name}</extra>",
         "line": {"color": colour, "dash": DASHES[at % len(DASHES)], "width": 2},
         "marker": {
             "color": colour,
@@ -106,20 +109,23 @@ def guide(count: int) -> dict[str, Any]:
     }
 
 
-def bars(curve: Curve, at: int, axis: str) -> dict[str, Any]:
+def bars(curve: Curve, at: int, axis: str, texts: Texts) -> dict[str, Any]:
     """The shares that are lost after each layer."""
-    lost = [point.lost for point in curve.points]
+    lost, name = [point.lost for point in curve.points], name_of(curve, texts)
+    places = {"layer": "%{customdata[0]}", "share": "%{y:.0%}", "why": "%{customdata[1]}"}
     return {
         "type": "bar",
-        "name": name_of(curve),
+        "name": name,
         "legendgroup": str(at),
         "showlegend": False,
         "yaxis": axis,
         "x": list(range(1, len(lost) + 1)),
         "y": lost,
-        "customdata": [[escape(point.label), point.why] for point in curve.points],
-        "hovertemplate": "after %{customdata[0]}: %{y:.0%} %{customdata[1]}"
-        f"<extra>{name_of(curve)}</extra>",
+        "customdata": [
+            [escape(point.label), texts[f"depth.{point.why}"] if point.why else ""]
+            for point in curve.points
+        ],
+        "hovertemplate": f"{texts('depth.after', **places)}<extra>{name}</extra>",
         "marker": {
             "color": COLOURS[at % len(COLOURS)],
             "opacity": 0.75,
@@ -129,11 +135,13 @@ def bars(curve: Curve, at: int, axis: str) -> dict[str, Any]:
     }
 
 
-def layout(found: Sequence[Curve], keys: Sequence[str], title: str | None) -> dict[str, Any]:
+def layout(
+    found: Sequence[Curve], keys: Sequence[str], title: str | None, texts: Texts
+) -> dict[str, Any]:
     """Transparent and grey, one panel below the other over the same layers."""
     longest = max((curve.points for curve in found), key=len, default=())
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GREY, "tickcolor": GREY}
-    ticks = layer_ticks(longest)
+    ticks = layer_ticks(longest, texts)
     made: dict[str, Any] = {
         "template": "none",
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -159,9 +167,9 @@ def layout(found: Sequence[Curve], keys: Sequence[str], title: str | None) -> di
             **ticks,
         },
     }
-    places = domains([PANELS[key][1] for key in keys])
+    places = domains([PANELS[key] for key in keys])
     for at, (key, domain) in enumerate(zip(keys, places, strict=True)):
-        own = shares(found) if key == "lost" else powers(found, key)
+        own = shares(found, texts) if key == "lost" else powers(found, key, texts)
         own["title"] |= {"standoff": 8}
         place = {"domain": domain, "anchor": "x", "automargin": True}
         made[f"yaxis{at + 1 if at else ''}"] = {**axis, **place, **own}
@@ -178,7 +186,7 @@ def scale(found: Sequence[Curve], key: str) -> Scale:
     return scale_of([getattr(p, key) for curve in found for p in curve.points], key == "std")
 
 
-def powers(found: Sequence[Curve], key: str) -> dict[str, Any]:
+def powers(found: Sequence[Curve], key: str, texts: Texts) -> dict[str, Any]:
     """A logarithmic axis over whole decades, and a little beyond for the markers."""
     axis = scale(found, key)
     ticks, room = axis.ticks(6), 0.05 * (axis.high - axis.low)
@@ -187,18 +195,19 @@ def powers(found: Sequence[Curve], key: str) -> dict[str, Any]:
         "range": [axis.low - room, axis.high + room],
         "tickvals": [value for value, _ in ticks],
         "ticktext": [word for _, word in ticks],
-        "title": {"text": PANELS[key][0]},
+        "title": {"text": texts[f"depth.{key}"]},
     }
 
 
-def shares(found: Sequence[Curve]) -> dict[str, Any]:
+def shares(found: Sequence[Curve], texts: Texts) -> dict[str, Any]:
     """An axis from nothing to all."""
-    kinds = dict.fromkeys(p.why for curve in found for p in curve.points if p.lost)
+    lost = (point.why for curve in found for point in curve.points if point.lost)
+    kinds = dict.fromkeys(texts[f"depth.{why}"] for why in lost)
     return {
         "range": [0, 1],
         "tickvals": [0, 0.5, 1],
         "ticktext": ["0 %", "50 %", "100 %"],
-        "title": {"text": " or<br>".join(kinds)},
+        "title": {"text": f"{texts['depth.or'].rstrip()}<br>".join(kinds)},
     }
 
 
@@ -208,14 +217,15 @@ def depth_svg(
     gradients: bool = False,
     width: int = 360,
     title: str = "",
+    language: str | None = None,
 ) -> str:
     """Draw the same as a small SVG that needs no script, for static views and beside other things.
 
     Its background is transparent; its texts take ``--bb-page-soft`` where a page has it. Of the
     names on the axis there are the first and the last; the words for those who do not see it say
-    where it begins and ends.
+    where it begins and ends. ``language`` is as in `depth_figure`.
     """
     found = curves(signals)
     keys = [key for key in PANELS if key == "std" or (key == "lost" or gradients)]
     keys = [key for key in keys if key == "std" or any(curve.has(key) for curve in found)]
-    return picture(found, keys, width, title)
+    return picture(found, keys, width, title, Texts(language))

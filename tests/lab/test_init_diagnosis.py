@@ -42,7 +42,7 @@ def test_it_looks_only_when_it_is_open():
     assert [item.rule for item in found.findings] == ["gain"]
     assert found.accordion.titles == ("Diagnosis: 1 found",)
     assert "<summary" in found.words.value and found.findings[0].about.title in found.words.value
-    lab.rules.presets.value = "Kaiming, fan in"
+    lab.rules.presets.value = "kaiming_fan_in"
     settle(lab)
     assert found.findings == () and GOOD in found.words.value
     assert found.accordion.titles == ("Diagnosis: nothing found",)
@@ -58,7 +58,7 @@ def test_a_batch_shows_what_vanishes_and_leaves_the_model():
     assert "depth" in {item.rule for item in lab.diagnosis.findings}
     assert lab.diagnosis.chart.value.startswith("<svg")
     assert all(torch.equal(v, before[k]) for k, v in lab.model.state_dict().items())
-    lab.rules.presets.value = "Kaiming, fan in"
+    lab.rules.presets.value = "kaiming_fan_in"
     lab.bar.initialize.click()
     settle(lab)
     assert lab.diagnosis.signals is None and lab.diagnosis.chart.value == ""
@@ -154,7 +154,7 @@ def test_the_panel_lives_while_a_batch_runs():
     assert line.children == (line.line,)
     assert line.words.value == "Running the batch forward and back …"
     lab.grid.selected = "0.weight"  # needs the panel, not the model
-    lab.rules.presets.value = "Kaiming, fan in"
+    lab.rules.presets.value = "kaiming_fan_in"
     assert lab.plan is not None and lab.detail.figure is not None
     assert lab.diagnosis.running
     gate.opened.set()

@@ -20,7 +20,7 @@ from brickbook.modules import BaseModule
 
 KAIMING = {"type": "Kaiming", "layer": ["Conv2d", "Linear"]}
 ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
-KAIMING_PRESET = "Kaiming, fan out (ReLU nets)"
+KAIMING_PRESET = "kaiming_fan_out"
 
 
 def net() -> nn.Sequential:
@@ -126,7 +126,7 @@ def test_without_a_seed_torchs_generator_draws():
 def test_every_edit_is_forecast_and_writes_nothing():
     lab = panel([KAIMING, ONE])
     before = copies(lab.model)
-    lab.rules.presets.value = "Normal 1 (signals explode)"
+    lab.rules.presets.value = "normal_large"
     assert lab.forecast.words.text == (
         "Initialize would write 6 of 6 parameters by a law. Expected std 1; constants 0, 1."
     )
@@ -315,7 +315,7 @@ def test_callbacks_work_in_a_thread_of_their_own():
 
     def work() -> None:
         told.append(torch.is_grad_enabled())
-        lab.rules.presets.value = "TruncNormal 0.02 (attention)"
+        lab.rules.presets.value = "trunc_normal"
         lab.bar.initialize.click()
         lab.grid.selected = "0.weight"
         told.append(torch.is_grad_enabled())
@@ -359,7 +359,7 @@ def test_a_second_panel_closes_the_first():
 def test_closing_leaves_nothing_open():
     before = set(w.widget._instances)
     lab = panel([{**KAIMING, "override": {"type": "Xavier", "name": "2"}}, ONE])
-    lab.rules.presets.value = "Xavier, uniform"
+    lab.rules.presets.value = "xavier_uniform"
     lab.rules.add.click()
     lab.grid.selected = "0.weight"
     lab.close()
@@ -533,7 +533,7 @@ def test_a_parameter_that_was_written_with_its_own_values_is_known():
     lab.bar.initialize.click()
     assert cell(lab, "1.weight")["same"] and cell(lab, "1.weight")["status"] == "untouched"
     assert "same" not in cell(lab, "0.weight")
-    lab.rules.presets.value = "Xavier, uniform"
+    lab.rules.presets.value = "xavier_uniform"
     assert cell(lab, "1.weight")["same"]
     lab.bar.undo.click()
     assert "same" not in cell(lab, "1.weight")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from unicodedata import east_asian_width
+
 import pytest
 from torch import nn
 
@@ -8,6 +10,7 @@ from brickbook.init import INITIALIZERS, plan
 from brickbook.lab.init_presets import DEFAULT, PRESETS
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_state import InitState
+from brickbook.texts import LANGUAGES, Texts
 
 KAIMING = {"type": "Kaiming", "layer": ["Conv2d"]}
 ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
@@ -157,7 +160,7 @@ def test_a_preset_replaces_all_rules_and_keeps_the_seed():
     tick(edited.rules)
     assert edited.rules.presets.value == name  # ticked already: no edit
     untick(edited.rules)
-    assert edited.rules.presets.value == "choose …"
+    assert edited.rules.presets.value == ""
 
 
 @pytest.mark.parametrize(
@@ -305,7 +308,7 @@ def test_edits_of_the_rules_are_taken_back_and_made_again():
     assert rules.back.disabled and rules.forth.disabled
     rules.add.click()
     rules.seed.value = "5"
-    rules.presets.value = "Xavier, uniform"
+    rules.presets.value = "xavier_uniform"
     preset = edited.cfg
     told = edited.told
     rules.back.click()
@@ -329,17 +332,19 @@ def test_a_row_shrinks_to_its_column():
 
 
 def test_names_of_presets_fit_their_menu():
-    assert max(map(len, PRESETS)) <= 28
+    for language in LANGUAGES:
+        menu = RuleList(net(), InitState(), texts=Texts(language)).presets
+        assert [value for _, value in menu.options] == ["", *PRESETS]
+        wide = [sum(2 if east_asian_width(c) in "WF" else 1 for c in n) for n, _ in menu.options]
+        assert max(wide) <= 28
 
 
 def test_zero_gamma_names_the_blocks():
     from torchvision_support import import_torchvision
 
     model = import_torchvision().models.resnet18(weights=None)
-    rules = PRESETS["Kaiming, zero gamma"].rules(model)
+    rules = PRESETS["zero_gamma"].rules(model)
     assert rules[-1] == {"type": "ZeroGamma", "layer": ["BasicBlock"]}
     zeros = {row.name for row in plan(model, list(rules)).rows if str(row.law) == "Constant(0)"}
     assert "layer1.0.bn2.weight" in zeros and "layer1.0.bn1.weight" not in zeros
-    assert PRESETS["Kaiming, zero gamma"].rules(net()) == PRESETS[
-        "Kaiming, fan out (ReLU nets)"
-    ].rules(net())
+    assert PRESETS["zero_gamma"].rules(net()) == PRESETS["kaiming_fan_out"].rules(net())

@@ -24,7 +24,7 @@ def test_variants_are_compared_without_touching_the_model():
     lab = InitLab(net(), init_cfg=KAIMING, seed=0)
     before, rng = copies(lab.model), torch.random.get_rng_state()
     lab.variants.keep.click()
-    lab.rules.presets.value = "Normal 1 (signals explode)"
+    lab.rules.presets.value = "normal_large"
     lab.rules.seed.value = ""
     lab.variants.keep.click()
     assert same(lab.model, before) and torch.equal(rng, torch.random.get_rng_state())

@@ -10,6 +10,9 @@ from brickbook.init import INITIALIZERS, initialize, plan
 from brickbook.init.laws import Normal
 from brickbook.lab.init_words import numbers, result, summary, unmatched_words, where_from
 from brickbook.measure import compare, snapshot
+from brickbook.texts import Texts
+
+ENGLISH = Texts("en")
 
 
 def net() -> nn.Sequential:
@@ -51,7 +54,7 @@ def registered() -> Iterator[None]:
 
 @pytest.mark.parametrize(("cfg", "text"), CASES)
 def test_a_plan_in_a_sentence(cfg, text):
-    assert summary(plan(net(), cfg)) == text
+    assert summary(plan(net(), cfg), ENGLISH) == text
 
 
 def test_what_has_no_effect():
@@ -63,7 +66,7 @@ def test_what_has_no_effect():
             {"type": "Normal", "override": {"type": "Xavier", "name": "1", "layer": "Linear"}},
         ],
     )
-    assert unmatched_words(todo) == (
+    assert unmatched_words(todo, ENGLISH) == (
         "Rule 1: does nothing: it has neither 'layer' nor 'override'.",
         "Rule 2, layer: Liner matches nothing. Did you mean 'Linear'?",
         "Rule 3, override, layer: is not used: an override fills every layer below it.",
@@ -79,15 +82,19 @@ def test_where_a_law_comes_from():
         model,
         [linear, {**linear, "override": override}, {"type": "Pretrained", "checkpoint": "w.pth"}],
     )
-    assert where_from(todo["1.bias"]) == (
+    assert where_from(todo["1.bias"], ENGLISH) == (
         "Constant by Rule 2, override: Constant(0). It wins over Rule 1, Rule 2. "
         "Rule 3 may fill it afterwards. "
         "It is frozen (requires_grad=False)."
     )
-    assert where_from(plan(model, linear)["0.bias"]) == ("Left as it is: no rule speaks of Conv2d.")
+    assert where_from(plan(model, linear)["0.bias"], ENGLISH) == (
+        "Left as it is: no rule speaks of Conv2d."
+    )
     loaded = [{"type": "Pretrained", "checkpoint": "w.pth"}]
-    assert where_from(plan(model, loaded)["0.bias"]) == ("No law is drawn. Rule 1 may fill it.")
-    assert where_from(None) == "Nothing is planned for it."
+    assert where_from(plan(model, loaded)["0.bias"], ENGLISH) == (
+        "No law is drawn. Rule 1 may fill it."
+    )
+    assert where_from(None, ENGLISH) == "Nothing is planned for it."
 
 
 def test_the_numbers_of_a_tensor():
@@ -96,22 +103,27 @@ def test_the_numbers_of_a_tensor():
     law = plan(model, cfg)["weight"].law
     before = snapshot(model)
     same = compare(before, before)
-    assert [line[0] for line in numbers(same["weight"], law)] == ["", "expected", "now"]
+    assert [line[0] for line in numbers(same["weight"], law, ENGLISH)] == ["", "expected", "now"]
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[1.0, float("nan")], [0.0, 2.0]]))
     pair = compare(before, snapshot(model))["weight"]
-    head, expected, _, after = numbers(pair, law)
+    head, expected, _, after = numbers(pair, law, ENGLISH)
     assert head == ("", "mean", "std", "min", "max", "zeros")
     assert expected == ("expected", "0", "0.5774", "-1", "1", "")
     assert after == ("after", "1", "0.8165", "0", "2", "0.25, 1 NaN")
-    endless = numbers(pair, Normal(0.0, 2.0), "next")[1]
+    endless = numbers(pair, Normal(0.0, 2.0), ENGLISH, pending=True)[1]
     assert endless == ("next", "0", "2", "", "", "")
-    assert [line[0] for line in numbers(pair, None)] == ["", "before", "after"]
+    assert [line[0] for line in numbers(pair, None, ENGLISH)] == ["", "before", "after"]
 
 
 def test_what_was_done():
     report = initialize(
         net(), [{"type": "Normal", "layer": "Linear"}, {"type": "WordsInit"}], seed=2
     )
-    assert result(report) == ("Initialized with seed 2: 3 written by a law, 2 left to own code.")
-    assert result(initialize(nn.ReLU(), [])) == "Initialized with torch's generator: no parameters."
+    assert result(report, ENGLISH) == (
+        "Initialized with seed 2: 3 written by a law, 2 left to own code."
+    )
+    assert (
+        result(initialize(nn.ReLU(), []), ENGLISH)
+        == "Initialized with torch's generator: no parameters."
+    )

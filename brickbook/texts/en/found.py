@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["FOUND"]
 
 FOUND: dict[str, str] = {
-    "found.comma": ", ",
-    "found.more": "{names} and {more} more",
+    "list.comma": ", ",
+    "list.more": "{names} and {more} more",
     "found.not-finite.weights": "{count} hold NaN or Inf: {names}.",
     "found.not-finite.weights.one": "{names} holds NaN or Inf: {bad} of {size} elements.",
     "found.not-finite.signals": "NaN or Inf first shows after {names}: {bad} of {size} "

@@ -93,4 +93,9 @@ GRID: dict[str, str] = {
     "grid.head.expected": "expected std",
     "grid.head.expected_of": "expected std {name}",
     "grid.table": "The numbers of the histograms",
+    # What a histogram cannot show.
+    "holes.none": "no values",
+    "holes.none_for": "no values ({why})",
+    "holes.nan": "{n} NaN",
+    "holes.inf": "{n} infinite",
 }

@@ -50,7 +50,6 @@ RULES: dict[str, str] = {
     "variants.more": "{rules} + {n} more",
     "variants.no_rules": "no rules",
     "variants.no_seed": "no seed",
-    "variants.seed": "seed {seed}",
     # What stands in place of and beside the fields of a form.
     "form.empty": "It has nothing to set.",
     "form.required": "required",

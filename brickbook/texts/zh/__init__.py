@@ -11,10 +11,11 @@ from brickbook.texts.zh.found import FOUND
 from brickbook.texts.zh.grid import GRID
 from brickbook.texts.zh.init_lab import INIT_LAB
 from brickbook.texts.zh.live import LIVE
+from brickbook.texts.zh.pictures import PICTURES
 from brickbook.texts.zh.rules import RULES
 
 __all__ = ["CHINESE"]
 
 CHINESE: Mapping[str, str] = MappingProxyType(
-    {**GRID, **BUILDER, **INIT_LAB, **RULES, **LIVE, **FOUND, **ABOUT}
+    {**GRID, **BUILDER, **INIT_LAB, **RULES, **PICTURES, **LIVE, **FOUND, **ABOUT}
 )

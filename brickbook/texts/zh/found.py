@@ -6,8 +6,8 @@ from __future__ import annotations
 __all__ = ["FOUND"]
 
 FOUND: dict[str, str] = {
-    "found.comma": "、",
-    "found.more": "{names} 等，另有 {more} 个",
+    "list.comma": "、",
+    "list.more": "{names} 等，另有 {more} 个",
     "found.not-finite.weights": "{count} 个参数含有 NaN 或 Inf：{names}。",
     "found.not-finite.weights.one": "{names} 含有 NaN 或 Inf：{size} 个元素中有 {bad} 个。",
     "found.not-finite.signals": "NaN 或 Inf 最早出现在 {names} 之后：{size} 个元素中有 {bad} 个；"

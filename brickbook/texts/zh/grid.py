@@ -86,4 +86,8 @@ GRID: dict[str, str] = {
     "grid.head.expected": "预期标准差",
     "grid.head.expected_of": "预期标准差 {name}",
     "grid.table": "直方图的数值",
+    "holes.none": "没有值",
+    "holes.none_for": "没有值（{why}）",
+    "holes.nan": "{n} 个 NaN",
+    "holes.inf": "{n} 个无穷大",
 }

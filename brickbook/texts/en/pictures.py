@@ -1,0 +1,32 @@
+"""What the pictures say, in English: of one tensor, and of the signals through depth."""
+
+from __future__ import annotations
+
+__all__ = ["PICTURES"]
+
+PICTURES: dict[str, str] = {
+    # One tensor, large.
+    "figure.value": "value",
+    "figure.elements": "elements per bin",
+    "figure.density": "density",
+    "figure.from": "from {low}: {count}",
+    # Signals through depth: the axes,
+    "depth.std": "output std",
+    "depth.grad": "gradient std",
+    "depth.order": "layer, in the order they ran",
+    "depth.signals": "signals",
+    "depth.dead": "dead",
+    "depth.saturated": "saturated",
+    "depth.or": " or ",
+    "depth.after": "after {layer}: {share} {why}",
+    "depth.no_outputs": "no outputs",
+    # and what they show, in words.
+    "depth.told": "Signals through depth: {told}",
+    "depth.semicolon": "; ",
+    "depth.nothing": "no numbers",
+    "depth.at": "std {std} at {layer}",
+    "depth.to": "{text}, {std} at {layer}",
+    "depth.layers": "{text} ({n} layers)",
+    "depth.layers.one": "{text} ({n} layer)",
+    "depth.lost": "{text}, up to {share} {why} after {layer}",
+}
