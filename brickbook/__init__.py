@@ -110,6 +110,8 @@ from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
 from brickbook.registry import Registry, build_from_cfg
 
 if TYPE_CHECKING:
+    from brickbook.bricks.fusing import fuse_conv_bn
+    from brickbook.bricks.sync_batchnorm import convert_sync_batchnorm, revert_sync_batchnorm
     from brickbook.init.materialize import materialize
     from brickbook.init.skeleton import skeleton
     from brickbook.measure import (
@@ -215,9 +217,11 @@ __all__ = [
     "compare",
     "constant_init",
     "conv_ws_2d",
+    "convert_sync_batchnorm",
     "coordinate_check",
     "diagnose",
     "following",
+    "fuse_conv_bn",
     "initialize",
     "is_norm",
     "kaiming_init",
@@ -232,6 +236,7 @@ __all__ = [
     "normal_init",
     "plan",
     "probe",
+    "revert_sync_batchnorm",
     "skeleton",
     "snapshot",
     "takes_bricks",
@@ -251,8 +256,8 @@ def load_ipython_extension(ipython: Any) -> None:
 # Public names of mmcv.cnn and mmcv.runner that this version does not have.
 LATER = frozenset((
     "CheckpointLoader", "ContextBlock", "GeneralizedAttention", "NonLocal1d", "NonLocal2d",
-    "NonLocal3d", "auto_fp16", "build_plugin_layer", "force_fp32", "fuse_conv_bn",
-    "get_model_complexity_info", "revert_sync_batchnorm", "save_checkpoint", "update_init_info",
+    "NonLocal3d", "auto_fp16", "build_plugin_layer", "force_fp32", "get_model_complexity_info",
+    "save_checkpoint", "update_init_info",
 ))  # fmt: skip
 # A search over dilations that needs mmcv's runner: it is no part of a library of layers.
 OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
@@ -265,7 +270,10 @@ MEASURES = (
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),
+    "convert_sync_batchnorm": "brickbook.bricks.sync_batchnorm",
+    "fuse_conv_bn": "brickbook.bricks.fusing",
     "materialize": "brickbook.init.materialize",
+    "revert_sync_batchnorm": "brickbook.bricks.sync_batchnorm",
     "skeleton": "brickbook.init.skeleton",
 }
 

@@ -12,6 +12,7 @@ __all__ = [
     "ConfigError",
     "MissingFileError",
     "MissingKeyError",
+    "MissingOperatorError",
     "NameTakenError",
     "NoSuchModuleError",
     "UnknownNameError",
@@ -78,6 +79,10 @@ class UnmatchedRuleError(ConfigError, ValueError):
 
 class MissingFileError(ConfigError, FileNotFoundError):
     """A file that is not where its name says."""
+
+
+class MissingOperatorError(ConfigError, ImportError):
+    """A compiled operator of another library that is not installed."""
 
 
 class UnmatchedRuleWarning(UserWarning):

@@ -1,5 +1,6 @@
 """What importing brickbook loads, and what it offers."""
 
+import importlib
 import subprocess
 import sys
 
@@ -30,8 +31,9 @@ def test_what_is_loaded_at_first_use_is_there():
 
 def test_names_of_mmcv_that_are_not_here_yet_say_so():
     with pytest.raises(ImportError) as caught:
-        from brickbook import fuse_conv_bn  # noqa: F401
-    assert str(caught.value) == f"mmcv's fuse_conv_bn is not in brickbook {brickbook.__version__}."
+        from brickbook import save_checkpoint  # noqa: F401
+    version = brickbook.__version__
+    assert str(caught.value) == f"mmcv's save_checkpoint is not in brickbook {version}."
     assert not set(brickbook.LATER) & set(brickbook.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = brickbook.nonsense
@@ -54,3 +56,18 @@ def test_all_is_sorted_complete_and_documented():
     for name in names:
         value = getattr(brickbook, name)
         assert isinstance(value, brickbook.Registry) or value.__doc__, name
+
+
+@pytest.mark.parametrize(
+    "path, names",
+    [
+        ("utils.fuse_conv_bn", ["fuse_conv_bn"]),
+        ("utils.sync_bn", ["revert_sync_batchnorm"]),
+        ("utils", ["fuse_conv_bn", "revert_sync_batchnorm", "constant_init", "INITIALIZERS"]),
+    ],
+)
+def test_old_import_paths(path, names):
+    module = importlib.import_module(f"brickbook.{path}")
+    for name in names:
+        assert getattr(module, name) is getattr(brickbook, name)
+        assert callable(getattr(module, name)) or name.isupper()
