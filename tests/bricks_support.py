@@ -37,6 +37,7 @@ from brickbook.bricks import (
     build_padding_layer,
     build_upsample_layer,
 )
+from brickbook.bricks.wrappers import ConvTranspose1d
 
 # In the order of registration: first what mmcv has, in mmcv's order.
 CONVS = {
@@ -44,7 +45,7 @@ CONVS = {
     "Conv2dAdaptivePadding": Conv2dAdaptivePadding, "ConvWS": ConvWS2d, "ConvAWS": ConvAWS2d,
     "deconv": ConvTranspose2d, "ConvTranspose2d": ConvTranspose2d,
     "deconv3d": ConvTranspose3d, "ConvTranspose3d": ConvTranspose3d,
-    "ConvTranspose1d": nn.ConvTranspose1d,
+    "ConvTranspose1d": ConvTranspose1d,
 }  # fmt: skip
 NORMS = {
     "BN": nn.BatchNorm2d, "BN1d": nn.BatchNorm1d, "BN2d": nn.BatchNorm2d, "BN3d": nn.BatchNorm3d,

@@ -9,6 +9,7 @@ from torch import nn
 from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d
 from brickbook.bricks.registry import CONV_LAYERS, build_family, register_rows
+from brickbook.bricks.wrappers import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from brickbook.registry import Config
 
 __all__ = ["build_conv_layer"]
@@ -23,11 +24,11 @@ register_rows(CONV_LAYERS, {
     "Conv2dAdaptivePadding": Conv2dAdaptivePadding,
     "ConvWS": ConvWS2d,
     "ConvAWS": ConvAWS2d,
-    "deconv": nn.ConvTranspose2d,
-    "ConvTranspose2d": nn.ConvTranspose2d,
-    "deconv3d": nn.ConvTranspose3d,
-    "ConvTranspose3d": nn.ConvTranspose3d,
-    "ConvTranspose1d": nn.ConvTranspose1d,
+    "deconv": ConvTranspose2d,
+    "ConvTranspose2d": ConvTranspose2d,
+    "deconv3d": ConvTranspose3d,
+    "ConvTranspose3d": ConvTranspose3d,
+    "ConvTranspose1d": ConvTranspose1d,
 })  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,10 +59,12 @@ class ConvModule(nn.Module):
     """
 
     _abbr_ = "conv_block"
-    in_channels: int
-    out_channels: int
-    norm_name: str | None
-    order: tuple[str, ...]
+    if TYPE_CHECKING:  # TorchScript would read them
+        in_channels: int
+        out_channels: int
+        norm_name: str | None
+        order: tuple[str, ...]
+    __jit_unused_properties__ = ("norm",)
 
     def __init__(
         self,
@@ -180,6 +182,8 @@ class ConvModule(nn.Module):
 
     def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor:
         """Return the output; ``activate`` and ``norm`` can leave out a step that is there."""
+        if torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]
+            return self._scripted(x, activate, norm)
         with_norm = self.with_norm and not is_off(norm)
         with_act = self.with_activation and not is_off(activate)
         folds = self.efficient_conv_bn_eval and with_norm and self._after_conv() == "norm"
@@ -194,6 +198,19 @@ class ConvModule(nn.Module):
                     x = self.norm(x)
             elif with_act:
                 x = self.activate(x)
+        return x
+
+    def _scripted(self, x: Tensor, activate: bool, norm: bool) -> Tensor:
+        for step in self.order:
+            for name, part in self.named_children():
+                if name == "conv" or name == "padding_layer":
+                    runs = step == "conv"
+                elif name == "activate":
+                    runs = step == "act" and activate
+                else:
+                    runs = step == "norm" and norm
+                if runs:
+                    x = part(x)
         return x
 
     def turn_on_efficient_conv_bn_eval(self, flag: bool = True) -> None:

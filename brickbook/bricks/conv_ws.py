@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,6 @@ from brickbook.errors import BadValueError
 __all__ = ["ConvAWS2d", "ConvWS2d", "conv_ws_2d"]
 
 Size = int | tuple[int, int]
-VARIANCE_FLOOR = 1e-5  # what ConvAWS2d adds to a variance
 
 
 def conv_ws_2d(
@@ -32,8 +31,13 @@ def conv_ws_2d(
     ``torch.nn.functional.conv2d``. Source: Qiao et al. 2019, arXiv
     1903.10520.
     """
+    return F.conv2d(input, standardised(weight, eps), bias, stride, padding, dilation, groups)
+
+
+def standardised(weight: Tensor, eps: float) -> Tensor:
+    """Return a weight with mean 0 and std 1 in each output channel."""
     std, mean = torch.std_mean(weight, (1, 2, 3), keepdim=True)
-    return F.conv2d(input, (weight - mean) / (std + eps), bias, stride, padding, dilation, groups)
+    return (weight - mean) / (std + eps)
 
 
 class ConvWS2d(nn.Conv2d):
@@ -62,10 +66,7 @@ class ConvWS2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of ``input``, shape (N, in_channels, H, W)."""
-        return conv_ws_2d(
-            input, self.weight, self.bias,
-            self.stride, self.padding, self.dilation, self.groups, self.eps,  # pyright: ignore[reportArgumentType] - tuples of two
-        )  # fmt: skip
+        return self._conv_forward(input, standardised(self.weight, self.eps), self.bias)
 
     def extra_repr(self) -> str:
         """Return the arguments."""
@@ -84,8 +85,9 @@ class ConvAWS2d(nn.Conv2d):
     Raises ValueError if an output channel has a single weight, whose variance does not exist.
     """
 
-    weight_gamma: Tensor
-    weight_beta: Tensor
+    if TYPE_CHECKING:
+        weight_gamma: Tensor
+        weight_beta: Tensor
 
     def __init__(
         self,
@@ -144,10 +146,10 @@ class ConvAWS2d(nn.Conv2d):
         missing_keys.extend(missing)
 
 
-def std_and_mean(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the std (with a floor) and the mean of each output channel, shape (out, 1, 1, 1)."""
+def std_and_mean(weight: Tensor, floor: float = 1e-5) -> tuple[Tensor, Tensor]:
+    """Return ``sqrt(var + floor)`` and the mean of each output channel, shape (out, 1, 1, 1)."""
     var, mean = torch.var_mean(weight, (1, 2, 3), keepdim=True)
-    return torch.sqrt(var + VARIANCE_FLOOR), mean
+    return torch.sqrt(var + floor), mean
 
 
 def check_spread(conv: nn.Conv2d) -> None:

@@ -28,7 +28,8 @@ def drop_path(x: Tensor, drop_prob: float = 0.0, training: bool = False) -> Tens
         return x * 0
     # float32 at least: a coarser draw would not meet the probability
     dtype = torch.promote_types(x.dtype, torch.float32)
-    draw = torch.rand((x.shape[0], *[1] * (x.dim() - 1)), dtype=dtype, device=x.device)
+    shape = [x.shape[0]] + [1] * (x.dim() - 1)
+    draw = torch.rand(shape, dtype=dtype, device=x.device)
     return x.div(keep) * (draw + keep).floor().to(x.dtype)
 
 

@@ -55,7 +55,7 @@ class GRN(nn.Module):
         first = self.data_format == "channels_first"
         rows = x.movedim(1, -1) if first else x
         flat = rows.flatten(1, -2)  # (N, positions, C)
-        response = flat.norm(dim=1, keepdim=True)
+        response = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
         share = response / (response.mean(-1, keepdim=True) + self.eps)
         rows = (self.gamma * (flat * share) + self.beta + flat).reshape(rows.shape)
         return rows.movedim(-1, 1) if first else rows

@@ -15,6 +15,7 @@ from brickbook.bricks.registry import (
     find_layer,
     register_rows,
 )
+from brickbook.bricks.wrappers import ConvTranspose2d, ConvTranspose3d
 from brickbook.errors import BadValueError
 from brickbook.init.functions import xavier_init
 from brickbook.registry import Config, split_type
@@ -75,8 +76,8 @@ register_rows(UPSAMPLE_LAYERS, {
     "nearest": INTERPOLATIONS["nearest"],
     "bilinear": INTERPOLATIONS["bilinear"],
     "pixel_shuffle": PixelShufflePack,
-    "deconv": nn.ConvTranspose2d,
-    "deconv3d": nn.ConvTranspose3d,
+    "deconv": ConvTranspose2d,
+    "deconv3d": ConvTranspose3d,
     **INTERPOLATIONS,
 })  # fmt: skip
 
