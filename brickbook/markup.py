@@ -12,6 +12,7 @@ from html import escape
 __all__ = ["block", "shape", "table"]
 
 SHOWN = 200
+REST = "and {n} more"
 CELL = "padding:2px 8px;text-align:left"
 NUMBER = "padding:2px 8px;text-align:right"
 
@@ -41,13 +42,18 @@ def table(
     *,
     right: Iterable[int] = (),
     shown: int = SHOWN,
+    rest: str = REST,
 ) -> str:
-    """An HTML table of escaped texts; the columns in ``right`` are aligned right."""
+    """An HTML table of escaped texts; the columns in ``right`` are aligned right.
+
+    ``rest`` is the template of what stands below where there are more than ``shown`` rows.
+    """
     styles = [NUMBER if at in right else CELL for at in range(len(heads))]
     head = line("th", heads, styles)
     body = "".join(line("td", row, styles) for row in rows[:shown])
     more = len(rows) - shown
-    foot = f'<div style="{CELL}">and {more:,} more</div>' if more > 0 else ""
+    left = escape(rest.format(n=f"{more:,}"))
+    foot = f'<div style="{CELL}">{left}</div>' if more > 0 else ""
     start = '<table style="border-collapse:collapse">'
     return f"{start}<thead>{head}</thead><tbody>{body}</tbody></table>{foot}"
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from brickbook.init.rows import Row
 from brickbook.markup import shape
 
-__all__ = ["HEADS", "plan_columns", "plan_row"]
+__all__ = ["plan_columns", "plan_row"]
 
-HEADS = ("parameter", "module", "shape", "law", "rule", "by", "wins over")
 LEFT, FROZEN = "left: {reason}", "{law} (frozen)"
 
 
 def plan_columns(rows: Iterable[Row]) -> tuple[Sequence[str], list[Sequence[str]]]:
     """The heads and rows of a plan's table."""
-    return HEADS, [plan_row(row) for row in rows]
+    heads = ("parameter", "module", "shape", "law", "rule", "by", "wins over")
+    return heads, [plan_row(row) for row in rows]
 
 
 def plan_row(row: Row, left: str = LEFT, frozen: str = FROZEN) -> Sequence[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -15,6 +14,7 @@ from brickbook.init.initplan import InitPlan
 from brickbook.init.report import InitReport
 from brickbook.lab.builder_state import parse_shape
 from brickbook.lab.init_batches import batches_in, named_batch
+from brickbook.lab.init_findings import findings_html
 from brickbook.lab.init_look import Part, Slim, close_up, wide
 from brickbook.lab.init_progress import Progress
 from brickbook.lab.panels import MODEL_LOCK, guarded
@@ -24,10 +24,8 @@ from brickbook.measure import Finding, Signals, diagnose, probe
 from brickbook.measure.batches import each_tensor, first_layer, fitting
 from brickbook.texts import Texts
 
-__all__ = ["Diagnosis", "findings_html"]
+__all__ = ["Diagnosis"]
 
-SIGNS = {"error": "✖ error", "warning": "⚠ warning", "note": "• note"}
-GOOD = "Nothing was found that speaks against these weights."
 BATCH = 16
 PATIENCE = 0.3  # seconds: a look that is done by then needs no Cancel
 
@@ -182,7 +180,7 @@ class Diagnosis(Part):
         self.words.value = ""
         if error is not None:
             raise error
-        self.words.value = close_up(findings_html(self.findings))
+        self.words.value = close_up(findings_html(self.findings, self.texts))
         count = len(self.findings)
         self.title = self.texts("diagnosis.found" if count else "diagnosis.clean", n=count)
 
@@ -232,15 +230,3 @@ class Diagnosis(Part):
         """Stop, and close everything."""
         self.stop()
         super().close()
-
-
-def findings_html(findings: Iterable[Finding]) -> str:
-    """Write findings as a list; each unfolds to what its rule is about."""
-    items = [
-        f'<details style="margin: 2px 0"><summary style="cursor: pointer">'
-        f"<b>{SIGNS[item.severity]}</b> {escape(item.text)}</summary>"
-        f'<div style="margin: 2px 0 6px 1.5em; max-width: 60em"><b>{escape(item.about.title)}</b> '
-        f"(threshold: {escape(item.about.threshold)}). {escape(item.about.explain)}</div></details>"
-        for item in findings
-    ]
-    return "".join(items) or f"<div>{GOOD}</div>"

@@ -57,4 +57,5 @@ class Forecast(Part):
         """Write the table, if it can be seen."""
         if self.accordion.selected_index is not None:
             rows = plan_table(self.plan, self.texts) if self.plan is not None else None
-            self.table.value = close_up(table(*rows, shown=PLAN_ROWS)) if rows else ""
+            rest = self.texts["plan.more"]
+            self.table.value = close_up(table(*rows, shown=PLAN_ROWS, rest=rest)) if rows else ""

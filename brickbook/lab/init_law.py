@@ -60,7 +60,7 @@ class LawPart(Part):
         self.menu = w.Dropdown(
             options=type_options(self.kind, like),
             value=self.kind,
-            description=texts["rules.type"],
+            description=texts["place.type"],
             style={"description_width": "9ch"},
             layout=wide(max_width="26em"),
         )

@@ -58,7 +58,7 @@ class LayerPicker(Part):
         at_right = Slim(
             display="flex", justify_content="flex-end", width="9ch", margin="2px 8px 2px 2px"
         )
-        line = w.HBox([w.Label(texts["rules.layer"], layout=at_right), self.shelf], layout=wide())
+        line = w.HBox([w.Label(texts["place.layer"], layout=at_right), self.shelf], layout=wide())
         self.more = w.Combobox(
             options=classes.others,
             placeholder=texts["rules.class_hint"],

@@ -64,7 +64,7 @@ class RuleList(Part):
         )
         self.seed = w.Text(
             value="" if state.seed is None else str(state.seed),
-            description=texts["rules.seed"],
+            description=texts["place.seed"],
             placeholder=texts["rules.seed_hint"],
             continuous_update=False,
             style={"description_width": "9ch"},

@@ -10,7 +10,7 @@ from brickbook.init.initplan import InitPlan
 from brickbook.init.laws import Law
 from brickbook.init.report import InitReport
 from brickbook.init.rows import Row
-from brickbook.init.showing import HEADS, plan_row
+from brickbook.init.showing import plan_row
 from brickbook.measure.comparisons import Pair
 from brickbook.measure.snapshots import TensorStats
 from brickbook.texts import Texts
@@ -23,6 +23,11 @@ __all__ = [
 
 SCALES = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
 MOST_CONSTANTS = 4
+# The columns of a plan, as `plan_row` has them.
+HEADS = (
+    "grid.head.name", "grid.group.first", "grid.head.shape", "grid.head.law", "grid.head.rule",
+    "plan.by", "plan.wins_over",
+)  # fmt: skip
 
 
 def size_text(count: int) -> str:
@@ -112,7 +117,7 @@ def unmatched_words(plan: InitPlan, texts: Texts) -> tuple[str, ...]:
 
 def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], list[Sequence[str]]]:
     """Return the heads and the rows of a plan's table."""
-    heads = [texts[f"plan.head.{head.replace(' ', '_')}"] for head in HEADS]
+    heads = [texts[key] for key in HEADS]
     words = texts["plan.left"], texts["plan.frozen"]
     return heads, [plan_row(row, *words) for row in plan.rows]
 
@@ -149,7 +154,7 @@ def where_from(row: Row | None, texts: Texts) -> str:
         found.append(texts(key, places=listing(row.then, texts)))
     if row.frozen:
         found.append(texts["detail.frozen"])
-    return texts["detail.gap"].join(found)
+    return texts["init.gap"].join(found)
 
 
 def numbers(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from brickbook.lab import InitLab
-from brickbook.lab.init_diagnosis import GOOD, findings_html
+from brickbook.lab.init_findings import findings_html
 from brickbook.lab.panels import MODEL_LOCK, PANEL_LOCK
 
 SMALL = [{"type": "Normal", "std": 0.01, "layer": ["Linear"]}]
@@ -44,7 +44,7 @@ def test_it_looks_only_when_it_is_open():
     assert "<summary" in found.words.value and found.findings[0].about.title in found.words.value
     lab.rules.presets.value = "kaiming_fan_in"
     settle(lab)
-    assert found.findings == () and GOOD in found.words.value
+    assert found.findings == () and "Nothing was found that" in found.words.value
     assert found.accordion.titles == ("Diagnosis: nothing found",)
     lab.close()
 
@@ -283,7 +283,7 @@ def test_names_are_text():
     model.add_module("<img src=x>", nn.Linear(4, 4))
     lab = InitLab(model, init_cfg=[{"type": "Zeros", "layer": ["Linear"]}], seed=0)
     open_it(lab)
-    assert lab.diagnosis.findings and "<img" not in findings_html(lab.diagnosis.findings)
+    assert lab.diagnosis.findings and "<img" not in findings_html(lab.diagnosis.findings, lab.texts)
     lab.close()
 
 

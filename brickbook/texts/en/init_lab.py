@@ -9,6 +9,7 @@ INIT_LAB: dict[str, str] = {
     "init.title": "{name}: {kind}, {parameters}, {values} values",
     "init.line": "{place}: {text}",
     "init.comma": ", ",
+    "init.gap": " ",  # between two sentences
     "init.plan": "Plan, parameter by parameter",
     "init.mend": "Nothing can be initialized until this is mended:",
     "init.initialize": "Initialize",
@@ -46,13 +47,9 @@ INIT_LAB: dict[str, str] = {
     "plan.both": "Expected std {low}; constants {values}.",
     "plan.all": "Expected std {low} to {high}; constants {values}.",
     # and row by row.
-    "plan.head.parameter": "parameter",
-    "plan.head.module": "module",
-    "plan.head.shape": "shape",
-    "plan.head.law": "law",
-    "plan.head.rule": "rule",
-    "plan.head.by": "by",
-    "plan.head.wins_over": "wins over",
+    "plan.by": "by",
+    "plan.wins_over": "wins over",
+    "plan.more": "and {n} more",
     "plan.left": "left: {reason}",
     "plan.frozen": "{law} (frozen)",
     # What an initialisation has done.
@@ -75,7 +72,6 @@ INIT_LAB: dict[str, str] = {
     "detail.may": "{places} may fill it.",
     "detail.then": "{places} may fill it afterwards.",
     "detail.frozen": "It is frozen (requires_grad=False).",
-    "detail.gap": " ",  # between two sentences
     "detail.mean": "mean",
     "detail.std": "std",
     "detail.min": "min",
@@ -99,7 +95,6 @@ INIT_LAB: dict[str, str] = {
     "diagnosis.note": "note",
     "diagnosis.threshold": "(threshold: {threshold}).",
     "diagnosis.input": "input",
-    "diagnosis.input_tip": "The shape of a batch of N(0, 1) numbers, batch size first",
     "diagnosis.run": "Run a batch",
     "diagnosis.run_tip": "One forward and one backward pass; the model is left as it is",
 }

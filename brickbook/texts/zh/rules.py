@@ -8,7 +8,6 @@ __all__ = ["RULES"]
 RULES: dict[str, str] = {
     "rules.presets": "预设",
     "rules.choose": "请选择……",
-    "rules.seed": "种子",
     "rules.seed_hint": "留空：torch 自己的生成器",
     "rules.bad_seed": "应为整数或留空，实际为 {text}。",
     "rules.add": "添加规则",
@@ -18,10 +17,8 @@ RULES: dict[str, str] = {
     "rules.rule": "规则 {n}",
     "rules.up": "上移规则 {n}",
     "rules.remove": "删除规则 {n}",
-    "rules.type": "类型",
     "rules.fold": "参数：均为默认值",
     "rules.fold_tip": "显示这个类型的参数",
-    "rules.layer": "层",
     "rules.class": "添加类",
     "rules.class_hint": "输入其他类名，按 Enter",
     "rules.override": "添加覆盖",
