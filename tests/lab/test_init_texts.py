@@ -197,8 +197,8 @@ def test_what_is_wrong_is_said_and_errors_of_a_config_stay_english():
         lab.forecast.problems.text == "规则 1，std：expected a finite number of 0 or more, got -1."
     )
     lab.rules.cards[0].law.form["std"].control.value = "1"
-    lab.rules.cards[0].overrides[0].name.value = "3.weight"
-    assert lab.forecast.problems.text == "规则 1，覆盖，名称：'3.weight' 不是模块。您是否要找 '3'？"
+    lab.rules.cards[0].overrides[0].name.value = "3.wieght"
+    assert lab.forecast.problems.text == "规则 1，覆盖，名称：'3.wieght' 不是模块。您是否要找 '3'？"
     lab.close()
 
 
