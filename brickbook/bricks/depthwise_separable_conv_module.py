@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from brickbook.arguments import parameters
 from brickbook.bricks.conv_module import RELU, ConvModule, Size
-from brickbook.errors import CheckError
+from brickbook.errors import BadArgumentError, CheckError, nearest
 from brickbook.registry import Config
 
 __all__ = ["DepthwiseSeparableConvModule"]
@@ -22,7 +24,8 @@ class DepthwiseSeparableConvModule(nn.Module):
     takes stride, padding and dilation, and ``pointwise_conv``. Source: Howard et al. 2017
     (MobileNet), arXiv 1704.04861, §3.1.
 
-    Raises AssertionError if ``groups`` is among the arguments, and what `ConvModule` raises.
+    Raises AssertionError if ``groups`` is among the arguments, TypeError for one that `ConvModule`
+    does not take, and what that raises.
 
     Args:
         in_channels: Channels that come in, which is also the number of depthwise filters.
@@ -57,8 +60,7 @@ class DepthwiseSeparableConvModule(nn.Module):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        if "groups" in kwargs:
-            raise CheckError("groups", "it is in_channels and 1: leave it out.")
+        check(kwargs)
         self.depthwise_conv = ConvModule(
             in_channels,
             in_channels,
@@ -67,16 +69,16 @@ class DepthwiseSeparableConvModule(nn.Module):
             padding=padding,
             dilation=dilation,
             groups=in_channels,
-            norm_cfg=chosen(dw_norm_cfg, norm_cfg),
-            act_cfg=chosen(dw_act_cfg, act_cfg),
+            norm_cfg=chosen("dw_norm_cfg", dw_norm_cfg, norm_cfg),
+            act_cfg=chosen("dw_act_cfg", dw_act_cfg, act_cfg),
             **kwargs,
         )
         self.pointwise_conv = ConvModule(
             in_channels,
             out_channels,
             1,
-            norm_cfg=chosen(pw_norm_cfg, norm_cfg),
-            act_cfg=chosen(pw_act_cfg, act_cfg),
+            norm_cfg=chosen("pw_norm_cfg", pw_norm_cfg, norm_cfg),
+            act_cfg=chosen("pw_act_cfg", pw_act_cfg, act_cfg),
             **kwargs,
         )
 
@@ -85,6 +87,20 @@ class DepthwiseSeparableConvModule(nn.Module):
         return self.pointwise_conv(self.depthwise_conv(x))
 
 
-def chosen(own: Own, common: Config | None) -> Any:
+def check(kwargs: Config) -> None:
+    """Raise for what cannot be handed on to both parts."""
+    if "groups" in kwargs:
+        raise CheckError("groups", "it is in_channels and 1: leave it out.")
+    known = parameters(ConvModule).named
+    for key in kwargs:
+        if key not in known:
+            raise BadArgumentError(key, "ConvModule has no such argument.", nearest(key, known))
+
+
+def chosen(key: str, own: Own, common: Config | None) -> Any:
     """Return a part's own config, the common one where it is ``"default"``."""
-    return common if isinstance(own, str) and own == "default" else own
+    if isinstance(own, str) and own == "default":
+        return common
+    if not (own is None or isinstance(own, Mapping)):
+        raise CheckError(key, f"expected a dict, None or 'default', got {own!r}.")
+    return own

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.bricks.data_format import DataFormat, check_format
+from brickbook.init.collect import planned
 
 __all__ = ["GRN"]
 
@@ -41,6 +42,7 @@ class GRN(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(num_channels))
         self.beta = nn.Parameter(torch.zeros(num_channels))
 
+    @planned
     def init_weights(self) -> None:
         """Start as the identity."""
         nn.init.zeros_(self.gamma)

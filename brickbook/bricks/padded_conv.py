@@ -34,7 +34,7 @@ def padded_conv(
     if mode == "circular" and pads_itself(make):
         kwargs = {**kwargs, "padding": padding, "padding_mode": mode}
         return build_layer(make, args, kwargs, own, "conv_cfg"), None
-    padding_class(mode, 2)  # an unknown mode is an error before anything is built
+    padding_class(mode, 0)  # an unknown mode is an error before anything is built
     conv = build_layer(make, args, {**kwargs, "padding": 0}, own, "conv_cfg")
     axes = spatial_axes(conv)
     return conv, padding_class(mode, axes)(padding_amounts(padding, axes, mode))

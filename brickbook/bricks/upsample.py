@@ -17,6 +17,7 @@ from brickbook.bricks.registry import (
 )
 from brickbook.bricks.wrappers import ConvTranspose2d, ConvTranspose3d
 from brickbook.errors import BadValueError
+from brickbook.init.collect import planned
 from brickbook.init.functions import xavier_init
 from brickbook.registry import Config, split_type
 
@@ -47,6 +48,7 @@ class PixelShufflePack(nn.Module):
         )
         self.init_weights()
 
+    @planned
     def init_weights(self) -> None:
         """Start the convolution."""
         xavier_init(self.upsample_conv, distribution="uniform")
