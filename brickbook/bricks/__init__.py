@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from brickbook.bricks.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
+from brickbook.bricks.adaptive_padding import AdaptivePadding
+from brickbook.bricks.attention import MultiheadAttention
 from brickbook.bricks.catalogue import ROWS as _ROWS  # noqa: F401 - fills MODELS
+from brickbook.bricks.cbam import CBAM
 from brickbook.bricks.combine import Add, Concat, Repeat, Residual
+from brickbook.bricks.context_block import ContextBlock
 from brickbook.bricks.conv import build_conv_layer
 from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from brickbook.bricks.conv_module import ConvModule
@@ -14,7 +18,10 @@ from brickbook.bricks.drop import Dropout, DropPath, build_dropout
 from brickbook.bricks.efficient_conv_bn_eval import (
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
+from brickbook.bricks.feedforward import FFN, GatedFFN
+from brickbook.bricks.generalized_attention import GeneralizedAttention
 from brickbook.bricks.layer_scale import LayerScale
+from brickbook.bricks.non_local import NonLocal1d, NonLocal2d, NonLocal3d
 from brickbook.bricks.norm import (
     GRN,
     ChannelLayerNorm,
@@ -25,6 +32,8 @@ from brickbook.bricks.norm import (
     is_norm,
 )
 from brickbook.bricks.padding import build_padding_layer
+from brickbook.bricks.patches import PatchEmbed, PatchMerging
+from brickbook.bricks.plugin import build_plugin_layer
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
     ATTENTION,
@@ -40,6 +49,16 @@ from brickbook.bricks.registry import (
     UPSAMPLE_LAYERS,
 )
 from brickbook.bricks.scale import Scale
+from brickbook.bricks.squeeze_excite import SqueezeExcite
+from brickbook.bricks.transformer import (
+    BaseTransformerLayer,
+    TransformerLayerSequence,
+    build_attention,
+    build_feedforward_network,
+    build_positional_encoding,
+    build_transformer_layer,
+    build_transformer_layer_sequence,
+)
 from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
 from brickbook.bricks.wrappers import (
     Conv2d,
@@ -54,9 +73,11 @@ from brickbook.bricks.wrappers import (
 __all__ = [
     "ACTIVATION_LAYERS",
     "ATTENTION",
+    "CBAM",
     "CONV_LAYERS",
     "DROPOUT_LAYERS",
     "FEEDFORWARD_NETWORK",
+    "FFN",
     "GRN",
     "NORM_LAYERS",
     "PADDING_LAYERS",
@@ -65,11 +86,14 @@ __all__ = [
     "TRANSFORMER_LAYER",
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
+    "AdaptivePadding",
     "Add",
+    "BaseTransformerLayer",
     "ChannelLayerNorm",
     "ChannelRMSNorm",
     "Clamp",
     "Concat",
+    "ContextBlock",
     "Conv2d",
     "Conv2dAdaptivePadding",
     "Conv3d",
@@ -81,6 +105,8 @@ __all__ = [
     "DepthwiseSeparableConvModule",
     "DropPath",
     "Dropout",
+    "GatedFFN",
+    "GeneralizedAttention",
     "HSigmoid",
     "HSwish",
     "LayerNorm2d",
@@ -88,16 +114,30 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "MaxPool3d",
+    "MultiheadAttention",
+    "NonLocal1d",
+    "NonLocal2d",
+    "NonLocal3d",
+    "PatchEmbed",
+    "PatchMerging",
     "PixelShufflePack",
     "Repeat",
     "Residual",
     "Scale",
+    "SqueezeExcite",
     "Swish",
+    "TransformerLayerSequence",
     "build_activation_layer",
+    "build_attention",
     "build_conv_layer",
     "build_dropout",
+    "build_feedforward_network",
     "build_norm_layer",
     "build_padding_layer",
+    "build_plugin_layer",
+    "build_positional_encoding",
+    "build_transformer_layer",
+    "build_transformer_layer_sequence",
     "build_upsample_layer",
     "conv_ws_2d",
     "infer_abbr",

@@ -146,8 +146,8 @@ def about(make: Callable[..., Any] | None) -> str:
 
 
 def kind_options() -> list[tuple[str, str]]:
-    """Return the menu of kinds: a word to show and the kind, without empty ones and plugins."""
-    found = [word for word, registry in kinds().items() if len(registry) and word != "plugin"]
+    """Return the menu of kinds: a word to show and the kind, without empty ones."""
+    found = [word for word, registry in kinds().items() if len(registry)]
     return [(say("layers") if word == "model" else word, word) for word in found]
 
 

@@ -169,7 +169,7 @@ def test_other_layers_may_mean_what_they_like_by_the_same_names(cfg):
 def test_the_menu_of_kinds_speaks_of_layers():
     labels = [label for label, _ in builder(CONV).kind.options]
     assert labels[:6] == ["layers", "conv", "norm", "activation", "padding", "upsample"]
-    assert "drop" in labels and "plugin" not in labels
+    assert {"drop", "plugin", "attention", "ffn"} <= set(labels)
 
 
 @pytest.mark.parametrize(

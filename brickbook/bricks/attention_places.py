@@ -1,0 +1,46 @@
+"""Relative places of queries and keys along one axis: their sines, and which are too far off."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["outside_range", "relative_sines"]
+
+WAVE_LENGTH = 1000.0
+
+
+def relative_sines(
+    like: Tensor, size: int, size_kv: int, strides: tuple[int, int], width: int, magnitude: float
+) -> Tensor:
+    """Return sines and cosines of the distances, shape (size, size_kv, width / 2).
+
+    The distance of query i and key j is ``magnitude * (i * strides[0] - j * strides[1])`` pixels,
+    the wave lengths go from 2π to 2000π. Made on the device and in the dtype of ``like``. Source:
+    Vaswani et al. 2017, arXiv 1706.03762, §3.5.
+    """
+    # float32 at least: half precision has no angles for distances of hundreds of pixels
+    about = {"device": like.device, "dtype": torch.promote_types(like.dtype, torch.float32)}
+    query = torch.arange(size, **about) * strides[0]
+    key = torch.arange(size_kv, **about) * strides[1]
+    distances = (query[:, None] - key[None, :]) * magnitude
+    waves = WAVE_LENGTH ** (torch.arange(width // 4, **about) * (4.0 / width))
+    angles = distances.unsqueeze(-1) / waves
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)
+
+
+def outside_range(
+    size: int, size_kv: int, reach: int, stride: int, device: torch.device | None = None
+) -> Tensor:
+    """Return whether key j is out of the reach of query i, shape (size, size_kv).
+
+    Keys are every ``stride``-th pixel; the first and the last within reach are rounded outwards.
+
+    >>> outside_range(3, 2, reach=0, stride=2).tolist()
+    [[False, True], [False, False], [True, False]]
+    """
+    query = torch.arange(size, device=device)[:, None]
+    key = torch.arange(size_kv, device=device)[None, :]
+    first = (query - reach).div(stride, rounding_mode="floor")
+    last = (query + reach + 1).div(stride, rounding_mode="floor")
+    return (key < first) | (key > last)

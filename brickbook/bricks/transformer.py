@@ -1,0 +1,33 @@
+"""The transformer family at mmcv's place: patches, attention, feed-forward networks, layers."""
+
+from __future__ import annotations
+
+from brickbook.bricks.adaptive_padding import AdaptivePadding
+from brickbook.bricks.attention import MultiheadAttention
+from brickbook.bricks.feedforward import FFN, GatedFFN
+from brickbook.bricks.patches import PatchEmbed, PatchMerging
+from brickbook.bricks.transformer_builders import (
+    build_attention,
+    build_feedforward_network,
+    build_positional_encoding,
+    build_transformer_layer,
+    build_transformer_layer_sequence,
+)
+from brickbook.bricks.transformer_layer import BaseTransformerLayer
+from brickbook.bricks.transformer_layer_sequence import TransformerLayerSequence
+
+__all__ = [
+    "FFN",
+    "AdaptivePadding",
+    "BaseTransformerLayer",
+    "GatedFFN",
+    "MultiheadAttention",
+    "PatchEmbed",
+    "PatchMerging",
+    "TransformerLayerSequence",
+    "build_attention",
+    "build_feedforward_network",
+    "build_positional_encoding",
+    "build_transformer_layer",
+    "build_transformer_layer_sequence",
+]
