@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from brickbook.checkpoint.download import cache_folder
 from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
+from brickbook.checkpoint.loaders import CheckpointLoader, locate
 from brickbook.checkpoint.loading import (
     _load_checkpoint,
     _load_checkpoint_with_prefix,
@@ -11,11 +11,12 @@ from brickbook.checkpoint.loading import (
     load_state_dict,
 )
 from brickbook.checkpoint.matching import Match, Reshaped, match, named_tensors
-from brickbook.checkpoint.sources import locate
+from brickbook.checkpoint.places import cache_folder, transfers
 from brickbook.checkpoint.state import read_state
 
 __all__ = [
     "CheckpointError",
+    "CheckpointLoader",
     "DownloadError",
     "Match",
     "MissingPackageError",
@@ -29,4 +30,5 @@ __all__ = [
     "match",
     "named_tensors",
     "read_state",
+    "transfers",
 ]

@@ -12,8 +12,8 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint.filling import fill
+from brickbook.checkpoint.loaders import read_checkpoint
 from brickbook.checkpoint.matching import Match, named_tensors
-from brickbook.checkpoint.reading import read_checkpoint
 from brickbook.checkpoint.state import (
     REVISE_KEYS,
     State,

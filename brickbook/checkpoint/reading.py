@@ -1,10 +1,10 @@
-"""A checkpoint file -> what it holds. Nothing in a file ever runs."""
+"""A checkpoint file -> what it holds. Nothing in a file runs, unless the caller trusts it."""
 
 from __future__ import annotations
 
-import os
+import logging
 import re
-import zipfile
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,33 +13,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from brickbook.checkpoint.allowed import allowed
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
-from brickbook.checkpoint.sources import locate
 from brickbook.errors import BadArgumentError, BadValueError
 
-__all__ = ["beside", "read_checkpoint"]
+__all__ = ["beside", "place_for", "read_file"]
+
+ZIP = b"PK\x03\x04"  # where torch, too, looks for it: at the start
+PICKLE = b"\x80"
+# The first torch whose restricted reader has no known hole (CVE-2026-24747).
+MENDED = "2.10"
+TRUST = (
+    "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
+    "Only if you trust whoever made it, say trust=True."
+)
+
+log = logging.getLogger(__name__)
 
 
-def read_checkpoint(
-    checkpoint: str | os.PathLike[str],
-    map_location: Any = None,
+def read_file(
+    file: Path,
+    place: Any,
     *,
     mapped: bool = False,
+    trust: bool = False,
+    shown: str = "",
     path: str = "checkpoint",
 ) -> Any:
     """Return what a checkpoint file holds, as it is.
 
-    ``map_location`` is that of ``torch.load``; None is the CPU. A file ending in ``.safetensors``
-    goes to the device that ``map_location`` names, if it names one. With ``mapped`` the system
-    reads a tensor from the file when it is first used: for a caller that is done with the tensors
-    before anyone can write to the file.
+    ``place`` is a ``map_location`` that `place_for` has passed, ``shown`` what the user calls the
+    file. A file ending in ``.safetensors`` goes to the device that ``place`` is, if it is one. With
+    ``mapped`` the system reads a tensor from the file when it is first used, so that nobody may
+    write into the file (a new one under its name does no harm) while the tensors are in use.
 
-    Raises what ``locate`` raises, and RuntimeError for a file that is damaged or that holds objects
-    other than tensors and plain values: they are never made, as that would be to run the file.
+    Raises RuntimeError for a file that is damaged, and for one that holds objects other than
+    tensors, plain values and what ``allowed`` lists: with ``trust`` these are made, and may do
+    anything while they are.
     """
-    place = place_for(map_location, beside(path, "map_location"))
-    file = locate(checkpoint, path)
-    shown = str(file) if str(checkpoint) == str(file) else f"{checkpoint} ({file})"
+    shown = shown or str(file)
     try:
         with file.open("rb") as opened:
             head = opened.read(12)
@@ -47,10 +59,26 @@ def read_checkpoint(
         raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
     if file.suffix == ".safetensors":
         return read_safetensors(file, place, mapped, shown, path)
+    zipped = head.startswith(ZIP)
+    if trust:
+        log.warning("trust=True: whatever %s says is run while it is read", shown)
+    elif not zipped and tarfile.is_tarfile(file):
+        # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
+        raise CheckpointError(
+            path,
+            f"{shown} is of the tar format that torch wrote before 2018, which cannot be read "
+            "without running what it says.",
+            TRUST,
+        )
+    elif torch.__version__ < MENDED:
+        log.info("torch %s can be harmed by a crafted file; %s mends it", torch.__version__, MENDED)
     try:
         # Only the zip format, torch's own since 1.6, can be mapped.
-        mmap = mapped and zipfile.is_zipfile(file)
-        return torch.load(file, map_location=place, weights_only=True, mmap=mmap)
+        how = {"map_location": place, "mmap": mapped and zipped}
+        if trust:
+            return torch.load(file, weights_only=False, **how)
+        with allowed():
+            return torch.load(file, weights_only=True, **how)
     except UnpicklingError as error:
         raise refused(error, head, shown, path) from error
     except Exception as error:  # a damaged pickle can raise anything
@@ -111,7 +139,7 @@ def refused(error: UnpicklingError, head: bytes, shown: str, path: str) -> Check
         path,
         f"{shown} asks for {asked[1]}, and is not read: to make such an object is to run what the "
         "file says.",
-        "Ask for a .safetensors file, or for one that holds a state_dict and nothing else.",
+        TRUST,
     )
 
 
@@ -119,7 +147,7 @@ def reason(error: Exception, head: bytes) -> str:
     """Say what is wrong with a file by its first bytes, or else by what torch says of it."""
     if not head:
         return "it is empty"
-    if not head.startswith((b"PK", b"\x80")):  # neither a zip archive nor a pickle
+    if not head.startswith((ZIP[:2], PICKLE)):
         return f"it begins with {head!r}"
     text = str(error)
     told = re.search(r"Unsupported [^\n]+", text)  # torch's reason, after a page of advice

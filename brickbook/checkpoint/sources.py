@@ -1,4 +1,7 @@
-"""A checkpoint's name or URL -> a verified local file. A new scheme is one function and its row."""
+"""A checkpoint's name or URL -> a verified local file. A new scheme is one function and its row.
+
+The rows are in ``loaders.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +10,51 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from brickbook.checkpoint.download import download
-from brickbook.checkpoint.zoo import torchvision_url
-from brickbook.errors import BadArgumentError, ConfigError, MissingFileError, nearest
+from brickbook.checkpoint.places import cache_folder
+from brickbook.checkpoint.remote import remote_file
+from brickbook.checkpoint.zoo import Weights, find
+from brickbook.errors import BadValueError, CheckError, MissingFileError, nearest
 
-__all__ = ["SOURCES", "Source", "locate"]
+__all__ = [
+    "SCHEME",
+    "Source",
+    "ceph_file",
+    "local_file",
+    "mmcls_file",
+    "openmmlab_file",
+    "pavi_file",
+    "plain_file",
+    "torchvision_file",
+]
 
+# The name as it was given, and the path of the config's key -> the file.
 Source = Callable[[str, str], Path]
 
 # Two characters at least: "C://" begins a path on Windows.
 SCHEME = re.compile(r"[A-Za-z][\w+.:-]+://")
 SUFFIXES = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth", ".safetensors", ".tar"})
+HERE = ("", "localhost")
 
 
-def locate(checkpoint: str | os.PathLike[str], path: str = "checkpoint") -> Path:
-    """Return the local file that a path, URL or name of published weights means.
-
-    Raises FileNotFoundError if there is none, TypeError if ``checkpoint`` is no str, and what its
-    scheme's function raises.
-    """
-    if not isinstance(checkpoint, (str, os.PathLike)):
-        raise BadArgumentError(path, f"expected a path or a URL, got {checkpoint!r}.")
-    name = os.fspath(checkpoint)
+def plain_file(name: str, path: str) -> Path:
+    """Return the file of a path, of a ``file://`` URL, or of one that fsspec knows."""
     found = SCHEME.match(name)
     if found is None:
         return local_file(name, path)
-    scheme = found.group().lower()
-    if scheme in SOURCES:
-        return SOURCES[scheme](name, path)
-    if scheme in LATER or scheme.endswith(":s3://"):
-        raise ConfigError(
+    if found.group().casefold() != "file://":
+        return remote_file(name, path)
+    told = urlsplit(name)
+    if told.netloc not in HERE:
+        raise BadValueError(
             path,
-            f"{name} can not be read: this version does not know {scheme} yet.",
-            "Download the file and give its path.",
+            f"{name} names a file of the machine {told.netloc}.",
+            "A file of this machine is file:///path.",
         )
-    word, known = scheme.partition("://")[0], (each.partition("://")[0] for each in SOURCES)
-    raise MissingFileError(
-        path, f"{name} can not be found: {scheme} is no known scheme.", nearest(word, known)
-    )
+    return local_file(url2pathname(told.path), path)
 
 
 def local_file(name: str, path: str) -> Path:
@@ -78,24 +87,58 @@ def near_files(folder: Path, name: str) -> str:
     return nearest(name, (each.name for each in files))
 
 
+def split(name: str) -> tuple[str, str]:
+    """Return a name's scheme and the rest.
+
+    >>> split("open-mmlab://resnet50_v1c")
+    ('open-mmlab', 'resnet50_v1c')
+    """
+    scheme, _, rest = name.partition("://")
+    return scheme, rest
+
+
 def torchvision_file(name: str, path: str) -> Path:
-    """``torchvision://resnet50``: weights that torchvision publishes."""
-    return download(torchvision_url(name.partition("://")[2], path), path)
+    """``torchvision://resnet50``: what torchvision publishes; ``modelzoo://`` warns."""
+    scheme, rest = split(name)
+    if scheme.casefold() == "modelzoo":
+        warnings.warn(
+            "modelzoo:// is the old spelling of torchvision://.", DeprecationWarning, stacklevel=2
+        )
+    return published(find("torchvision", rest, path), path)
 
 
-def modelzoo_file(name: str, path: str) -> Path:
-    """``modelzoo://resnet50``: the old spelling of ``torchvision://``; warns."""
-    warnings.warn(
-        "modelzoo:// is the old spelling of torchvision://.", DeprecationWarning, stacklevel=2
+def openmmlab_file(name: str, path: str) -> Path:
+    """``open-mmlab://resnet50_v1c``: what OpenMMLab publishes, and the user's own names."""
+    scheme, rest = split(name)
+    return published(find("open-mmlab", rest, path, spelt=scheme), path)
+
+
+def mmcls_file(name: str, path: str) -> Path:
+    """``mmcls://resnet50``: a classifier of OpenMMLab."""
+    return published(find("mmcls", split(name)[1], path), path)
+
+
+def published(weights: Weights, path: str) -> Path:
+    """Return the file of published weights; a path in a user's table begins in the home folder."""
+    url = weights.url
+    if url.startswith(("http://", "https://")):
+        return download(url, path, sha256=weights.sha256, mirrors=weights.mirrors)
+    if SCHEME.match(url):
+        return plain_file(url, path)
+    return local_file(os.fspath(cache_folder() / Path(url).expanduser()), path)
+
+
+def ceph_file(name: str, path: str) -> Path:
+    """``s3://bucket/file``: as fsspec reads it; the name of a cluster before it is passed over."""
+    return remote_file(f"s3://{split(name)[1]}", path, shown=name)
+
+
+def pavi_file(name: str, path: str) -> Path:
+    """``pavi://``: a service that no longer is."""
+    if not name.startswith("pavi://"):
+        raise CheckError(path, f"expected a name that begins with pavi://, got {name!r}.")
+    raise MissingFileError(
+        path,
+        f"{name} can not be found: the service pavi:// stood for is gone.",
+        "Ask who trained the model for the file, and give its path.",
     )
-    return torchvision_file(name, path)
-
-
-SOURCES: dict[str, Source] = {
-    "http://": download,
-    "https://": download,
-    "modelzoo://": modelzoo_file,
-    "torchvision://": torchvision_file,
-}
-# Schemes of mmcv that have no row yet.
-LATER = frozenset({"mmcls://", "open-mmlab://", "openmmlab://", "pavi://", "s3://"})

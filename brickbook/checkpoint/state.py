@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.checkpoint.reading import beside, read_checkpoint
+from brickbook.checkpoint.loaders import read_checkpoint
+from brickbook.checkpoint.reading import beside
 from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
 
 __all__ = ["REVISE_KEYS", "listed", "read_part", "read_state", "revised", "state_of"]

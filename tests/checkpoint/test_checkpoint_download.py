@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import os
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from brickbook.checkpoint import CheckpointError, DownloadError, cache_folder, locate
-from brickbook.checkpoint.download import promised_hash
+from brickbook.checkpoint.places import promised_hash
 from brickbook.errors import BadValueError, MissingFileError
 
 pytest_plugins = ["checkpoint_fixtures"]
@@ -78,7 +79,7 @@ FAILURES = {
         {"body": BODY},
         CheckpointError,
         RuntimeError,
-        "checkpoint: {url} is not what its name promises: its SHA-256 should begin with deadbeef, "
+        "checkpoint: {url} is not what was promised: its SHA-256 should begin with deadbeef, "
         f"and is {SHA}. Nothing was kept.",
     ),
     "404": (
@@ -96,12 +97,28 @@ FAILURES = {
         "checkpoint: {url} could not be downloaded: HTTP 403 Forbidden. " + BY_HAND,
     ),
     "cut off": (
-        "model-#.pth",
+        "model.pth",
         {"body": BODY, "sent": 1_500_000},
         DownloadError,
         OSError,
         "checkpoint: {url} could not be downloaded: the connection ended after 1500000 of 2304000 "
         f"bytes. {BY_HAND}",
+    ),
+    "cut off, and packed": (
+        "model-#.pth",
+        {"body": gzip.compress(BODY), "sent": 5000, "headers": {"Content-Encoding": "gzip"}},
+        DownloadError,
+        OSError,
+        "checkpoint: {url} could not be downloaded: the connection ended within the packed file. "
+        f"{BY_HAND}",
+    ),
+    "packed as nobody asked for": (
+        "model.pth",
+        {"body": b"x", "headers": {"Content-Encoding": "br"}},
+        DownloadError,
+        OSError,
+        "checkpoint: {url} could not be downloaded: the server has packed it with br, which was "
+        f"not asked for. {BY_HAND}",
     ),
 }
 
@@ -115,8 +132,8 @@ def test_a_failure_keeps_nothing(name, server, in_cache):
     assert str(caught.value) == message.format(url=url)
     assert isinstance(caught.value, builtin)
     assert in_cache() == []
-    server.put(page, BODY)
-    if "#" in page:  # mended, it is fetched anew
+    server.pages[url.removeprefix(server.url)].__init__(BODY)
+    if "deadbeef" not in page and "#" not in page:  # mended, it is fetched anew
         assert locate(url).read_bytes() == BODY
 
 
@@ -133,15 +150,20 @@ def test_nobody_answers(in_cache):
     assert in_cache() == []
 
 
-def test_an_interrupt_keeps_nothing(server, in_cache, monkeypatch):
-    def interrupted(url, part):
-        part.write_bytes(BODY)
+@pytest.mark.parametrize(("name", "left"), [("model-#.pth", 1000), ("model.pth", 0)])
+def test_an_interrupt_keeps_what_can_be_gone_on_with(name, left, server, in_cache, monkeypatch):
+    def interrupted(transfer, response):
+        transfer.part.write_bytes(BODY[:1000])
+        transfer.received = 1000
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("brickbook.checkpoint.download.copy", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        locate(server.put("model-#.pth", BODY))
-    assert in_cache() == []
+    url = server.put(name, BODY, ranges=True)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("brickbook.checkpoint.transfer.Transfer.take", interrupted)
+        locate(url)
+    assert in_cache() == ([f"model-{SHA[:8]}.pth.part"] if left else [])
+    assert locate(url).read_bytes() == BODY
+    assert server.parts == [None, "bytes=1000-" if left else None]
 
 
 @pytest.mark.parametrize(

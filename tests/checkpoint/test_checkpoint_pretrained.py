@@ -10,6 +10,7 @@ from torch import nn
 from torchvision_support import import_torchvision
 
 from brickbook import BaseModule, Sequential, initialize, plan
+from brickbook.checkpoint.zoo import Weights
 
 pytest_plugins = ["checkpoint_fixtures"]
 
@@ -57,7 +58,8 @@ def test_torchvision(server, monkeypatch):
     source, model = models.resnet18(weights=None), models.resnet18(weights=None)
     body = packed(source.state_dict())
     url = server.put(f"resnet18-{hashlib.sha256(body).hexdigest()[:8]}.pth", body)
-    monkeypatch.setattr("brickbook.checkpoint.sources.torchvision_url", lambda name, path: url)
+    row = Weights("torchvision", "resnet18", url)
+    monkeypatch.setattr("brickbook.checkpoint.sources.find", lambda *_: row)
     initialize(model, dict(type="Pretrained", checkpoint="torchvision://resnet18"))
     assert same(model, source.state_dict())
 

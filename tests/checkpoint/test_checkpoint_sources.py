@@ -1,18 +1,21 @@
 from __future__ import annotations
 
-import enum
+import hashlib
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from brickbook.checkpoint import MissingPackageError, locate
-from brickbook.checkpoint.zoo import torchvision_url
+from brickbook.checkpoint import (
+    CheckpointError,
+    DownloadError,
+    MissingPackageError,
+    locate,
+    transfers,
+)
 from brickbook.errors import (
     BadArgumentError,
-    ConfigError,
+    BadValueError,
     MissingFileError,
-    UnknownNameError,
 )
 
 pytest_plugins = ["checkpoint_fixtures"]
@@ -58,10 +61,16 @@ def test_local_file(folder, monkeypatch):
             "htp://a/b.pth can not be found: htp:// is no known scheme. Did you mean 'http'?",
         ),
         (
-            "gs://a/b.pth",
-            "gs://a/b.pth can not be found: gs:// is no known scheme. "
-            "Known: http, https, modelzoo, torchvision.",
+            "ss3://a/b.pth",
+            "ss3://a/b.pth can not be found: ss3:// is no known scheme. Did you mean 's3'?",
         ),
+        ("file:///no/a.pth", "/no/a.pth can not be found. There is no folder /no."),
+        (
+            "pavi://a",
+            "pavi://a can not be found: the service pavi:// stood for is gone. Ask who trained the "
+            "model for the file, and give its path.",
+        ),
+        ("memory://no/a.pth", "memory://no/a.pth can not be found."),
     ],
 )
 def test_nothing_there(name, message, folder):
@@ -85,120 +94,94 @@ def test_no_name(name):
     assert str(caught.value) == f"checkpoint: expected a path or a URL, got {name!r}."
 
 
-@pytest.mark.parametrize(
-    ("name", "scheme"),
-    [
-        ("open-mmlab://resnet50_v1c", "open-mmlab://"),
-        ("openmmlab://resnet50_v1c", "openmmlab://"),
-        ("mmcls://vgg11", "mmcls://"),
-        ("s3://bucket/a.pth", "s3://"),
-        ("openmmlab:s3://bucket/a.pth", "openmmlab:s3://"),
-        ("pavi://a", "pavi://"),
-    ],
-)
-def test_schemes_of_a_later_version(name, scheme):
-    with pytest.raises(ConfigError) as caught:
-        locate(name, "init_cfg.checkpoint")
+def test_file_urls(folder):
+    file = folder / "a b.pth"
+    file.write_bytes(b"x")
+    assert locate(file.as_uri()) == locate(f"FILE://localhost{folder}/a%20b.pth") == file
+    with pytest.raises(BadValueError) as caught:
+        locate("file://server/a.pth")
     assert str(caught.value) == (
-        f"init_cfg.checkpoint: {name} can not be read: this version does not know {scheme} yet. "
-        "Download the file and give its path."
+        "checkpoint: file://server/a.pth names a file of the machine server. A file of this "
+        "machine is file:///path."
     )
 
 
-# torchvision
+@pytest.mark.parametrize("scheme", ["HTTP", "Http", "http"])
+def test_the_case_of_a_scheme_is_nothing(scheme, server):
+    url = server.put("a.pth", b"x")
+    assert locate(f"{scheme}{url.removeprefix('http')}").read_bytes() == b"x"
 
 
-class ResNet50_Weights(enum.Enum):  # noqa: N801  (torchvision's spelling)
-    IMAGENET1K_V1 = "v1"
-    IMAGENET1K_V2 = "v2"
-    DEFAULT = IMAGENET1K_V2
-
-
-class Bare_Weights(enum.Enum):  # noqa: N801
-    pass
+# fsspec
 
 
 @pytest.fixture
-def torchvision(server, monkeypatch):
-    """A torchvision that publishes on the local server."""
-    urls = {word: server.put(f"resnet50-{word}-#.pth", word.encode()) for word in ("v1", "v2")}
-    monkeypatch.setattr(ResNet50_Weights, "url", property(lambda each: urls[each.value]), False)
-    known = {"resnet50": ResNet50_Weights, "bare": Bare_Weights}
-    models = SimpleNamespace(list_models=lambda: list(known), get_model_weights=known.__getitem__)
-    monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(models=models))
-    monkeypatch.setitem(sys.modules, "torchvision.models", models)
-    return urls
+def memory():
+    """Return a file system that has nothing in it."""
+    system = pytest.importorskip("fsspec").filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
 
 
-SPELLINGS = {
-    "resnet50": "v1",
-    "ResNet50": "v1",
-    "resnet50.imagenet1k_v1": "v1",
-    "resnet50.imagenet1k_v2": "v2",
-    "ResNet50_Weights.IMAGENET1K_V1": "v1",
-    "ResNet50_Weights.IMAGENET1K_V2": "v2",
-    "resnet50.default": "v2",
-    "ResNet50_Weights.DEFAULT": "v2",
-}
+def test_what_fsspec_reads(memory, in_cache):
+    memory.pipe("/bucket/a.pth", b"one")
+    assert locate("memory://bucket/a.pth").read_bytes() == b"one"
+    memory.pipe("/bucket/a.pth", b"another")  # what stands under one name may change
+    assert locate("memory://bucket/a.pth").read_bytes() == b"another"
+    assert in_cache() == ["a.pth", "a.pth"]
 
 
-@pytest.mark.parametrize(("name", "word"), SPELLINGS.items())
-def test_torchvision_names(name, word, torchvision):
-    file = locate(f"torchvision://{name}")
-    assert file.read_bytes() == word.encode()
-    assert file.name == torchvision[word].rpartition("/")[2]
-
-
-def test_modelzoo_is_torchvision(torchvision):
-    with pytest.warns(DeprecationWarning) as caught:
-        file = locate("modelzoo://resnet50")
-    assert file == locate("torchvision://resnet50")
-    assert [str(each.message) for each in caught] == [
-        "modelzoo:// is the old spelling of torchvision://."
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("resnet5", "torchvision has no model 'resnet5'. Did you mean 'resnet50'?"),
-        ("swin", "torchvision has no model 'swin'. Known: bare, resnet50."),
-        (
-            "resnet50.imagenet1k_1",
-            "torchvision has no weights 'imagenet1k_1' for resnet50. Did you mean 'imagenet1k_v1'?",
-        ),
-        ("bare", "torchvision has no weights '' for bare."),
-    ],
-)
-def test_torchvision_does_not_list(name, message, torchvision):
-    with pytest.raises(UnknownNameError) as caught:
-        locate(f"torchvision://{name}", "init_cfg.checkpoint")
-    assert str(caught.value) == f"init_cfg.checkpoint: {message}"
-
-
-def test_without_torchvision(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    with pytest.raises(MissingPackageError) as caught:
-        locate("torchvision://resnet50")
+def test_what_fsspec_reads_has_to_have_its_hash(memory, in_cache):
+    memory.pipe("/bucket/a-deadbeef.pth", b"one")
+    with pytest.raises(CheckpointError) as caught:
+        locate("memory://bucket/a-deadbeef.pth")
+    digest = hashlib.sha256(b"one").hexdigest()
     assert str(caught.value) == (
-        "checkpoint: torchvision://resnet50 needs torchvision, which cannot be imported: import of "
-        "torchvision.models halted; None in sys.modules. Install the torchvision that goes with "
-        "this torch, or download the file and give its path."
+        "checkpoint: memory://bucket/a-deadbeef.pth is not what was promised: its SHA-256 should "
+        f"begin with deadbeef, and is {digest}. Nothing was kept."
     )
-    assert isinstance(caught.value, ImportError)
+    assert in_cache() == []
+    memory.pipe(f"/bucket/a-{digest[:8]}.pth", b"one")
+    told = []
+    with transfers(progress=lambda *sizes: told.append(sizes)):
+        file = locate(f"memory://bucket/a-{digest[:8]}.pth")
+    assert told == [(3, 3)]
+    with transfers(offline=True):
+        assert locate(f"memory://bucket/a-{digest[:8]}.pth") == file
+        with pytest.raises(DownloadError) as caught:
+            locate("memory://bucket/b.pth")
+    assert "b.pth is not in the cache (or may be of another day)" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [
-        ("resnet50", "resnet50-0676ba61.pth"),
-        ("ResNet50_Weights.IMAGENET1K_V1", "resnet50-0676ba61.pth"),
-        ("resnet50.default", "resnet50-11ad3fa6.pth"),
-        ("ViT_B_16_Weights.IMAGENET1K_V1", "vit_b_16-c867db91.pth"),
-        ("mnasnet0_5", "mnasnet0.5_top1_67.823-3ffadce67e.pth"),
-    ],
-)
-def test_real_torchvision(name, file):
-    pytest.importorskip("torchvision_support").import_torchvision()
-    assert torchvision_url(name) == f"https://download.pytorch.org/models/{file}"
+@pytest.mark.parametrize("name", ["s3://b/a.pth", "openmmlab:s3://b/a.pth", "c:petrel://b/a.pth"])
+def test_s3_is_fsspecs(name, memory, monkeypatch):
+    asked = []
+
+    def url_to_fs(url):
+        asked.append(url)
+        return memory, "/b/a.pth"
+
+    memory.pipe("/b/a.pth", b"x")
+    monkeypatch.setattr("fsspec.core.url_to_fs", url_to_fs)
+    assert locate(name).read_bytes() == b"x"
+    assert asked == ["s3://b/a.pth"]
+
+
+def test_a_package_of_fsspec_that_is_missing(monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(MissingPackageError) as caught:
+        locate("s3://b/a.pth")
+    assert str(caught.value) == (
+        "checkpoint: s3://b/a.pth needs another package: Install s3fs to access S3."
+    )
+
+
+def test_an_error_of_a_package(memory, monkeypatch):
+    monkeypatch.setattr(type(memory), "ukey", lambda *_: 1 / 0)
+    with pytest.raises(DownloadError) as caught:
+        locate("memory://b/a.pth")
+    assert str(caught.value) == (
+        "checkpoint: memory://b/a.pth could not be fetched: division by zero."
+    )

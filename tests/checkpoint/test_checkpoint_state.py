@@ -9,7 +9,7 @@ from checkpoint_support import FORMATS, TORCH_FORMATS
 from torch import nn
 
 from brickbook.checkpoint import CheckpointError, read_state
-from brickbook.checkpoint.reading import read_checkpoint
+from brickbook.checkpoint.loaders import read_checkpoint
 from brickbook.checkpoint.state import revised, state_of
 from brickbook.errors import (
     BadArgumentError,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,16 @@ import torch
 from checkpoint_support import FORMATS, TORCH_FORMATS
 
 from brickbook.checkpoint import CheckpointError, MissingPackageError, read_state
+from brickbook.checkpoint.allowed import HistoryBuffer, method_name
+from brickbook.checkpoint.loaders import read_checkpoint
 
 pytest_plugins = ["checkpoint_fixtures"]
 pytestmark = pytest.mark.usefixtures("cache")
 
-STATE = {"weight": torch.ones(2)}
+TRUST = (
+    "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. Only if you "
+    "trust whoever made it, say trust=True."
+)
 
 
 class Evil:
@@ -38,8 +45,7 @@ def test_a_malicious_pickle_never_runs(name, write, tmp_path):
         read_state(file)
     assert str(caught.value) == (
         f"init_cfg.checkpoint: {file} asks for {os.mkdir.__module__}.mkdir, and is not read: to "
-        "make such an object is to run what the file says. Ask for a .safetensors file, or for one "
-        "that holds a state_dict and nothing else."
+        "make such an object is to run what the file says. " + TRUST
     )
     assert not trace.exists()
     torch.load(file, weights_only=False)
@@ -64,12 +70,72 @@ def test_a_plain_malicious_pickle_never_runs(tmp_path):
     assert not trace.exists()
 
 
-def test_numpy_in_the_meta_is_named(write):
-    file = write({"state_dict": STATE, "meta": np.float64(0.5)})
+@pytest.mark.parametrize(
+    "call",
+    [
+        (eval, "1"),
+        (getattr, int, "from_bytes"),
+        (getattr, "", "__class__"),
+        (np.load, "a.npy"),
+    ],
+)
+def test_what_is_allowed_opens_no_other_door(call, write):
+    class Sly:
+        def __reduce__(self):
+            return call[0], call[1:]
+
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(write({"a": Sly()}))
+    assert "is not read: to make such an object is to run what the file says" in str(caught.value)
+
+
+def test_getattr_is_a_word_and_nothing_more():
+    assert method_name(HistoryBuffer, "__init__") == "__init__"
+    for owner, name in ((HistoryBuffer, 3), (HistoryBuffer(), "mean"), ("", "join")):
+        with pytest.raises(pickle.UnpicklingError):
+            method_name(owner, name)
+
+
+def tar_file(path, evil=None):
+    """Write a file in the layout that torch had before 2018."""
+
+    def member(name, *values, raw=b""):
+        body = b"".join(pickle.dumps(value, protocol=2) for value in values) + raw
+        info = tarfile.TarInfo(name)
+        info.size = len(body)
+        tar.addfile(info, io.BytesIO(body))
+
+    with tarfile.open(path, "w:", format=tarfile.PAX_FORMAT) as tar:
+        storages = (0, 1) if evil is None else (evil,)
+        member("storages", *storages)
+        member("tensors", 0)
+        member("pickle", {"a": 1})
+    return str(path)
+
+
+def test_the_tar_format_runs_nothing(tmp_path):
+    trace = tmp_path / "trace"
+    file = tar_file(tmp_path / "a.pth.tar", Evil(trace))
     with pytest.raises(CheckpointError) as caught:
         read_state(file)
-    scalar = np.float64(0.5).__reduce__()[0]
-    assert f"asks for {scalar.__module__}.{scalar.__name__}, and is not read" in str(caught.value)
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} is of the tar format that torch wrote before 2018, which "
+        f"cannot be read without running what it says. {TRUST}"
+    )
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", TORCH_FORMATS)
+def test_trust_reads_it_and_is_logged(name, write, tmp_path, caplog):
+    trace = tmp_path / "trace"
+    file = write({"state_dict": {"weight": torch.ones(1)}, "meta": Evil(trace)}, name)
+    assert list(read_checkpoint(file, trust=True)["state_dict"]) == ["weight"]
+    assert trace.exists()
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", f"trust=True: whatever {file} says is run while it is read")
+    ]
+    with pytest.raises(CheckpointError):  # it holds for one call
+        read_checkpoint(file)
 
 
 @pytest.mark.parametrize(
