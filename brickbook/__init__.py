@@ -12,19 +12,19 @@ import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from brickbook.backbones import (
-    VGG,
-    AlexNet,
-    BasicBlock,
-    Bottleneck,
-    ResNet,
-    make_res_layer,
-    make_vgg_layer,
-)
 # What an import makes stays: a garbage collection meanwhile would only walk all objects of torch.
 COLLECTS = gc.isenabled()
 gc.disable()
 try:
+    from brickbook.backbones import (
+        VGG,
+        AlexNet,
+        BasicBlock,
+        Bottleneck,
+        ResNet,
+        make_res_layer,
+        make_vgg_layer,
+    )
     from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg, takes_bricks
     from brickbook.bricks import (
         ACTIVATION_LAYERS,
