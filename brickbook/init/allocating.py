@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.init.keeping import put_back, uninterrupted
 from brickbook.init.skeleton import like
+from brickbook.keeping import put_back, uninterrupted
 
 __all__ = ["allocated", "plain_attributes", "tensors_in"]
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers import BaseInit
 from brickbook.init.initplan import InitPlan
-from brickbook.init.keeping import held, put_back_on_error, uninterrupted
 from brickbook.init.laws import Normal
 from brickbook.init.loads import fetch, filled, load_all
 from brickbook.init.matching import plain_name
@@ -25,6 +24,7 @@ from brickbook.init.rows import Row, Run
 from brickbook.init.shards import check_shards, whole
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told, owners_of
+from brickbook.keeping import held, put_back_on_error, uninterrupted
 
 __all__ = ["carry_out", "initialize"]
 

@@ -13,7 +13,6 @@ from torch.nn.parameter import is_lazy
 from brickbook.init.allocating import tensors_in
 from brickbook.init.apply import fit_to_data, own_code, run, steps
 from brickbook.init.complete import Complete, unfilled
-from brickbook.init.keeping import held
 from brickbook.init.loads import State, filled, load_all
 from brickbook.init.pen import Pen, tensors_of
 from brickbook.init.report import InitReport, Record
@@ -22,6 +21,7 @@ from brickbook.init.rows import Row, Run
 from brickbook.init.shards import whole
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told
+from brickbook.keeping import held
 
 __all__ = ["States", "Work"]
 

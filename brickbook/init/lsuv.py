@@ -14,11 +14,11 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError
 from brickbook.init.initializers import INITIALIZERS, BaseInit
-from brickbook.init.keeping import put_back_on_error
 from brickbook.init.laws import Recipe
 from brickbook.init.matching import matches
 from brickbook.init.recipes import Orthogonal
 from brickbook.init.unit_variance import unit_variances
+from brickbook.keeping import put_back_on_error
 
 __all__ = ["LSUVInit", "lsuv"]
 

@@ -13,7 +13,6 @@ from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.allocating import allocated
 from brickbook.init.complete import Complete, complete, unfilled
 from brickbook.init.fill_memory import States, Work
-from brickbook.init.keeping import put_back_on_error
 from brickbook.init.laws import Law, Normal
 from brickbook.init.loads import fetch, filled
 from brickbook.init.pen import tensors_of
@@ -22,6 +21,7 @@ from brickbook.init.report import InitReport
 from brickbook.init.shards import check_shards, is_sharded
 from brickbook.init.skeleton import skeleton
 from brickbook.init.streams import Stream
+from brickbook.keeping import put_back_on_error
 
 __all__ = ["materialize"]
 

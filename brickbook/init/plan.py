@@ -21,9 +21,9 @@ from brickbook.init.collect import Call, Kept, Source, collect
 from brickbook.init.draft import Draft
 from brickbook.init.finish import Finish
 from brickbook.init.initplan import InitPlan
-from brickbook.init.keeping import no_collection
 from brickbook.init.matching import Index, Selector, read_selector
 from brickbook.init.rules import read_rules
+from brickbook.keeping import no_collection
 
 __all__ = ["InitPlan", "Options", "plan", "plan_below"]
 

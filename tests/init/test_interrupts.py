@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from brickbook import BaseModule, Sequential, initialize
-from brickbook.init import keeping, laws
+from brickbook import BaseModule, Sequential, initialize, keeping
+from brickbook.init import laws
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
 
