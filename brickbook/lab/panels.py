@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Literal, Protocol
 from weakref import WeakValueDictionary
 
 import ipywidgets as w
+
+from brickbook.lab.sweeper import sweep
 
 __all__ = [
     "MODEL_LOCK", "PANEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "live_panel",
@@ -106,14 +108,26 @@ def close_tree(widget: w.Widget) -> None:
 
     ``close`` of a box leaves all of them open.
     """
-    children = getattr(widget, "children", ())
-    parts = [getattr(widget, name, None) for name in ("layout", "style")]
-    w.Widget.close(widget)
-    for part in (*children, *parts):
-        if isinstance(part, Panel):
+    parts = {id(part): part for part in parts_in(widget)}.values()  # a figure has no hash
+    own = [part for part in parts if part is widget or not isinstance(part, Panel)]
+    sweep(own)
+    for part in own:
+        w.Widget.close(part)
+    for part in parts:
+        if part is not widget and isinstance(part, Panel):
             part.close()  # it may hold more than its children
-        elif isinstance(part, w.Widget):
-            close_tree(part)
+
+
+def parts_in(widget: w.Widget) -> Iterator[w.Widget]:
+    """Yield a widget and what it shows and uses, down to the panels in it."""
+    yield widget
+    used = (getattr(widget, name, None) for name in ("layout", "style"))
+    yield from (part for part in used if isinstance(part, w.Widget))
+    for child in getattr(widget, "children", ()):
+        if isinstance(child, Panel):
+            yield child
+        else:
+            yield from parts_in(child)
 
 
 LIVE: WeakValueDictionary[Hashable, w.Widget] = WeakValueDictionary()
