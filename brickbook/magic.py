@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -59,6 +60,13 @@ def session(shell: InteractiveShell) -> Session:
     return Session(shell.user_ns, widgets=in_notebook(shell))
 
 
+def look_around(*_: object) -> None:
+    """Let the panels look, after a cell, whether it has changed their models."""
+    panels = sys.modules.get("brickbook.lab.panels")
+    if panels is not None:
+        panels.look_around()
+
+
 def in_notebook(shell: InteractiveShell) -> bool:
     """Whether there is a front end that can show widgets."""
     return getattr(shell, "kernel", None) is not None
@@ -83,6 +91,7 @@ def complete(shell: InteractiveShell, event: Any) -> list[str]:
 def load(shell: InteractiveShell) -> None:
     """Register the magic and its completion, and in a terminal tables for records."""
     shell.register_magics(BrickbookMagics)
+    shell.events.register("post_run_cell", look_around)
     for key in ("%brickbook", "%%brickbook", "brickbook"):
         shell.set_hook("complete_command", complete, str_key=key)
     shell.set_hook("complete_command", complete, re_key=r"[\w\s,.]+=\s*%brickbook\b")

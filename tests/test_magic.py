@@ -1,6 +1,7 @@
 """%brickbook in a real IPython shell, without a front end."""
 
 import pytest
+import torch
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -51,6 +52,9 @@ def run(shell, line):
         ("show model --cfg cfg --init Kaiming", "--init: cannot stand beside --cfg: "),
         ("show model --cfg nothing", "there is no variable 'nothing'. No variable holds a config "),
         ("show 'model", "show 'model: No closing quotation"),
+        ("show model --input 2 --batch 4,2", "--input: cannot stand beside --batch: that has a "),
+        ("show model --input many", "--input: expected numbers like 3,32,32, got 'many'."),
+        ("show model --batch x", "there is no variable 'x'. "),
         ("build --as 1x", "--as 1x: not a name for a variable."),
         ("build cfg", "bricks[0]: cfg must be a dict, but got <class 'int'>."),
         ("build --input a,b", "--input: expected numbers like 3,32,32, got 'a,b'."),
@@ -114,7 +118,32 @@ def test_panels_in_a_notebook(notebook):
     assert type(builder).__name__ == "Builder"
 
 
+def test_the_diagnosis_runs_what_the_line_names(notebook):
+    notebook.user_ns["x"] = torch.ones(4, 2)
+    panel = run(notebook, "show model --batch x")
+    assert panel.session.batch is notebook.user_ns["x"]
+    panel = run(notebook, "show model --input 2")
+    panel.diagnosis.accordion.selected_index = 0
+    assert panel.diagnosis.shape.value == "16, 2" and panel.session.batch is None
+    assert panel.diagnosis.shape.options == ("x",)
+    panel.close()
+
+
+def test_a_cell_that_writes_weights_is_seen_in_the_panel(notebook):
+    panel = run(notebook, "show model")
+    notebook.run_cell("from brickbook import initialize\n1 + 1")
+    assert panel.bar.status.text == ""
+    notebook.run_cell("_ = initialize(model, dict(type='Ones', layer='Linear'))")
+    assert panel.bar.status.text == (
+        "2 tensors were changed by something else than this panel: 0.weight, 0.bias."
+    )
+    assert panel.comparison["0.weight"].after.mean == 1
+    panel.close()
+
+
 def test_text_in_a_terminal(shell):
+    with pytest.raises(UsageError, match="--input: is for the panel: there is none here"):
+        run(shell, "show model --input 2")
     shell.user_ns["cfg"] = [dict(type="Linear", in_features=2, out_features=3)]
     frame = run(shell, "show model")
     assert list(frame.index) == ["0.weight", "0.bias"]

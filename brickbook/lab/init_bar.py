@@ -17,7 +17,7 @@ MOST_LINES = 24
 
 
 class Bar(Part):
-    """Initialize, Undo, Redo, Copy config.
+    """Initialize, Undo, Redo, Copy config, Export.
 
     ``python`` gives the text to copy; it is shown in ``code``, which is None while it is folded.
     """
@@ -28,6 +28,7 @@ class Bar(Part):
         undo: Callable[[w.Button], None],
         redo: Callable[[w.Button], None],
         python: Callable[[], str],
+        export: Callable[[w.Button], None],
         texts: Texts | None = None,
     ) -> None:
         self.python, self.texts = python, texts or Texts()
@@ -41,10 +42,18 @@ class Bar(Part):
             **shared,
         )
         self.undo = w.Button(
-            description=self.texts["init.undo"], icon="undo", disabled=True, **shared
+            description=self.texts["init.undo"],
+            icon="undo",
+            tooltip=self.texts["init.no_undo"],
+            disabled=True,
+            **shared,
         )
         self.redo = w.Button(
-            description=self.texts["init.redo"], icon="repeat", disabled=True, **shared
+            description=self.texts["init.redo"],
+            icon="repeat",
+            tooltip=self.texts["init.no_redo"],
+            disabled=True,
+            **shared,
         )
         self.copy = w.Button(
             description=self.texts["init.copy"],
@@ -52,13 +61,19 @@ class Bar(Part):
             tooltip=self.texts["init.copy_tip"],
             **shared,
         )
+        self.export = w.Button(
+            description=self.texts["export.title"],
+            icon="download",
+            tooltip=self.texts["export.tip"],
+            **shared,
+        )
         self.initialize.on_click(initialize)
         self.undo.on_click(undo)
         self.redo.on_click(redo)
         self.copy.on_click(self.press_copy)
-        self.line = w.HBox(
-            [self.initialize, self.undo, self.redo, self.copy], layout=wide(flex_flow="row wrap")
-        )
+        self.export.on_click(export)
+        line = [self.initialize, self.undo, self.redo, self.copy, self.export]
+        self.line = w.HBox(line, layout=wide(flex_flow="row wrap"))
         super().__init__(self.line, self.status)
 
     def allow(self, ready: bool, why_no_undo: str, why_no_redo: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from brickbook.init.report import InitReport
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_progress import Progress
 from brickbook.lab.init_words import size_text
-from brickbook.lab.panels import Notice, close_tree, guarded
+from brickbook.lab.panels import Notice, guarded
 from brickbook.lab.worker import GoOn, Stopped
 from brickbook.measure.comparisons import Comparison
 from brickbook.texts import Texts
@@ -39,11 +39,11 @@ class Shown:
 
 
 class Exports(Part):
-    """A button that unfolds one for each format, and a line that says what was written.
+    """A button for each format, and a line that says what was written.
 
     ``take`` gives what is shown and its title. Files come into the kernel's folder, which is that
-    of the notebook, under names that are free. Controls: ``toggle``, which stands elsewhere, and
-    once it was pressed ``buttons`` by format, ``progress`` and ``told``.
+    of the notebook, under names that are free. Controls: ``buttons`` by format, ``progress`` and
+    ``told``; ``written`` is the last file.
     """
 
     def __init__(
@@ -54,18 +54,6 @@ class Exports(Part):
     ) -> None:
         self.name, self.take, self.texts = name, take, texts or Texts()
         self.written: Path | None = None
-        self.toggle = w.Button(
-            description=self.texts("export.title"),
-            icon="download",
-            tooltip=self.texts("export.tip"),
-            layout=wide(),
-        )
-        self.toggle.on_click(self.press_toggle)
-        super().__init__()
-
-    @cached_property
-    def line(self) -> w.HBox:
-        """The buttons, made when they are asked for."""
         self.told = Notice()
         self.progress = Progress(self.texts("export.stop_tip"), self.texts)
         why_not = no_png()
@@ -82,13 +70,12 @@ class Exports(Part):
             self.buttons[kind] = button
         if why_not:
             self.told.say(f"PNG: {why_not}", "info")
-        return w.HBox(list(self.buttons.values()), layout=wide(flex_flow="row wrap"))
+        line = w.HBox(list(self.buttons.values()), layout=wide(flex_flow="row wrap"))
+        super().__init__(line, self.progress, self.told)
 
-    @guarded
-    def press_toggle(self, _button: w.Button) -> None:
-        """Unfold the formats, or fold them."""
-        line = self.line
-        self.hold(*([] if self.children else [line, self.progress, self.told]))
+    def fold(self) -> None:
+        """Hide the buttons, or show them."""
+        self.layout.display = None if self.layout.display else "none"
 
     @guarded
     def press(self, kind: str, _button: w.Button) -> None:
@@ -118,11 +105,8 @@ class Exports(Part):
             )
 
     def close(self) -> None:
-        """Close everything, also what is folded."""
-        if "line" in vars(self):
-            for part in (self.line, self.progress, self.told):
-                close_tree(part)
-        close_tree(self.toggle)
+        """Close everything; a file that is being written is not kept."""
+        self.progress.close()
         super().close()
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from html import escape
-from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
@@ -14,14 +11,13 @@ from torch import nn
 
 from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.init.initplan import InitPlan
-from brickbook.init.report import InitReport
 from brickbook.lab.grid import Grid
-from brickbook.lab.init_actions import InitActions
 from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_diagnosis import Diagnosis
 from brickbook.lab.init_forecast import Forecast
 from brickbook.lab.init_look import Slim, column, parts_of, wide
+from brickbook.lab.init_outputs import InitOutputs
 from brickbook.lab.init_presets import start
 from brickbook.lab.init_progress import Counting
 from brickbook.lab.init_rules import RuleList
@@ -33,18 +29,15 @@ from brickbook.lab.init_session import (
 )
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
-from brickbook.lab.init_words import place, size_text
+from brickbook.lab.init_words import place
 from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
-from brickbook.measure.comparisons import Comparison
 from brickbook.texts import Texts
-from brickbook.views.exports import export
-from brickbook.views.markup import Static, static
 from brickbook.views.signals import depth_svg
 
 __all__ = ["InitLab"]
 
 
-class InitLab(InitActions):
+class InitLab(InitOutputs):
     """A panel that starts the weights of ``model`` and shows every parameter before and after.
 
     ``name`` is what the copied Python calls the model. Without ``init_cfg`` the panel opens with
@@ -93,7 +86,8 @@ class InitLab(InitActions):
         self.grid = Grid(layout=Slim(flex="1 1 30em", min_width="0"))
         self.detail = Detail(texts)
         self.forecast = Forecast(texts)
-        self.bar = Bar(self.press_initialize, self.press_undo, self.press_redo, self.python, texts)
+        pressed = (self.press_initialize, self.press_undo, self.press_redo)
+        self.bar = Bar(*pressed, self.python, self.press_export, texts)
         self.counting = Counting(self.session, self.show_weights, texts)
         picture = partial(depth_svg, language=texts.language)
         self.diagnosis = Diagnosis(model, picture, self.namespace, input_shape, texts)
@@ -120,45 +114,30 @@ class InitLab(InitActions):
         """The rules and the seed, as a value."""
         return self.rules.state
 
-    @property
-    def comparison(self) -> Comparison:
-        """The numbers of every tensor before and after the last Initialize."""
-        return self.session.comparison
-
-    @property
-    def report(self) -> InitReport | None:
-        """What the last Initialize did; None before it and after Undo."""
-        return self.session.report
-
     def lay_out(self) -> None:
         """Put everything in its place."""
-        values = sum(p.latest.count for p in self.comparison.values() if p.kind == "parameter")
-        self.title = w.Label(
-            self.texts(
-                "init.title",
-                name=self.name,
-                kind=type(self.model).__name__,
-                parameters=self.count(),
-                values=size_text(values),
-            ),
-            layout=wide(),
-            style={"font_weight": "bold"},
-        )
+        bold = {"font_weight": "bold"}
+        self.title = w.Label(self.headline(), layout=wide(), style=bold)
         body = w.HBox(
             [column(w.VBox([self.rules, self.variants], layout=wide())), self.grid], layout=wide()
         )
         top = (self.title, self.notice, self.forecast, self.diagnosis, self.bar, self.counting)
         self.children = (*top, body, self.detail)
 
-    def count(self) -> str:
-        """Say how many parameters there are."""
-        own = sum(pair.kind == "parameter" for pair in self.comparison.values())
-        return self.texts("grid.parameters", n=own)
-
     @guarded
     def refresh(self) -> None:
-        """Make the plan anew and show what it would do; nothing is written."""
+        """Make the plan anew and show what it would do; nothing is written.
+
+        The weights too are looked at again, if something else has changed them since.
+        """
+        changed = self.session.look_again()
         self.bar.status.clear()  # it speaks of rules that are others now
+        self.meet_changes(changed)
+        self.predict()
+        self.show_weights()
+
+    def predict(self) -> None:
+        """Make the plan anew, and say what it would do or why there is none."""
         self.rules.forgive()
         wrong = dict(self.rules.errors)
         self.plan = None
@@ -178,7 +157,6 @@ class InitLab(InitActions):
         ]
         self.forecast.show(self.plan, lines if self.plan is None else self.warnings(self.plan))
         self.bar.refresh()
-        self.show_weights()
 
     def warnings(self, todo: InitPlan) -> list[str]:
         """Say what may go wrong with a plan: no way back, files that are not there."""
@@ -209,22 +187,10 @@ class InitLab(InitActions):
         self.detail.log_counts = self.grid.log_counts
         self.detail.show(self.comparison.get(name), row, self.report)
 
-    def python(self) -> str:
-        """Return the rules and the seed as Python that runs as pasted."""
-        return self.state.to_python(self.name)
-
     @guarded
     def choose(self, _change: object) -> None:
         """Show another parameter, or the same one on another scale."""
         self.show_detail()
-
-    def static(self) -> Static:
-        """Return what the panel shows as fixed HTML, for viewers without a kernel or widgets."""
-        return static(self.comparison, self.plan, self.report, title=self.title.value)
-
-    def export(self, file: str | os.PathLike[str], *, force: bool = False) -> Path:
-        """Write what the panel shows to a file: .html, .svg, .png, .csv or .json; see `export`."""
-        return export(self, file, force=force, title=self.title.value)
 
     def close(self) -> None:
         """Close the panel and let go of the old weights."""
@@ -232,12 +198,6 @@ class InitLab(InitActions):
             self.session.forget()
             self.counting.close()
             self.diagnosis.stop()
+            if self.exports is not None:
+                self.exports.close()
         super().close()
-
-    def __repr__(self) -> str:
-        return f"InitLab({self.name}: {self.count()})"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Show the panel; where there are no widgets, one line."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        return {**(bundle or {}), "text/html": f"<p>{escape(repr(self))}</p>"}

@@ -63,9 +63,9 @@ class InitSession:
     ) -> None:
         self.model, self.lock, self.batch = model, lock or RLock(), batch
         self.texts = texts or Texts()
-        self.history = WeightHistory(model, undo_budget, self.texts)
-        self.report: InitReport | None = None
         self.large = values_of(model) > exact_up_to
+        self.history = WeightHistory(model, undo_budget, self.texts, self.large)
+        self.report: InitReport | None = None
         self.counted: Snapshot | None = None
         self.comparison = self.look()
 
@@ -82,6 +82,7 @@ class InitSession:
     def look(self, before: Snapshot | None = None) -> Comparison:
         """Compare the model's numbers with those ``before``, by default with themselves."""
         after = self.numbers()
+        self.history.look()
         self.counted = None
         return compare(before or after, after)
 
@@ -111,31 +112,63 @@ class InitSession:
         """
         with self.lock:
             todo = self.plan(state)
+            quiet = replace(todo, unmatched=())
+            return self.carry_out(quiet, state.seed, self.batch, told=todo)
+
+    def carry_out(
+        self,
+        todo: InitPlan,
+        seed: int | None,
+        batch: object,
+        atomic: bool = False,
+        told: InitPlan | None = None,
+    ) -> InitReport:
+        """Initialise the model by a plan; what is ``told`` of it may be another one."""
+        with self.lock:
             before = self.numbers()
             why_not = self.why_not(todo)
             copies = {} if why_not else self.history.copy(self.written_by(todo))
-            quiet = replace(todo, unmatched=())
-            done = carry_out(quiet, self.model, seed=state.seed, batch=self.batch)
-            self.report = replace(done, plan=todo)
+            done = carry_out(todo, self.model, seed=seed, batch=batch, atomic=atomic)
+            self.report = replace(done, plan=told or todo)
             self.history.push(self.report, copies, why_not)
             self.comparison = self.look(before)
         return self.report
 
-    def undo(self) -> None:
+    def undo(self, anyway: bool = False) -> None:
         """Put back what the last `apply` has written, bit for bit.
 
-        Raises ValueError, with nothing written, if there is no copy or it fits no longer.
+        Raises ValueError, with nothing written, if there is no copy or it fits no longer; a
+        StaleWeightsError if others have written since, unless it is wanted ``anyway``.
         """
         with self.lock:
-            self.history.undo()
+            self.history.undo(anyway)
             self.report = self.history.report
             self.comparison = self.look()
 
-    def redo(self) -> None:
+    def look_again(self) -> tuple[str, ...]:
+        """Take the numbers anew if somebody else has written since; return the tensors' names.
+
+        What was there before is then what was known last; of what only buffers tell, nothing else
+        changes. Nothing is looked at while the lock is held elsewhere, as by a batch that runs.
+        """
+        if not self.lock.acquire(blocking=False):
+            return ()
+        try:
+            changed = self.history.changed()
+            if changed:
+                before = self.comparison.before
+                if set(changed) - {name for name, _ in self.model.named_buffers()}:
+                    before, self.report = self.comparison.after, None
+                self.comparison = self.look(before)
+        finally:
+            self.lock.release()
+        return changed
+
+    def redo(self, anyway: bool = False) -> None:
         """Write again what the last `undo` has put back, bit for bit; raises as `undo` does."""
         with self.lock:
             before = self.numbers()
-            self.history.redo()
+            self.history.redo(anyway)
             self.report = self.history.report
             self.comparison = self.look(before)
 

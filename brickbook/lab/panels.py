@@ -15,7 +15,7 @@ from brickbook.lab.sweeper import sweep
 
 __all__ = [
     "MODEL_LOCK", "PANEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "live_panel",
-    "take_place",
+    "look_around", "take_place",
 ]  # fmt: skip
 
 # Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
@@ -150,3 +150,11 @@ def live_panel(key: Hashable) -> w.Widget | None:
     """Return the panel that is shown for ``key``, as in `take_place`; None if there is none."""
     panel = LIVE.get(key)
     return panel if panel is not None and panel.comm is not None else None
+
+
+def look_around() -> None:
+    """Let every live panel look whether its model was changed by somebody else."""
+    for panel in tuple(LIVE.values()):
+        look_again = getattr(panel, "look_again", None)
+        if look_again is not None and panel.comm is not None:
+            look_again()

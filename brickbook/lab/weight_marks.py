@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.measure.snapshots import absence, digest
 
-__all__ = ["Mark", "differing", "marks_of"]
+__all__ = ["Mark", "differing", "marks_of", "quick"]
 
 WHOLE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes a value
 
@@ -21,19 +21,24 @@ class Mark:
     """What tells a tensor from another, and its values from others.
 
     ``version`` is torch's count of writes, which leaves out those by way of ``.data``; ``sample``
-    is a checksum of some values in their order, ``whole`` the sum of all bits.
+    is a checksum of some values in their order, ``whole`` the sum of all bits, if it was taken.
     """
 
     tensor: int
     version: int
     kind: str
     sample: int
-    whole: int
+    whole: int | None
 
 
-def marks_of(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, Mark]:
-    """Mark tensors as they are; of 25 million values that takes 30 ms."""
-    return {name: Mark(*quick(tensor), total(tensor)) for name, tensor in tensors}
+def marks_of(tensors: Iterable[tuple[str, Tensor]], whole: bool = True) -> dict[str, Mark]:
+    """Mark tensors as they are; of 25 million values that takes 30 ms.
+
+    Not ``whole``, only a few values of each are read: then whatever was written counts as changed.
+    """
+    return {
+        name: Mark(*quick(tensor), total(tensor) if whole else None) for name, tensor in tensors
+    }
 
 
 def quick(tensor: Tensor) -> tuple[int, int, str, int]:
@@ -71,7 +76,7 @@ def differing(marks: Mapping[str, Mark], tensors: Iterable[tuple[str, Tensor]]) 
         mark, now = marks.get(name), quick(tensor)
         changed = mark is None or (mark.kind, mark.sample) != now[2:]
         if mark is not None and not changed and (mark.tensor, mark.version) != now[:2]:
-            changed = mark.whole != total(tensor)
+            changed = mark.whole is None or mark.whole != total(tensor)
         if changed:
             found.append(name)
     return (*found, *(name for name in marks if name not in met))

@@ -29,7 +29,7 @@ def take(parser: Parser, door: Door) -> None:
     parser.take("--bins", type=int, default=64, help="bins of a histogram (default 64)")
     parser.take(
         "--batch", metavar="SHAPE" if door.shell else "NAME",
-        of=None if door.shell else options.things,
+        of=None if door.shell else options.batches,
         help="what data-driven rules run the model on; a shape means normal noise",
     )  # fmt: skip
 

@@ -13,6 +13,10 @@ from torch import nn
 
 from brickbook.checkpoint.state import read_state
 from brickbook.errors import BadValueError, nearest
+from brickbook.init.apply import carry_out
+from brickbook.init.initplan import InitPlan
+from brickbook.init.report import InitReport
+from brickbook.measure.batches import is_batch
 from brickbook.targets import load_model
 from brickbook.verbs.reading import inline, read_config
 from brickbook.verbs.verb import WrongLineError
@@ -58,6 +62,12 @@ class Command:
     def writing(self) -> AbstractContextManager[object]:
         """Nobody else writes."""
         return nullcontext()
+
+    def carry_out(
+        self, todo: InitPlan, model: nn.Module, seed: int | None, atomic: bool, batch: Any
+    ) -> InitReport:
+        """Initialise a model."""
+        return carry_out(todo, model, seed=seed, atomic=atomic, batch=batch)
 
 
 @dataclass(frozen=True)
@@ -131,11 +141,35 @@ class Session:
 
     def writing(self) -> AbstractContextManager[object]:
         """Hold the lock of the panels: they read and write in threads of their own."""
-        panels = sys.modules.get("brickbook.lab.panels")  # not loaded: there is no panel
+        panels = self.panels()
         return nullcontext() if panels is None else panels.MODEL_LOCK
 
+    def carry_out(
+        self, todo: InitPlan, model: nn.Module, seed: int | None, atomic: bool, batch: Any
+    ) -> InitReport:
+        """Initialise a model, through the panel that shows it: that can undo it.
 
-WORDS = {"model": "model", "config": "config", "thing": "plan, record or model"}
+        Panels of a model around it, or of a part of it, see that there are other weights.
+        """
+        panels = self.panels()
+        if panels is None:
+            return carry_out(todo, model, seed=seed, atomic=atomic, batch=batch)
+        panel = panels.live_panel(("model", id(model)))
+        if panel is not None:
+            report = panel.carry_out(todo, seed=seed, atomic=atomic, batch=batch)
+        else:
+            with panels.MODEL_LOCK:
+                report = carry_out(todo, model, seed=seed, atomic=atomic, batch=batch)
+        panels.look_around()
+        return report
+
+    @staticmethod
+    def panels() -> Any:
+        """Return the module of the panels; None as long as there is none."""
+        return sys.modules.get("brickbook.lab.panels")
+
+
+WORDS = {"model": "model", "config": "config", "batch": "batch", "thing": "plan, record or model"}
 HIDDEN = frozenset({"In", "Out"})
 
 
@@ -145,6 +179,8 @@ def is_a(kind: str, value: Any) -> bool:
         return isinstance(value, nn.Module)
     if kind == "config":
         return is_config(value)
+    if kind == "batch":
+        return is_batch(value)
     return isinstance(value, nn.Module) or (
         type(value).__module__.startswith("brickbook.") and not isinstance(value, type)
     )

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from brickbook.errors import BadValueError
-from brickbook.init.apply import carry_out
 from brickbook.init.plan import plan
 from brickbook.verbs import options
 from brickbook.verbs.verb import Door, Parser, Verb
@@ -28,7 +27,7 @@ def take(parser: Parser, door: Door) -> None:
     )  # fmt: skip
     parser.take(
         "--batch", metavar="NAME" if not door.shell else "SHAPE",
-        of=None if door.shell else options.things,
+        of=None if door.shell else options.batches,
         help="what data-driven rules run the model on: a variable, "
         "or a shape such as 8,3,32,32 for normal noise",
     )  # fmt: skip
@@ -46,14 +45,13 @@ def start(door: Door, arguments: argparse.Namespace) -> Any:
     if arguments.save and arguments.dry_run:
         raise BadValueError("--save", "cannot stand beside --dry-run: there is nothing to save.")
     target = options.target(arguments.save, "--save", arguments.force) if arguments.save else None
-    with door.writing():
-        todo = plan(model, cfg, **options.plan_options(arguments))
-        if arguments.dry_run:
-            return todo
-        batch = options.batch_of(door, arguments.batch, arguments.seed)
-        report = carry_out(todo, model, seed=arguments.seed, atomic=arguments.atomic, batch=batch)
-        if target is not None:
-            torch.save(model.state_dict(), target)
+    todo = plan(model, cfg, **options.plan_options(arguments))
+    if arguments.dry_run:
+        return todo
+    batch = options.batch_of(door, arguments.batch, arguments.seed)
+    report = door.carry_out(todo, model, arguments.seed, arguments.atomic, batch)
+    if target is not None:
+        torch.save(model.state_dict(), target)
     return report
 
 

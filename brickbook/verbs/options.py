@@ -16,8 +16,8 @@ from brickbook.verbs.reading import argument, shape_of
 from brickbook.verbs.verb import Door, Parser
 
 __all__ = [
-    "batch_of", "configs", "files", "model", "models", "plan_options", "planning", "rules",
-    "rules_of", "target", "things", "write",
+    "batch_of", "batches", "configs", "files", "model", "models", "plan_options", "planning",
+    "rules", "rules_of", "target", "things", "write",
 ]  # fmt: skip
 
 NOTHING_TO_START = "there is nothing to start with: --init or --cfg is missing."
@@ -36,6 +36,11 @@ def configs(door: Door, words: Sequence[str], typed: str) -> Iterable[str]:
 def things(door: Door, words: Sequence[str], typed: str) -> Iterable[str]:
     """Names of records and models, and files."""
     return [*door.names("thing", typed), *files(door, words, typed)]
+
+
+def batches(door: Door, words: Sequence[str], typed: str) -> Iterable[str]:
+    """Names of variables that may be meant as a batch."""
+    return door.names("batch", typed)
 
 
 def files(door: Door, words: Sequence[str], typed: str) -> Iterator[str]:

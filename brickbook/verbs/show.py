@@ -10,6 +10,7 @@ from brickbook.init.apply import carry_out
 from brickbook.init.plan import plan
 from brickbook.measure import compare, snapshot
 from brickbook.verbs import options
+from brickbook.verbs.reading import shape_of
 from brickbook.verbs.verb import Answer, Door, Parser, Verb, WrongLineError
 from brickbook.views.page import page
 from brickbook.views.text import comparison_text
@@ -26,6 +27,16 @@ def take(parser: Parser, door: Door) -> None:
         parser.take("--strict", action="store_true", help="a rule without effect is an error")
         parser.take("--bins", type=int, default=64, help="bins of a histogram (default 64)")
         parser.take("--html", metavar="FILE", of=options.files, help="write a self-contained page")
+        return
+    parser.take(
+        "--batch", metavar="NAME", of=options.batches,
+        help="what the diagnosis and data-driven rules run the model on: a variable, "
+        "or a shape such as 8,3,32,32 for normal noise",
+    )  # fmt: skip
+    parser.take(
+        "--input", metavar="SHAPE",
+        help="input shape without the batch, such as 3,32,32: the diagnosis draws normal noise",
+    )  # fmt: skip
 
 
 def show(door: Door, arguments: argparse.Namespace) -> Any:
@@ -34,6 +45,9 @@ def show(door: Door, arguments: argparse.Namespace) -> Any:
     cfg = options.rules_of(door, arguments)
     if door.shell:
         return before_and_after(model, cfg, arguments)
+    for option in ("batch", "input"):
+        if getattr(arguments, option) and not door.widgets:
+            raise BadValueError(f"--{option}", "is for the panel: there is none here.")
     if not door.widgets:
         if cfg is not None:
             raise WrongLineError(
@@ -46,8 +60,17 @@ def show(door: Door, arguments: argparse.Namespace) -> Any:
     from brickbook.lab import InitLab  # the panels need ipywidgets
 
     seed = 0 if arguments.seed is None else arguments.seed
-    name = "model" if ":" in arguments.model else arguments.model
-    return InitLab(model, name=name, init_cfg=cfg, seed=seed, namespace=door.namespace)
+    if arguments.batch and arguments.input:
+        raise BadValueError("--input", "cannot stand beside --batch: that has a shape.")
+    return InitLab(
+        model,
+        name="model" if ":" in arguments.model else arguments.model,
+        init_cfg=cfg,
+        seed=seed,
+        batch=options.batch_of(door, arguments.batch, arguments.seed),
+        input_shape=shape_of(arguments.input) if arguments.input else None,
+        namespace=door.namespace,
+    )
 
 
 def before_and_after(model: Any, cfg: Any, arguments: argparse.Namespace) -> Answer:

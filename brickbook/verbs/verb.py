@@ -12,6 +12,8 @@ from typing import Any, NoReturn, Protocol
 from torch import nn
 
 from brickbook.errors import ConfigError
+from brickbook.init.initplan import InitPlan
+from brickbook.init.report import InitReport
 
 __all__ = ["Answer", "Door", "HelpAsked", "Parser", "Source", "Verb", "WrongLineError"]
 
@@ -52,11 +54,17 @@ class Door(Protocol):
         ...
 
     def names(self, kind: str, typed: str) -> Iterable[str]:
-        """Return names that may be meant: of a "model", a "config" or a "thing"."""
+        """Return names that may be meant: of a "model", "config", "batch" or "thing"."""
         ...
 
     def writing(self) -> AbstractContextManager[object]:
-        """Return what is held while a model is written."""
+        """Return what is held while a model is copied: nobody else writes it then."""
+        ...
+
+    def carry_out(
+        self, todo: InitPlan, model: nn.Module, seed: int | None, atomic: bool, batch: Any
+    ) -> InitReport:
+        """Initialise a model by a plan; a panel that shows it hears of that."""
         ...
 
 

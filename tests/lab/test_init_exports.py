@@ -29,6 +29,7 @@ def shown() -> Shown:
 @pytest.fixture
 def part(shown, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("brickbook.lab.init_exports.find_browser", lambda: "chromium")
     made = Exports("net", lambda: (shown, "net: a title"))
     yield made
     made.close()
@@ -41,20 +42,17 @@ def press(part: Exports, kind: str) -> Path:
     return part.written or Path("none")
 
 
-def test_the_formats_unfold_and_fold(part):
-    assert part.children == () and "line" not in vars(part)
-    part.toggle.click()
-    assert [button.description for button in part.line.children] == [
-        "HTML", "CSV", "JSON", "SVG", "PNG",
-    ]  # fmt: skip
-    assert part.children == (part.line, part.progress, part.told)
-    part.toggle.click()
-    assert part.children == ()
+def test_there_is_a_button_for_each_format(part):
+    line = part.children[0]
+    assert [button.description for button in line.children] == ["HTML", "CSV", "JSON", "SVG", "PNG"]
+    part.fold()
+    assert part.layout.display == "none"
+    part.fold()
+    assert part.layout.display is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "png"])
 def test_each_writes_a_file_and_says_where(part, shown, kind, tmp_path):
-    part.toggle.click()
     file = press(part, kind)
     assert file == tmp_path / f"net_init.{kind}" and file.stat().st_size > 100
     size = file.stat().st_size
@@ -70,7 +68,6 @@ def test_each_writes_a_file_and_says_where(part, shown, kind, tmp_path):
 
 def test_nothing_is_written_over(part, tmp_path):
     (tmp_path / "net_init.csv").write_text("mine")
-    part.toggle.click()
     assert [press(part, "csv"), press(part, "csv")] == [
         tmp_path / "net_init_2.csv", tmp_path / "net_init_3.csv",
     ]  # fmt: skip
@@ -89,21 +86,20 @@ def test_names_of_files_are_harmless(name, file, tmp_path):
     assert free_name(name, "csv", tmp_path) == tmp_path / file
 
 
-def test_without_a_browser_the_button_says_why_not(part, monkeypatch):
+def test_without_a_browser_the_button_says_why_not(shown, monkeypatch):
     def find_browser():
         raise NO_BROWSER
 
     monkeypatch.setattr("brickbook.lab.init_exports.find_browser", find_browser)
-    part.toggle.click()
+    part = Exports("net", lambda: (shown, "title"))
     assert part.buttons["png"].disabled and not part.buttons["svg"].disabled
     reason = "a PNG is drawn by a browser, and there is none. Get one."
     assert part.buttons["png"].tooltip == reason and part.told.text == f"PNG: {reason}"
+    part.close()
 
 
 def test_a_png_comes_from_the_browser(part, monkeypatch, tmp_path):
-    monkeypatch.setattr("brickbook.lab.init_exports.find_browser", lambda: "chromium")
     monkeypatch.setattr("brickbook.views.exports.png", lambda *_: b"\x89PNG picture")
-    part.toggle.click()
     file = press(part, "png")
     assert file == tmp_path / "net_init.png" and file.read_bytes() == b"\x89PNG picture"
 
@@ -116,9 +112,7 @@ def test_cancel_leaves_no_file(part, monkeypatch, tmp_path):
         gate.wait(20)
         return b"late"
 
-    monkeypatch.setattr("brickbook.lab.init_exports.find_browser", lambda: "chromium")
     monkeypatch.setattr("brickbook.views.exports.png", png)
-    part.toggle.click()
     part.buttons["png"].click()
     assert reached.wait(20) and part.progress.words.value == "Writing PNG …"
     part.progress.cancel.click()
@@ -131,7 +125,6 @@ def test_cancel_leaves_no_file(part, monkeypatch, tmp_path):
 def test_what_goes_wrong_is_said(shown, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     part = Exports("net", lambda: (shown, "title"))
-    part.toggle.click()
     monkeypatch.setattr(
         "brickbook.lab.init_exports.export", lambda *_, **__: (_ for _ in ()).throw(NO_BROWSER)
     )
@@ -149,7 +142,6 @@ def test_what_goes_wrong_is_said(shown, tmp_path, monkeypatch):
 
 
 def test_what_is_shown_at_the_press_is_written(part, tmp_path):
-    part.toggle.click()
     file = press(part, "csv")
     assert file.read_text().count("\n") == 3
     assert torch.is_grad_enabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from brickbook import plan
@@ -74,3 +75,9 @@ def test_every_option_is_offered(session):
 def test_a_shell_knows_no_variables(session):
     assert complete(Command(), ["plan"], "") == []
     assert complete(Command(), ["plan", "x:y", "--cfg"], "cfgs/") == ["cfgs/a.json"]
+
+
+def test_a_batch_is_offered_by_its_name(session):
+    session.namespace.update(x=torch.ones(2, 3), pair=[torch.ones(2), "y"], _x=torch.ones(1))
+    for line in ("show net --batch", "init net --batch", "compare net cfg --batch"):
+        assert complete(session, line.split(), "") == ["pair", "x"]

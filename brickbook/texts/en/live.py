@@ -27,4 +27,11 @@ LIVE: dict[str, str] = {
     "export.writing": "Writing {kind} …",
     "export.written": "Written: {name} ({size}), at {path}",
     "export.stop_tip": "Leave no file behind",
+    # What something else has done to the weights.
+    "live.changed": "{n} tensors were changed by something else than this panel: {names}.",
+    "live.changed.one": "{n} tensor was changed by something else than this panel: {names}.",
+    "live.stale": "{n} tensors were changed since by something else: {names}. Press {button} again "
+    "to write over them.",
+    "live.stale.one": "{n} tensor was changed since by something else: {names}. Press {button} "
+    "again to write over it.",
 }

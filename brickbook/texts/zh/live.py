@@ -25,4 +25,6 @@ LIVE: dict[str, str] = {
     "export.writing": "正在写入 {kind}……",
     "export.written": "已写入：{name}（{size}），位于 {path}",
     "export.stop_tip": "不留下文件",
+    "live.changed": "{n} 个张量被此面板之外的代码修改：{names}。",
+    "live.stale": "此后有 {n} 个张量被其他代码修改：{names}。再次按“{button}”将覆盖它们。",
 }
