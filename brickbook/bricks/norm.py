@@ -7,12 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from brickbook.arguments import parameters
+from brickbook.bricks.channel_norm import ChannelLayerNorm, ChannelRMSNorm, LayerNorm2d
 from brickbook.bricks.grn import GRN
 from brickbook.bricks.registry import (
     NORM_LAYERS,
@@ -42,37 +42,6 @@ ABBREVIATIONS: tuple[tuple[type[nn.Module], str], ...] = (
 )
 WORDS = {"batch": "bn", "group": "gn", "layer": "ln", "instance": "in"}
 NORMS = (*(base for base, _ in ABBREVIATIONS), nn.RMSNorm, GRN)
-
-
-class ChannelLayerNorm(nn.LayerNorm):
-    """Layer norm over axis 1 of (N, C, ...), each position by itself; keys as in nn.LayerNorm.
-
-    The types ``LN2d`` and ``LayerNorm2d`` of a config. `ConvModule` uses it where a config says LN,
-    since nn.LayerNorm would take the last axis.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Normalise ``input``, shape (N, C, ...); the shape stays."""
-        rows = input.movedim(1, -1)
-        rows = F.layer_norm(rows, self.normalized_shape, self.weight, self.bias, self.eps)
-        return rows.movedim(-1, 1)
-
-
-LayerNorm2d = ChannelLayerNorm
-
-
-class ChannelRMSNorm(nn.RMSNorm):
-    """RMS norm over axis 1 of (N, C, ...), each position by itself; keys as in nn.RMSNorm.
-
-    The type ``RMSNorm2d`` of a config. `ConvModule` uses it where a config says RMSNorm. Source:
-    Zhang & Sennrich 2019, arXiv 1910.07467, eq. 4.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x``, shape (N, C, ...); the shape stays."""
-        rows = x.movedim(1, -1)
-        rows = F.rms_norm(rows, self.normalized_shape, self.weight, self.eps)
-        return rows.movedim(-1, 1)
 
 
 # Where nn.LayerNorm and nn.RMSNorm take the last axis, these take that of the channels.

@@ -1,4 +1,4 @@
-"""One learned factor."""
+"""One learned factor; that of a channel is here too, as in mmcv."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Scale"]
+from brickbook.bricks.layer_scale import LayerScale
+
+__all__ = ["LayerScale", "Scale"]
 
 
 class Scale(nn.Module):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brickbook import initialize, plan
+from brickbook import Blueprint, initialize, plan
 from brickbook.bricks import (
     GRN,
     ChannelRMSNorm,
@@ -242,6 +242,13 @@ def test_own_starts_are_planned(layer, starts):
     initialize(layer, layer.default_init_cfg())
     for name, value in starts.items():
         assert getattr(layer, name).eq(value).all()
+
+
+@pytest.mark.parametrize("norm", ["LN2d", "RMSNorm2d", "GRN", "BN"])
+def test_the_channels_of_a_norm_are_found_from_the_input(norm):
+    model = Blueprint((dict(type=norm),)).build(input_shape=(6, 5, 4))
+    assert model(torch.randn(2, 6, 5, 4)).shape == (2, 6, 5, 4)
+    assert {tuple(p.shape) for p in model.parameters()} == {(6,)}
 
 
 def test_models_without_values_are_filled():
