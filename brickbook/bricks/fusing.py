@@ -16,13 +16,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
 
+from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from brickbook.bricks.efficient_conv_bn_eval import CONVS, NORM_FORWARDS, is_altered
 from brickbook.bricks.following import Pair, follow
+from brickbook.bricks.wrappers import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from brickbook.errors import BadArgumentError
 
 __all__ = ["fuse_conv_bn"]
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+# Classes with a forward of their own that computes with the weight as it stands.
+OURS = (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Conv2dAdaptivePadding)
 
 
 def fuse_conv_bn(module: nn.Module) -> nn.Module:
@@ -67,7 +71,7 @@ def places(module: nn.Module) -> Counter[int]:
 
 def is_conv(part: nn.Module) -> bool:
     """Whether a module is a convolution that computes with its weight as it stands."""
-    base = next((kind for kind in (*CONVS, *TRANSPOSED) if isinstance(part, kind)), None)
+    base = next((kind for kind in (*OURS, *CONVS, *TRANSPOSED) if isinstance(part, kind)), None)
     return base is not None and all(
         getattr(type(part), name, None) is getattr(base, name, None)
         for name in ("forward", "_conv_forward")

@@ -20,6 +20,7 @@ from bricks_support import (
 )  # fmt: skip
 from torch import fx, nn
 
+from brickbook import fuse_conv_bn
 from brickbook.bricks import (
     GRN,
     ChannelLayerNorm,
@@ -235,3 +236,17 @@ def test_activations_are_torchs_where_torch_has_them(name):
 def test_layer_norm_2d_is_layer_norm_over_channels():
     layer = FAMILIES["norm"][2](dict(type="LN2d"))
     assert type(layer) is ChannelLayerNorm and layer.eps == 1e-5
+
+
+@pytest.mark.parametrize("conv", CONVS)
+def test_a_norm_is_absorbed_where_the_weight_is_what_computes(conv):
+    axes = next((axes for axes in (1, 3) if CONVS[conv].__name__.endswith(f"{axes}d")), 2)
+    module = ConvModule(
+        4, 6, 3, conv_cfg=dict(type=conv), norm_cfg=dict(type=f"BN{axes}d"), act_cfg=None
+    )
+    x = torch.randn(3, 4, *[7] * axes)
+    module(x), module.eval()
+    expected = module(x)
+    fuse_conv_bn(module)
+    assert isinstance(module.bn, nn.Identity) is (conv not in ("ConvWS", "ConvAWS"))
+    torch.testing.assert_close(module(x), expected, atol=1e-5, rtol=1e-5)
