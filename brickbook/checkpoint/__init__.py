@@ -9,12 +9,16 @@ from brickbook.checkpoint.loading import (
     _load_checkpoint_with_prefix,
     load_checkpoint,
     load_state_dict,
+    load_weights,
 )
-from brickbook.checkpoint.matching import Match, Reshaped, match, named_tensors
+from brickbook.checkpoint.matching import Adapted, Match, Reshaped, match, named_tensors
 from brickbook.checkpoint.places import cache_folder, transfers
 from brickbook.checkpoint.state import read_state
+from brickbook.checkpoint.wrappers import MODULE_WRAPPERS, is_module_wrapper
 
 __all__ = [
+    "MODULE_WRAPPERS",
+    "Adapted",
     "CheckpointError",
     "CheckpointLoader",
     "DownloadError",
@@ -24,8 +28,10 @@ __all__ = [
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
     "cache_folder",
+    "is_module_wrapper",
     "load_checkpoint",
     "load_state_dict",
+    "load_weights",
     "locate",
     "match",
     "named_tensors",

@@ -8,13 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.errors import CheckpointError
 from brickbook.checkpoint.state import listed
+from brickbook.checkpoint.wrappers import unwrapped
 
-__all__ = ["Match", "Reshaped", "match", "named_tensors", "own_tensors", "unfilled", "unwrapped"]
+__all__ = [
+    "Adapted",
+    "Match",
+    "Reshaped",
+    "children",
+    "match",
+    "named_tensors",
+    "own_tensors",
+    "unasked",
+    "unfilled",
+]
 
 # A buffer of batch norm that older files lack and that is no weight.
 UNCOUNTED = "num_batches_tracked"
@@ -33,31 +43,51 @@ class Reshaped:
 
 
 @dataclass(frozen=True)
+class Adapted:
+    """A tensor of the file that was changed to fit, or left out, because the caller asked."""
+
+    name: str
+    how: str
+    left_out: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.how}"
+
+
+@dataclass(frozen=True)
 class Match:
     """What of a model a state dict fills.
 
     ``loaded`` and ``reshaped`` are names that both have, ``missing`` those the file lacks and
     ``unexpected`` those the model lacks. A parameter under two names (tied weights) is not missing
-    if the file has one of them; ``num_batches_tracked`` never is.
+    if the file has one of them; ``num_batches_tracked`` never is. ``adapted`` says what was done to
+    tensors of the file because ``adapt`` asks for it; those left out are in no other tuple.
     """
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     reshaped: tuple[Reshaped, ...]
+    adapted: tuple[Adapted, ...] = ()
 
     def __str__(self) -> str:
-        total = len(self.loaded) + len(self.missing) + len(self.reshaped)
-        if self.exact:
-            return f"The model and loaded state dict match: {total} tensors."
-        rows = [
-            f"The model and loaded state dict do not match exactly: {len(self.loaded)} of the "
-            f"model's {total} tensors are in both."
-        ]
-        for kind in ("missing", "unexpected", "reshaped"):
+        rows = [f"The model and loaded state dict match: {self.total} tensors."]
+        if not self.exact or len(self.loaded) < self.total:
+            fit = "match" if self.exact else "do not match exactly"
+            rows = [
+                f"The model and loaded state dict {fit}: {len(self.loaded)} of the model's "
+                f"{self.total} tensors are in both."
+            ]
+        for kind in ("missing", "unexpected", "reshaped", "adapted"):
             if names := getattr(self, kind):
                 rows.append(f"{kind}: {listed(names)}")
         return "\n".join(rows)
+
+    @property
+    def total(self) -> int:
+        """How many tensors of the model there were to fill."""
+        left_out = sum(each.left_out for each in self.adapted)
+        return len(self.loaded) + len(self.missing) + len(self.reshaped) + left_out
 
     @property
     def exact(self) -> bool:
@@ -111,6 +141,7 @@ def match(state: Mapping[str, Any], model: nn.Module) -> Match:
     A lazy parameter takes any shape.
     """
     wanted = named_tensors(model)
+    scratch = unasked(model)
     loaded, reshaped = [], []
     for name, tensor in wanted.items():
         if name not in state:
@@ -126,7 +157,7 @@ def match(state: Mapping[str, Any], model: nn.Module) -> Match:
         unexpected=tuple(
             name
             for name, value in state.items()
-            if name not in wanted and isinstance(value, Tensor)
+            if name not in wanted and name not in scratch and isinstance(value, Tensor)
         ),
         reshaped=tuple(reshaped),
     )
@@ -154,6 +185,15 @@ def named_tensors(model: nn.Module, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
+def unasked(model: nn.Module, prefix: str = "") -> set[str]:
+    """Return the names of buffers that are not stored: a file may have them, and they stay."""
+    model = unwrapped(model)
+    found = {f"{prefix}{name}" for name in model._non_persistent_buffers_set}
+    for name, child in children(model):
+        found |= unasked(child, f"{prefix}{name}.")
+    return found
+
+
 def own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Yield the parameters and stored buffers of a module, without its children's."""
     yield from module.named_parameters(recurse=False, remove_duplicate=False)
@@ -167,17 +207,6 @@ def children(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, child in module._modules.items():  # named_children() leaves out the second name
         if child is not None:
             yield name, child
-
-
-def unwrapped(module: nn.Module) -> nn.Module:
-    """Return the model in a DataParallel, a DistributedDataParallel or a compiled module."""
-    while True:
-        if isinstance(module, (DataParallel, DistributedDataParallel)):
-            module = module.module
-        elif type(module).__name__ == "OptimizedModule":  # its class is slow to import
-            module = module._orig_mod  # pyright: ignore[reportAssignmentType]  # always a Module
-        else:
-            return module
 
 
 def fits(file: Tensor, model: Tensor) -> bool:

@@ -15,7 +15,17 @@ from brickbook.checkpoint.loaders import read_checkpoint
 from brickbook.checkpoint.reading import beside
 from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
 
-__all__ = ["REVISE_KEYS", "listed", "read_part", "read_state", "revised", "state_of"]
+__all__ = [
+    "REVISE_KEYS",
+    "check_prefix",
+    "listed",
+    "part_of",
+    "read_part",
+    "read_state",
+    "renamed",
+    "revised",
+    "state_of",
+]
 
 # What nn.DataParallel puts before every name.
 REVISE_KEYS: Sequence[tuple[str, str]] = ((r"^module\.", ""),)
@@ -29,19 +39,21 @@ def read_state(
     *,
     prefix: str | None = None,
     map_location: Any = "cpu",
+    trust: bool = False,
     path: str = "init_cfg.checkpoint",
 ) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
 
     ``{'state_dict': ...}`` is unwrapped, and ``module.`` is cut off the names. With ``prefix`` (a
     dot is added where it has none) only the names that begin with it are kept, without it. The
-    tensors may be mapped from the file: they are for copying, before the file is written to.
+    tensors may be mapped from the file: they are for copying, before the file is written to. With
+    ``trust`` a file is read that holds more than tensors and plain values, whatever that does.
 
     Every way in which a checkpoint can be unusable by itself is raised here, naming its ``path``:
     FileNotFoundError, OSError for a download, AssertionError for a prefix that no name has,
     RuntimeError for a file that is damaged or unsafe or holds no state dict.
     """
-    state = read_part(checkpoint, prefix, map_location, mapped=True, path=path)
+    state = read_part(checkpoint, prefix, map_location, mapped=True, trust=trust, path=path)
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
@@ -51,16 +63,28 @@ def read_part(
     map_location: Any,
     *,
     mapped: bool = False,
+    trust: bool = False,
     path: str = "checkpoint",
 ) -> State:
     """Return the state dict in a checkpoint, or its part under a prefix, with the metadata."""
+    check_prefix(prefix, path)
+    found = read_checkpoint(checkpoint, map_location, mapped=mapped, trust=trust, path=path)
+    return part_of(state_of(found, checkpoint, path), prefix, REVISE_KEYS, path)
+
+
+def check_prefix(prefix: Any, path: str) -> None:
+    """Raise TypeError for what is no prefix, before a file is fetched for it."""
     if not (prefix is None or isinstance(prefix, str)):
         raise BadArgumentError(beside(path, "prefix"), f"expected a str, got {prefix!r}.")
-    found = read_checkpoint(checkpoint, map_location, mapped=mapped, path=path)
-    state = state_of(found, checkpoint, path)
+
+
+def part_of(
+    state: State, prefix: str | None, revise_keys: Sequence[tuple[str, str]], path: str
+) -> State:
+    """Return a state dict under revised names, or its part under a prefix, without that."""
     if prefix and any(name.startswith(dotted(prefix)) for name in state):  # it may be "module."
         return under(state, prefix, beside(path, "prefix"))
-    state = revised(state, REVISE_KEYS, path)
+    state = revised(state, revise_keys, beside(path, "revise_keys"))
     return under(state, prefix, beside(path, "prefix")) if prefix else state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from copy import copy
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.matching import Match, match, named_tensors
 from brickbook.checkpoint.state import read_state
+from brickbook.checkpoint.wrappers import plain_names
 from brickbook.init.initplan import InitPlan
 from brickbook.init.pen import Pen
 from brickbook.init.rows import Load
@@ -31,7 +33,9 @@ def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:
         map_location=load.init.map_location or "cpu",
         path=f"{load.path}.checkpoint",
     )
-    return state, match(state, model.get_submodule(load.name))
+    part = model.get_submodule(load.name)
+    state = plain_names(OrderedDict(state), named_tensors(part))
+    return state, match(state, part)
 
 
 def filled(model: nn.Module, load: Load, found: Match) -> Iterator[Tensor]:

@@ -120,7 +120,7 @@ def test_a_model_on_meta_has_no_memory():
         load_state_dict(model, ones(net()))
     assert str(caught.value) == (
         "model: conv.weight is on the meta device and has no memory to load into. "
-        "Call model.to_empty(device='cpu') first."
+        "Say assign=True, or call model.to_empty(device='cpu') first."
     )
 
 

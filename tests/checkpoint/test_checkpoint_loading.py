@@ -30,9 +30,12 @@ BRICKBOOK = "brickbook.checkpoint.loading"
         (
             load_checkpoint,
             "model, filename, map_location=None, strict=False, logger=None, "
-            "revise_keys=(('^module\\\\.', ''),)",
+            "revise_keys=(('^module\\\\.', ''),), **more",
         ),
-        (load_state_dict, "module, state_dict, strict=False, logger=None"),
+        (
+            load_state_dict,
+            "module, state_dict, strict=False, logger=None, adapt=(), assign=False",
+        ),
         (_load_checkpoint, "filename, map_location=None, logger=None"),
         (_load_checkpoint_with_prefix, "prefix, filename, map_location=None"),
     ],
@@ -176,9 +179,9 @@ def test_nothing_loaded_is_an_error_that_says_what_would_fit(file):
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(model, file)
     assert str(caught.value) == (
-        "filename: none of the file's 7 tensors fits the model. Did you mean "
-        r"revise_keys=[(r'^backbone\.', '')]?"
+        "filename: none of the file's 7 tensors fits the model. Did you mean prefix='backbone.'?"
     )
+    load_checkpoint(model, file, strict=True, prefix="backbone.")
     load_checkpoint(model, file, strict=True, revise_keys=[(r"^backbone\.", "")])
 
 
