@@ -9,13 +9,13 @@ import { build, fill, paint } from "./grid_cell.js";
 import { Bar } from "./grid_bar.js";
 import { Table } from "./grid_table.js";
 import { List, moved } from "./grid_list.js";
+import { keepKeys } from "./grid_keys.js";
 
 // What holds until somebody says otherwise; a plain page has no other traits.
 const STATE = {
   sort: "model", group: "none", query: "", filter: "all", variants_as: "overlay", same_x: false,
   log_counts: false, as_table: false, collapsed: [], selected: "",
 };
-const NEAR = { rootMargin: "300px" };
 
 class Grid {
   constructor(model, host) {
@@ -26,10 +26,8 @@ class Grid {
     this.keys = node("p", { class: "bb-unseen", id });
     this.list = new List(id);
     this.table = new Table();
-    // Letters are shortcuts in a notebook: "d d" would delete the cell.
-    this.root = node("div", { class: "bb-grid", "data-lm-suppress-shortcuts": "true" },
-      this.bar.root, this.keys, this.list.root, this.table.root);
-    this.seen = new IntersectionObserver((entries) => this.reach(entries), NEAR);
+    this.root = node("div", { class: "bb-grid" }, this.bar.root, this.keys, this.list.root, this.table.root);
+    this.seen = new IntersectionObserver((entries) => this.reach(entries), { rootMargin: "300px" });
     this.listen();
     host.append(this.root);
     this.refresh();
@@ -43,6 +41,7 @@ class Grid {
       this.heard[`change:${key}`] = () => { if (!this.own) this.follow(key); };
     }
     for (const [event, act] of Object.entries(this.heard)) this.model.on(event, act);
+    this.letKeysGo = keepKeys(this.root);
   }
 
   get state() {
@@ -224,6 +223,7 @@ class Grid {
 
   close() {
     this.seen.disconnect();
+    this.letKeysGo();
     for (const [event, act] of Object.entries(this.heard)) this.model.off(event, act);
     this.root.remove();
     // Whoever holds on to this, as notebooks do, holds on to nothing large.

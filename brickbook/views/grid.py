@@ -29,7 +29,8 @@ __all__ = [
 
 GRID_JS = Script((
     "grid_words.js", "grid_nodes.js", "grid_cells.js", "grid_search.js", "grid_picture.js",
-    "grid_cell.js", "grid_bar.js", "grid_table.js", "grid_list.js", "grid.js",
+    "grid_cell.js", "grid_bar.js", "grid_table.js", "grid_list.js", "grid_keys.js",
+    "grid.js",
 ))  # fmt: skip
 GRID_CSS = Style(("grid_bar.css", "grid_cell.css", "grid_table.css", "grid.css"))
 MOST_VARIANTS = 4  # more lines in one picture cannot be told apart

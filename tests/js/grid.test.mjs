@@ -221,3 +221,12 @@ test("where keys lead", () => {
   assert.deepEqual([path(3, "Home"), path(3, "End"), path(0, "ArrowLeft"), path(6, "ArrowRight")], [0, 6, 0, 6]);
   assert.equal(grid.moved("a", 0, items), undefined);
 });
+
+test("plain keys are those that a notebook would take for itself", () => {
+  const plain = ["x", "ArrowDown", "Enter"].map((key) => grid.isPlain({ key }));
+  assert.deepEqual(plain, [true, true, true]);
+  assert.equal(grid.isPlain({ key: "X", shiftKey: true }), true);
+  assert.equal(grid.isPlain({ key: "Enter", shiftKey: true }), false);
+  assert.deepEqual(["ctrlKey", "metaKey", "altKey"].map((held) => grid.isPlain({ key: "s", [held]: true })),
+    [false, false, false]);
+});
