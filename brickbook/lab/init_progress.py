@@ -23,16 +23,17 @@ __all__ = ["Counting", "Progress"]
 class Progress(Part):
     """A line of words, a bar and Cancel; nothing is shown while nothing is done.
 
-    ``stopped`` hears that Cancel was pressed.
+    ``why`` is the tooltip of Cancel (a page cannot draw a box that has one of its own), ``stopped``
+    hears that it was pressed.
     """
 
     def __init__(
         self,
-        tooltip: str,
+        why: str,
         texts: Texts | None = None,
         stopped: Callable[[], None] = lambda: None,
     ) -> None:
-        self.tooltip, self.texts, self.stopped = tooltip, texts or Texts(), stopped
+        self.why, self.texts, self.stopped = why, texts or Texts(), stopped
         self.worker = Worker(self.tell, PANEL_LOCK)
         self.doing = ""
         self.due: float | None = None  # when the line appears, if the work lasts that long
@@ -46,7 +47,7 @@ class Progress(Part):
         self.cancel = w.Button(
             description=self.texts("counting.cancel"),
             icon="stop",
-            tooltip=self.tooltip,
+            tooltip=self.why,
             layout=wide(),
         )
         self.cancel.on_click(lambda _: self.stop())  # not guarded: it must not wait for a lock

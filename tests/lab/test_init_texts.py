@@ -244,3 +244,11 @@ def test_the_numbers_of_a_tensor():
     head, _, after = numbers(compare(before, snapshot(model))["weight"], None, CHINESE)
     assert head == ("", "均值", "标准差", "最小值", "最大值", "零的比例")
     assert after[0] == "之后" and after[-1] == "0.25，1 个 NaN、1 个无穷大"
+
+
+def test_no_box_has_a_tooltip():
+    """A page that is given one draws an error in place of the box."""
+    lab = busy_panel("en")
+    boxes = [part for part in widgets(lab) if isinstance(part, w.Box)]
+    assert [box for box in boxes if box.tooltip] == [] and len(boxes) > 30
+    lab.close()
