@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from brickbook.arguments import checked_number
 from brickbook.checkpoint.loading import load_state_dict
 from brickbook.checkpoint.state import read_state
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, nearest
 from brickbook.init.auto_gain import AutoGain
 from brickbook.init.fans import AXES
 from brickbook.init.functions import bias_init_with_prob, start, write
+from brickbook.init.gains import NONLINEARITIES, named_gain
 from brickbook.init.laws import Constant, Contextual, Normal, Recipe, Target, Uniform
 from brickbook.init.matching import Index, is_norm_layer, plain_name, read_selector
 from brickbook.init.matrix_recipes import DeltaOrthogonal, Dirac, Identity, Sparse, ZerO
@@ -205,8 +206,9 @@ class ConstantInit(BaseInit):
 class XavierInit(FannedInit):
     """Glorot & Bengio 2010, eq. 12 ('normal') and 16 ('uniform').
 
-    ``gain`` is a number, 'auto' for that of the activation which follows each layer, or a function
-    of a layer's name and the layer.
+    ``gain`` is a number, the name of a nonlinearity for its gain ('relu': the root of 2), 'auto'
+    for that of the activation which follows each layer, or a function of a layer's name and the
+    layer.
     """
 
     gain: float | str | Callable[[str, nn.Module], float] = 1
@@ -215,7 +217,10 @@ class XavierInit(FannedInit):
     def check(self) -> None:
         """Refuse a gain that is none of these."""
         if isinstance(self.gain, str) and self.gain != "auto":
-            raise BadValueError("gain", f"expected a number or 'auto', got {self.gain!r}.")
+            if self.gain not in NONLINEARITIES:
+                problem = f"expected a number, 'auto' or a nonlinearity, got {self.gain!r}."
+                raise BadValueError("gain", problem, nearest(self.gain, ("auto", *NONLINEARITIES)))
+            self.gain = named_gain(self.gain)
         if not isinstance(self.gain, str) and not callable(self.gain):
             self.gain = checked_number("gain", self.gain, least=0.0)
         super().check()

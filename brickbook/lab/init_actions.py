@@ -18,11 +18,13 @@ from brickbook.lab.init_forecast import Forecast
 from brickbook.lab.init_progress import Counting
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_session import AnotherModelError, InitSession, stranger
+from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place, result
 from brickbook.lab.panels import MODEL_LOCK, PANEL_LOCK, Panel, guarded
 from brickbook.lab.weight_history import StaleWeightsError
 from brickbook.texts import Texts
+from brickbook.views.grid import Variant
 
 __all__ = ["InitActions"]
 
@@ -129,6 +131,14 @@ class InitActions(Panel):
         """Say an error and where it is, with the panel's numbers of the rules."""
         text = f"{error.problem} {error.hint}".rstrip()
         return self.texts("init.line", place=place(error.path, self.texts), text=text)
+
+    def imagine(self, state: InitState) -> Variant:
+        """Say what rules would make of the model, on a copy; a batch that runs is stopped."""
+        self.diagnosis.stop()
+        try:
+            return self.session.imagine(state)
+        finally:
+            self.diagnosis.resume()
 
     @contextmanager
     def changing(self, named: bool = True) -> Iterator[None]:

@@ -140,11 +140,13 @@ class Diagnosis(Part):
         if "words" in vars(self):
             self.progress.worker.cancel()
             self.progress.end()
+        if self.running:
+            self.notice.say(self.texts("live.stopped"), "info")
         self.running = False
 
     def stopped(self) -> None:
         """Say what was stopped by its button."""
-        self.progress.end(self.texts("live.stopped" if self.running else "live.look_stopped"))
+        self.notice.say(self.texts("live.stopped" if self.running else "live.look_stopped"), "info")
         self.title = self.texts("diagnosis.title")
         if not self.running:
             self.findings, self.words.value = (), ""

@@ -91,7 +91,7 @@ class InitLab(InitOutputs):
         self.counting = Counting(self.session, self.show_weights, texts)
         picture = partial(depth_svg, language=texts.language)
         self.diagnosis = Diagnosis(model, picture, self.namespace, input_shape, texts)
-        self.variants = Variants(self.rules, self.session.imagine, self.show_weights, texts)
+        self.variants = Variants(self.rules, self.imagine, self.show_weights, texts)
         self.lay_out()
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()

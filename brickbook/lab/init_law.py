@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as w
@@ -33,7 +34,9 @@ class LawForm(Form):
         texts: Texts,
     ) -> None:
         self.edited = edited
-        super().__init__(make, values, hidden=OWN, texts=texts)
+        super().__init__(
+            make, values, hidden=OWN, fields=map(with_auto, fields_of(make)), texts=texts
+        )
         for row in self.rows.values():
             if row.field.required:  # no default stands beside it: its text has all the room
                 row.mark.layout = Slim(flex="0 0 auto")
@@ -42,6 +45,13 @@ class LawForm(Form):
         """Put together what the rows hold, and tell."""
         super().refresh()
         self.edited()
+
+
+def with_auto(field: Field) -> Field:
+    """Offer 'auto' where an initialiser takes it: the gain of what follows each layer."""
+    if field.name != "nonlinearity" or field.kind != "choice":
+        return field
+    return replace(field, choices=tuple(dict.fromkeys(("auto", *field.choices))))
 
 
 class LawPart(Part):

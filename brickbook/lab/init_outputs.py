@@ -14,11 +14,14 @@ from brickbook.lab.init_actions import InitActions
 from brickbook.lab.init_exports import Exports, Shown
 from brickbook.lab.init_words import size_text
 from brickbook.lab.panels import guarded
-from brickbook.measure.comparisons import Comparison
+from brickbook.markup import table
+from brickbook.measure.comparisons import Comparison, comparison_columns
 from brickbook.views.exports import export
 from brickbook.views.markup import Static, static
 
 __all__ = ["InitOutputs"]
+
+FALLBACK_ROWS = 12
 
 
 class InitOutputs(InitActions):
@@ -83,6 +86,14 @@ class InitOutputs(InitActions):
         return f"InitLab({self.name}: {self.count()})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Show the panel; where there are no widgets, one line."""
+        """Show the panel; where there are no widgets, some of its numbers and what to do."""
         bundle = super()._repr_mimebundle_(**kwargs)
-        return {**(bundle or {}), "text/html": f"<p>{escape(repr(self))}</p>"}
+        return {**(bundle or {}), "text/html": self.fallback()}
+
+    def fallback(self) -> str:
+        """Return what a saved notebook shows of a panel whose kernel is gone: a few kilobytes."""
+        heads, rows, right = comparison_columns(self.comparison.values())
+        rest = self.texts["plan.more"]
+        numbers = table(heads, list(rows), right=right, shown=FALLBACK_ROWS, rest=rest)
+        words = (self.title.value, self.texts["live.fallback"])
+        return "".join(f"<p>{escape(text)}</p>" for text in words) + numbers

@@ -86,7 +86,7 @@ class Variants(Part):
                 self.last_error = error
                 text = f"{type(error).__name__}: {error}"
                 wrong.append(self.texts("init.line", place=label, text=text))
-        self.say("\n".join(wrong))
+        self.tell("\n".join(wrong))
 
     def arrange(self) -> None:
         """Show a line for every variant."""
@@ -98,7 +98,16 @@ class Variants(Part):
         for line in old:
             close_tree(line)
         self.keep.disabled = len(kept) >= MOST_VARIANTS
+        self.tell()
         self.changed()
+
+    def tell(self, wrong: str = "") -> None:
+        """Say what is wrong, else that no more can be kept, else nothing."""
+        full = self.texts("variants.full", n=MOST_VARIANTS) if self.keep.disabled else ""
+        self.keep.tooltip = full or self.texts["variants.keep_tip"]
+        self.say(wrong)
+        if full and not wrong:
+            self.notice.say(full, "info")
 
     def line(self, label: str, state: InitState) -> w.HBox:
         """Show one variant: its letter, its rules in short, and its buttons."""

@@ -64,7 +64,7 @@ class PanelState:
             raise BadValueError(
                 "variants", f"{MOST_VARIANTS} are kept already.", "Drop one of them first."
             )
-        return replace(self, variants={**self.variants, free: self.state})
+        return replace(self, variants=dict(sorted({**self.variants, free: self.state}.items())))
 
     def drop(self, label: str) -> PanelState:
         """Keep a variant no longer."""

@@ -366,11 +366,22 @@ def test_closing_leaves_nothing_open():
     assert set(w.widget._instances) <= before
 
 
-def test_the_page_gets_one_line_where_it_has_no_widgets():
+def test_the_fallback_of_a_large_model_is_small():
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(500)))
+    told = panel([{**KAIMING, "layer": ["Linear"]}], model).fallback()
+    assert len(told) < 10_000 and told.endswith("and 988 more</div>")
+
+
+def test_the_page_gets_some_numbers_where_it_has_no_widgets():
     lab = panel(name="a<b")
     bundle = lab._repr_mimebundle_()
     assert bundle["text/plain"] == "InitLab(a<b: 6 parameters)"
-    assert bundle["text/html"] == "<p>InitLab(a&lt;b: 6 parameters)</p>"
+    assert bundle["text/html"].startswith(
+        "<p>a&lt;b: Sequential, 6 parameters, 276 values</p>"
+        "<p>This is a live panel: run its cell again to work with it. A cell that ends with its "
+        "static() keeps the whole picture in the notebook.</p><table "
+    )
+    assert bundle["text/html"].count("<tr>") == 10 and "0.weight" in bundle["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 

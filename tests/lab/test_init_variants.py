@@ -50,8 +50,15 @@ def test_three_are_kept_at_most():
     for _ in range(3):
         lab.variants.keep.click()
     assert lab.variants.keep.disabled and list(lab.variants.found) == ["A", "B", "C"]
+    full = "3 variants are kept, and no more fit into one picture: drop one first."
+    assert lab.variants.message == lab.variants.keep.tooltip == full
+    lab.bar.initialize.click()
+    assert lab.variants.message == full
     lab.variants.drops["B"].click()
-    assert not lab.variants.keep.disabled
+    assert not lab.variants.keep.disabled and lab.variants.message == ""
+    assert lab.variants.keep.tooltip.startswith("Keep these rules under a letter")
+    lab.variants.keep.click()
+    assert list(lab.variants.found) == ["A", "B", "C"]
     lab.close()
 
 

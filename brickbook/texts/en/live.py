@@ -34,4 +34,7 @@ LIVE: dict[str, str] = {
     "to write over them.",
     "live.stale.one": "{n} tensor was changed since by something else: {names}. Press {button} "
     "again to write over it.",
+    # What stands in a saved notebook for a panel that is not live any more.
+    "live.fallback": "This is a live panel: run its cell again to work with it. A cell that ends "
+    "with its static() keeps the whole picture in the notebook.",
 }

@@ -41,6 +41,7 @@ RULES: dict[str, str] = {
     "variants.keep": "Keep to compare",
     "variants.keep_tip": "Keep these rules under a letter, and show what they would make of the "
     "model",
+    "variants.full": "{n} variants are kept, and no more fit into one picture: drop one first.",
     "variants.take": "Take the rules of {label}",
     "variants.drop": "Drop {label}",
     "variants.told": "{rules}, {seed}",

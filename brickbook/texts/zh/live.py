@@ -27,4 +27,6 @@ LIVE: dict[str, str] = {
     "export.stop_tip": "不留下文件",
     "live.changed": "{n} 个张量被此面板之外的代码修改：{names}。",
     "live.stale": "此后有 {n} 个张量被其他代码修改：{names}。再次按“{button}”将覆盖它们。",
+    "live.fallback": "这是一个实时面板：重新运行其单元格即可使用。以它的 static() 结尾的单元格"
+    "会把完整的图保存在笔记本中。",
 }

@@ -37,6 +37,7 @@ RULES: dict[str, str] = {
     "place.seed": "种子",
     "variants.keep": "保留以便对比",
     "variants.keep_tip": "用一个字母保留这些规则，并显示它们会把模型变成什么样",
+    "variants.full": "已保留 {n} 个方案，一张图放不下更多：请先删除一个。",
     "variants.take": "采用 {label} 的规则",
     "variants.drop": "移除 {label}",
     "variants.told": "{rules}，{seed}",
