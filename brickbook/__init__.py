@@ -145,16 +145,19 @@ if TYPE_CHECKING:
     from brickbook.init.skeleton import skeleton
     from brickbook.measure import (
         Comparison,
+        Complexity,
         CoordinateCheck,
         Finding,
         Signals,
         Snapshot,
         compare,
+        complexity,
         coordinate_check,
         diagnose,
         probe,
         snapshot,
     )
+    from brickbook.measure.flops_counter import get_model_complexity_info
 
 __version__ = "0.1.0"
 
@@ -190,6 +193,7 @@ __all__ = [
     "ChannelLayerNorm",
     "Clamp",
     "Comparison",
+    "Complexity",
     "Concat",
     "ConfigError",
     "ConstantInit",
@@ -265,6 +269,7 @@ __all__ = [
     "build_upsample_layer",
     "caffe2_xavier_init",
     "compare",
+    "complexity",
     "constant_init",
     "conv_ws_2d",
     "convert_sync_batchnorm",
@@ -272,6 +277,7 @@ __all__ = [
     "diagnose",
     "following",
     "fuse_conv_bn",
+    "get_model_complexity_info",
     "initialize",
     "is_norm",
     "kaiming_init",
@@ -305,8 +311,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 # Public names of mmcv.cnn and mmcv.runner that this version does not have.
 LATER = frozenset((
-    "CheckpointLoader", "auto_fp16", "force_fp32", "get_model_complexity_info", "save_checkpoint",
-    "update_init_info",
+    "CheckpointLoader", "auto_fp16", "force_fp32", "save_checkpoint", "update_init_info",
 ))  # fmt: skip
 # A search over dilations that needs mmcv's runner: it is no part of a library of layers.
 OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
@@ -314,13 +319,14 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
-    "Comparison", "CoordinateCheck", "Finding", "Signals", "Snapshot", "compare",
-    "coordinate_check", "diagnose", "probe", "snapshot",
+    "Comparison", "Complexity", "CoordinateCheck", "Finding", "Signals", "Snapshot", "compare",
+    "complexity", "coordinate_check", "diagnose", "probe", "snapshot",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),
     "convert_sync_batchnorm": "brickbook.bricks.sync_batchnorm",
     "fuse_conv_bn": "brickbook.bricks.fusing",
+    "get_model_complexity_info": "brickbook.measure.flops_counter",
     "materialize": "brickbook.init.materialize",
     "revert_sync_batchnorm": "brickbook.bricks.sync_batchnorm",
     "skeleton": "brickbook.init.skeleton",

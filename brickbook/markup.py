@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["block", "shape", "table"]
+__all__ = ["block", "bytes_text", "count_text", "shape", "table"]
 
 SHOWN = 200
 REST = "and {n} more"
@@ -24,6 +24,30 @@ def shape(sizes: Sequence[int]) -> str:
     ('64×3×7×7', 'scalar')
     """
     return "×".join(map(str, sizes)) or "scalar"
+
+
+def count_text(count: int) -> str:
+    """Write a large number short, a small one whole.
+
+    >>> count_text(442368), count_text(4_089_184_256), count_text(1280)
+    ('442 k', '4.09 G', '1,280')
+    """
+    if count < 10_000:
+        return f"{count:,}"
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if count >= size * 0.9995:
+            return f"{count / size:.3g} {unit}"
+    return str(count)
+
+
+def bytes_text(count: int) -> str:
+    """Write a number of bytes short.
+
+    >>> bytes_text(3211264), bytes_text(896)
+    ('3.21 MB', '896 B')
+    """
+    text = count_text(count)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
 def block(title: str, words: Iterable[str], body: str) -> str:

@@ -63,6 +63,8 @@ def test_all_is_sorted_complete_and_documented():
     [
         ("utils.fuse_conv_bn", ["fuse_conv_bn"]),
         ("utils.sync_bn", ["revert_sync_batchnorm"]),
+        ("utils.flops_counter", ["get_model_complexity_info"]),
+        ("utils", ["get_model_complexity_info"]),
         ("utils", ["fuse_conv_bn", "revert_sync_batchnorm", "constant_init", "INITIALIZERS"]),
     ],
 )

@@ -10,7 +10,8 @@ import anywidget
 import traitlets
 
 from brickbook.lab.builder_texts import say
-from brickbook.lab.preview import BrickRow, count_text, shape_text
+from brickbook.lab.preview import BrickRow, shape_text
+from brickbook.markup import count_text
 
 __all__ = ["BrickList", "row_dict", "words"]
 

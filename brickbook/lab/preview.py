@@ -15,8 +15,9 @@ from brickbook.blueprint.wording import Fault, shape_text
 from brickbook.errors import ConfigError
 from brickbook.lab.builder_texts import say
 from brickbook.literals import spell
+from brickbook.markup import count_text
 
-__all__ = ["BrickRow", "Preview", "count_text", "holder_of", "preview", "shape_text"]
+__all__ = ["BrickRow", "Preview", "holder_of", "preview", "shape_text"]
 
 Shape = tuple[int, ...]
 
@@ -152,20 +153,6 @@ def holder_of(path: Path) -> Path:
     """
     names = [at for at, key in enumerate(path) if isinstance(key, str)]
     return path[: names[-1]] if names else ()
-
-
-def count_text(count: int) -> str:
-    """Write a large number short, a small one whole.
-
-    >>> count_text(442368), count_text(4_089_184_256), count_text(1280)
-    ('442 k', '4.09 G', '1,280')
-    """
-    if count < 10_000:
-        return f"{count:,}"
-    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
-        if count >= size * 0.9995:
-            return f"{count / size:.3g} {unit}"
-    return str(count)
 
 
 def arguments_text(cfg: Mapping[str, Any]) -> str:

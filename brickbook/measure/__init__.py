@@ -2,6 +2,8 @@
 
 from brickbook.measure.comparisons import Comparison, Pair, compare, pair
 from brickbook.measure.coordinates import CoordinateCheck, coordinate_check
+from brickbook.measure.costing import complexity
+from brickbook.measure.costs import Complexity, Cost
 from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
 from brickbook.measure.probing import probe
 from brickbook.measure.signals import Signal, Signals
@@ -11,7 +13,9 @@ from brickbook.measure.tracing import ShapeRow, ShapeTrace, shapes
 __all__ = [
     "RULES",
     "Comparison",
+    "Complexity",
     "CoordinateCheck",
+    "Cost",
     "DiagnosisRule",
     "Finding",
     "Pair",
@@ -22,6 +26,7 @@ __all__ = [
     "Snapshot",
     "TensorStats",
     "compare",
+    "complexity",
     "coordinate_check",
     "diagnose",
     "pair",

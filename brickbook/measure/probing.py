@@ -17,7 +17,7 @@ from brickbook.measure.listening import Listener, leaves
 from brickbook.measure.restoring import grad_mode, kept, seeded_rng
 from brickbook.measure.signals import Signals
 
-__all__ = ["probe"]
+__all__ = ["eagerly", "forward", "opened", "probe"]
 
 Mode = Literal["train", "eval"]
 WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module",
@@ -69,7 +69,7 @@ def probe(
             inner.train(mode == "train")
         flags = {part.training for part in inner.modules()}
         with Listener(inner, gradients) as listener:
-            output = forward(inner, own, listener)
+            output = forward(inner, own, listener.stack)
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
             value = None
@@ -123,12 +123,15 @@ def eagerly(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def forward(model: nn.Module, batch: Batch, listener: Listener) -> Any:
-    """Run a model; an error says in which layer, and what that got."""
+def forward(model: nn.Module, batch: Batch, stack: Sequence[Any]) -> Any:
+    """Run a model; an error says in which layer, and what that got.
+
+    ``stack`` are the modules that are running: each with ``part``, ``name`` and ``shapes``.
+    """
     try:
         return batch.run(model)
     except Exception as error:
-        running = listener.stack[-1] if listener.stack else None
+        running = stack[-1] if stack else None
         part = running.part if running else model
         shapes = running.shapes if running else batch.shapes
         got = ", ".join(map(str, shapes)) or "no tensor"

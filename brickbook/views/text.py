@@ -11,6 +11,7 @@ from brickbook.init.showing import plan_columns
 from brickbook.markup import shape
 from brickbook.measure.alternatives import Alternatives
 from brickbook.measure.comparisons import Comparison
+from brickbook.measure.costs import Complexity, complexity_columns
 from brickbook.measure.showing import snapshot_columns
 from brickbook.measure.snapshots import Snapshot
 from brickbook.views.differences import Differences
@@ -96,6 +97,12 @@ def measured(snapshot: Snapshot) -> Sheet:
     return heads, rows, ()
 
 
+def costing(found: Complexity) -> Sheet:
+    """What every module costs."""
+    heads, rows, _ = complexity_columns(found.rows)
+    return heads, rows, ()
+
+
 def would_be(alternatives: Alternatives) -> Sheet:
     """What each config would make of every parameter."""
     return *alternatives.columns(), alternatives.words
@@ -110,6 +117,7 @@ def differing(differences: Differences) -> Sheet:
 TEXTS: dict[type, Callable[[Any], Sheet]] = {
     Alternatives: would_be,
     Comparison: compared,
+    Complexity: costing,
     Differences: differing,
     InitPlan: planned,
     InitReport: done,

@@ -1,4 +1,4 @@
-"""What the pictures say, in English: of one tensor, and of the signals through depth."""
+"""What the pictures say, in English: of one tensor, of the signals through depth, of costs."""
 
 from __future__ import annotations
 
@@ -29,4 +29,9 @@ PICTURES: dict[str, str] = {
     "depth.layers": "{text} ({n} layers)",
     "depth.layers.one": "{text} ({n} layer)",
     "depth.lost": "{text}, up to {share} {why} after {layer}",
+    "cost.macs": "multiply-adds",
+    "cost.params": "parameters",
+    "cost.activations": "activation bytes",
+    "cost.order": "module, in the model's order",
+    "cost.told": "{name} ({kind}): {count}, {share} of all",
 }

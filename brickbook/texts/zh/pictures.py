@@ -1,4 +1,4 @@
-"""What the pictures say, in Chinese: of one tensor, and of the signals through depth."""
+"""What the pictures say, in Chinese: of one tensor, of the signals through depth, of costs."""
 # ruff: noqa: RUF001 - the commas, colons and brackets of Chinese are wide ones.
 
 from __future__ import annotations
@@ -26,4 +26,9 @@ PICTURES: dict[str, str] = {
     "depth.to": "{text}，{layer} 处为 {std}",
     "depth.layers": "{text}（{n} 层）",
     "depth.lost": "{text}，{layer} 之后最多有 {share} {why}",
+    "cost.macs": "乘加次数",
+    "cost.params": "参数量",
+    "cost.activations": "激活内存（字节）",
+    "cost.order": "模块（按模型中的顺序）",
+    "cost.told": "{name}（{kind}）：{count}，占总量的 {share}",
 }
