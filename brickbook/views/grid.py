@@ -152,7 +152,7 @@ def cell(
 ) -> dict[str, Any]:
     """One histogram of at most ``most`` bins; keys without a value are left out."""
     sides = (
-        afters(item.name, several)
+        afters(item, several)
         if several
         else [(item.after, law_of(said.row, said.report), item.status)]
     )
@@ -180,15 +180,19 @@ def cell(
         return filled(found | packed[0] | {"at": found["at"] | packed[0]["at"]})
     states = [status for _, _, status in sides]
     found["status"] = next((state for state in states if state != "untouched"), "untouched")
+    found["same"] = found["status"] == "untouched" and bool(laws)
     both = zip(packed, states, strict=True)
     return filled(found | {"variants": [filled({**side, "status": state}) for side, state in both]})
 
 
-def afters(name: str, several: Mapping[str, Variant]) -> list[tuple[Any, Law | None, Status]]:
-    """Return what each variant makes of a parameter: its numbers, its law, and its status."""
-    pairs = ((variant, variant.comparison.get(name)) for variant in several.values())
+def afters(item: Pair, several: Mapping[str, Variant]) -> list[tuple[Any, Law | None, Status]]:
+    """Return what each variant makes of a parameter: its numbers, its law, and its status.
+
+    The status is beside the "before" that is drawn, whatever the variant was compared with.
+    """
+    pairs = ((variant, variant.comparison.get(item.name)) for variant in several.values())
     return [
-        (pair.after, variant.law(name), pair.status)
+        (pair.after, variant.law(item.name), Pair(item.name, item.before, pair.after).status)
         if pair is not None
         else (None, None, "removed")
         for variant, pair in pairs

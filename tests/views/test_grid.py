@@ -149,6 +149,14 @@ def test_variants_share_bins_and_have_laws_of_their_own():
     assert [side["status"] for side in scale["variants"]] == ["untouched"] * 3
 
 
+def test_variants_are_changed_where_they_differ_from_the_before_that_is_drawn():
+    """After Initialize a variant with the same rules has the model's values, not the old ones."""
+    first, now, other = (snapshot(nn.Linear(4, 4)) for _ in range(3))
+    found = {"A": compare(now, now), "B": compare(now, first), "C": compare(now, other)}
+    (weight, _) = grid_payload(compare(first, now), variants=found).meta["cells"]
+    assert [side["status"] for side in weight["variants"]] == ["changed", "untouched", "changed"]
+
+
 def test_variants_may_be_plain_comparisons():
     snap, other = snapshot({"w": torch.rand(9)}), snapshot({"w": torch.rand(9)})
     payload = grid_payload(compare(snap, snap), variants={"x": compare(snap, other)})
