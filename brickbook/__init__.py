@@ -98,10 +98,16 @@ try:
         is_norm,
     )
     from brickbook.checkpoint import (
+        CheckpointLoader,
         _load_checkpoint,
         _load_checkpoint_with_prefix,
+        find_latest_checkpoint,
+        get_state_dict,
         load_checkpoint,
         load_state_dict,
+        load_weights,
+        save_checkpoint,
+        weights_to_cpu,
     )
     from brickbook.errors import ConfigError, UnmatchedRuleWarning
     from brickbook.init import (
@@ -191,6 +197,7 @@ __all__ = [
     "Bottleneck",
     "Caffe2XavierInit",
     "ChannelLayerNorm",
+    "CheckpointLoader",
     "Clamp",
     "Comparison",
     "Complexity",
@@ -275,15 +282,18 @@ __all__ = [
     "convert_sync_batchnorm",
     "coordinate_check",
     "diagnose",
+    "find_latest_checkpoint",
     "following",
     "fuse_conv_bn",
     "get_model_complexity_info",
+    "get_state_dict",
     "initialize",
     "is_norm",
     "kaiming_init",
     "load_checkpoint",
     "load_ipython_extension",
     "load_state_dict",
+    "load_weights",
     "lsuv",
     "make_res_layer",
     "make_vgg_layer",
@@ -293,11 +303,13 @@ __all__ = [
     "plan",
     "probe",
     "revert_sync_batchnorm",
+    "save_checkpoint",
     "skeleton",
     "snapshot",
     "takes_bricks",
     "trunc_normal_init",
     "uniform_init",
+    "weights_to_cpu",
     "xavier_init",
 ]
 
@@ -311,7 +323,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 # Public names of mmcv.cnn and mmcv.runner that this version does not have.
 LATER = frozenset((
-    "CheckpointLoader", "auto_fp16", "force_fp32", "save_checkpoint", "update_init_info",
+    "auto_fp16", "force_fp32", "update_init_info",
 ))  # fmt: skip
 # A search over dilations that needs mmcv's runner: it is no part of a library of layers.
 OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))

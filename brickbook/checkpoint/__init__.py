@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
+from brickbook.checkpoint.errors import (
+    CheckpointError,
+    DownloadError,
+    MissingPackageError,
+    WriteError,
+)
 from brickbook.checkpoint.loaders import CheckpointLoader, locate
 from brickbook.checkpoint.loading import (
     _load_checkpoint,
@@ -13,6 +18,13 @@ from brickbook.checkpoint.loading import (
 )
 from brickbook.checkpoint.matching import Adapted, Match, Reshaped, match, named_tensors
 from brickbook.checkpoint.places import cache_folder, transfers
+from brickbook.checkpoint.saving import (
+    find_latest_checkpoint,
+    get_state_dict,
+    read_meta,
+    save_checkpoint,
+    weights_to_cpu,
+)
 from brickbook.checkpoint.state import read_state
 from brickbook.checkpoint.wrappers import MODULE_WRAPPERS, is_module_wrapper
 
@@ -25,9 +37,12 @@ __all__ = [
     "Match",
     "MissingPackageError",
     "Reshaped",
+    "WriteError",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
     "cache_folder",
+    "find_latest_checkpoint",
+    "get_state_dict",
     "is_module_wrapper",
     "load_checkpoint",
     "load_state_dict",
@@ -35,6 +50,9 @@ __all__ = [
     "locate",
     "match",
     "named_tensors",
+    "read_meta",
     "read_state",
+    "save_checkpoint",
     "transfers",
+    "weights_to_cpu",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brickbook.errors import ConfigError
 
-__all__ = ["CheckpointError", "DownloadError", "MissingPackageError"]
+__all__ = ["CheckpointError", "DownloadError", "MissingPackageError", "WriteError"]
 
 
 class CheckpointError(ConfigError, RuntimeError):
@@ -17,3 +17,7 @@ class DownloadError(ConfigError, OSError):
 
 class MissingPackageError(ConfigError, ImportError):
     """A checkpoint that needs an optional package, which cannot be imported."""
+
+
+class WriteError(ConfigError, OSError):
+    """A checkpoint that could not be written."""

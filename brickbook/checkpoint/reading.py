@@ -115,8 +115,7 @@ def read_safetensors(
 ) -> dict[str, Tensor]:
     """Return the tensors of a .safetensors file, which cannot hold anything else."""
     try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise MissingPackageError(
             path,
@@ -124,10 +123,17 @@ def read_safetensors(
             "Install it: pip install safetensors.",
         ) from error
     try:
-        state = load_file(file, device=str(place) if isinstance(place, torch.device) else "cpu")
+        device = str(place) if isinstance(place, torch.device) else "cpu"
+        with safe_open(file, framework="pt", device=device) as opened:
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            told = opened.metadata() or {}
     except SafetensorError as error:
         raise CheckpointError(path, f"{shown} is no safetensors file: {error}.") from error
-    return state if mapped else {name: tensor.clone() for name, tensor in state.items()}
+    if not mapped:
+        state = {name: tensor.clone() for name, tensor in state.items()}
+    # The format has each tensor once; of one with several names the header says them.
+    state.update({name: state[first] for name, first in told.items() if first in state})
+    return state
 
 
 def refused(error: UnpicklingError, head: bytes, shown: str, path: str) -> CheckpointError:

@@ -14,7 +14,7 @@ from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingP
 from brickbook.checkpoint.places import is_offline, progress, promised_hash
 from brickbook.errors import BadValueError, ConfigError, MissingFileError, first_line, nearest
 
-__all__ = ["hub_file", "remote_file"]
+__all__ = ["hub_file", "needed", "remote_file"]
 
 BLOCK = 1 << 20  # bytes
 HUB = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+|[^/@]+(?=/[^/]+$))/(?P<file>[^@]+)(?:@(?P<at>.+))?")
@@ -29,7 +29,7 @@ def needed(package: str, name: str, path: str) -> ModuleType:
         raise MissingPackageError(
             path,
             f"{name} needs {package}, which cannot be imported: {error}.",
-            f"Install it: pip install {package}.",
+            f"Install it: pip install {package.partition('.')[0]}.",
         ) from error
 
 
