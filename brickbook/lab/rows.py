@@ -36,7 +36,8 @@ PARTS: Mapping[str, Callable[[str], Any]] = {
         width="auto", flex="1 1 auto", min_width="max-content", max_width=f"calc({label} + 24em)"
     ),
     "check mark": lambda _: w.Layout(flex="0 0 auto", margin="0 0 0 8px"),
-    "mark": lambda _: w.Layout(flex="0 0 auto", min_width="7em", margin="0 0 0 8px"),
+    # Never at the very edge: what stands beside the form begins there.
+    "mark": lambda _: w.Layout(flex="0 0 auto", min_width="7em", margin="0 4px 0 6px"),
     "mark style": lambda _: LabelStyle(),
     "text style": lambda label: TextStyle(description_width=label),
     "check style": lambda label: CheckboxStyle(description_width=label),
