@@ -12,10 +12,15 @@ import traitlets
 from brickbook.lab.builder_texts import say
 from brickbook.lab.preview import BrickRow, shape_text
 from brickbook.markup import count_text
+from brickbook.views.scripts import Script, Style
 
-__all__ = ["BrickList", "row_dict", "words"]
+__all__ = ["BRICKS_CSS", "BRICKS_JS", "BrickList", "row_dict", "words"]
 
 HERE = Path(__file__).parent
+BRICKS_JS = Script(
+    ("brick_list_tree.js", "brick_list_row.js", "brick_list_drag.js", "brick_list.js"), HERE
+)
+BRICKS_CSS = Style(("brick_list.css",), HERE)
 
 
 class BrickList(anywidget.AnyWidget):
@@ -25,8 +30,8 @@ class BrickList(anywidget.AnyWidget):
     are chosen too. The page sends ``{"do": edit, "path": …}`` for what is done by key or by drag.
     """
 
-    _esm = HERE / "brick_list.js"
-    _css = HERE / "brick_list.css"
+    _esm = BRICKS_JS.read_text()
+    _css = BRICKS_CSS.read_text()
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     marked = traitlets.List(traitlets.Int()).tag(sync=True)

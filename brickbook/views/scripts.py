@@ -17,19 +17,21 @@ DEFAULT = "export default "
 
 @dataclass(frozen=True)
 class Style:
-    """Style sheets as one, in the order of ``names``, which are files beside this one.
+    """Style sheets as one, in the order of ``names``, which are files in ``folder``.
 
-    What a browser has no use for is left out: indentation, and comments on a line of their own.
+    Without a folder they are beside this file. What a browser has no use for is left out:
+    indentation, and comments on a line of their own.
     """
 
     names: tuple[str, ...]
+    folder: Path | None = None
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Return all of it."""
         lines = (
             self.kept(line.strip())
             for name in self.names
-            for line in (HERE / name).read_text(encoding).splitlines()
+            for line in ((self.folder or HERE) / name).read_text(encoding).splitlines()
         )
         return "\n".join([*filter(None, lines), ""])
 
