@@ -12,18 +12,18 @@ from html import escape
 __all__ = ["block", "bytes_text", "count_text", "shape", "table"]
 
 SHOWN = 200
-REST = "and {n} more"
+REST, FOLD = "and {n} more", "Show as table"
 CELL = "padding:2px 8px;text-align:left"
 NUMBER = "padding:2px 8px;text-align:right"
 
 
-def shape(sizes: Sequence[int]) -> str:
-    """A shape as "64×3×7×7".
+def shape(sizes: Sequence[int], none: str = "scalar") -> str:
+    """A shape as "64×3×7×7", ``none`` if there are no sizes.
 
     >>> shape((64, 3, 7, 7)), shape(())
     ('64×3×7×7', 'scalar')
     """
-    return "×".join(map(str, sizes)) or "scalar"
+    return "×".join(map(str, sizes)) or none
 
 
 def count_text(count: int) -> str:
@@ -50,12 +50,12 @@ def bytes_text(count: int) -> str:
     return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
-def block(title: str, words: Iterable[str], body: str) -> str:
-    """A line, warnings, and a table to unfold."""
+def block(title: str, words: Iterable[str], body: str, fold: str = FOLD) -> str:
+    """A line, warnings, and a table to unfold by ``fold``."""
     warned = "".join(f'<div style="margin:2px 0">⚠ {escape(text)}</div>' for text in words)
     return (
         f"<div><div>{escape(title)}</div>{warned}"
-        f'<details><summary style="cursor:pointer">Show as table</summary>'
+        f'<details><summary style="cursor:pointer">{escape(fold)}</summary>'
         f'<div style="max-height:24em;overflow:auto">{body}</div></details></div>'
     )
 

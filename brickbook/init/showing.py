@@ -18,15 +18,17 @@ def plan_columns(rows: Iterable[Row]) -> tuple[Sequence[str], list[Sequence[str]
     return heads, [plan_row(row) for row in rows]
 
 
-def plan_row(row: Row, left: str = LEFT, frozen: str = FROZEN) -> Sequence[str]:
-    """One row of a plan; ``left`` and ``frozen`` are its templates in another language."""
+def plan_row(
+    row: Row, left: str = LEFT, frozen: str = FROZEN, scalar: str = "scalar"
+) -> Sequence[str]:
+    """One row of a plan; ``left``, ``frozen`` and ``scalar`` are its words in another language."""
     law = str(row.law) if row.law is not None else left.format(reason=row.reason)
     if row.frozen:
         law = frozen.format(law=law)
     return (
         row.name,
         row.module,
-        shape(row.shape),
+        shape(row.shape, scalar),
         law,
         row.rule,
         row.source,

@@ -12,12 +12,12 @@ import ipywidgets as w
 from brickbook.init.report import InitReport
 from brickbook.lab.init_actions import InitActions
 from brickbook.lab.init_exports import Exports, Shown
-from brickbook.lab.init_words import size_text
+from brickbook.lab.init_words import result, size_text
 from brickbook.lab.panels import guarded
 from brickbook.markup import table
-from brickbook.measure.comparisons import Comparison, comparison_columns
+from brickbook.measure.comparisons import Comparison
 from brickbook.views.exports import export
-from brickbook.views.markup import Static, static
+from brickbook.views.markup import Static, static, still_columns
 
 __all__ = ["InitOutputs"]
 
@@ -61,7 +61,17 @@ class InitOutputs(InitActions):
 
     def static(self) -> Static:
         """Return what the panel shows as fixed HTML, for viewers without a kernel or widgets."""
-        return static(self.comparison, self.plan, self.report, title=self.title.value)
+        told = self.texts["static.nothing"]
+        if self.report is not None:
+            told = result(self.report, self.texts)
+        return static(
+            self.comparison,
+            self.plan,
+            self.report,
+            title=self.title.value,
+            told=told,
+            language=self.texts.language,
+        )
 
     def export(self, file: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write what the panel shows to a file: .html, .svg, .png, .csv or .json; see `export`."""
@@ -92,8 +102,8 @@ class InitOutputs(InitActions):
 
     def fallback(self) -> str:
         """Return what a saved notebook shows of a panel whose kernel is gone: a few kilobytes."""
-        heads, rows, right = comparison_columns(self.comparison.values())
+        heads, rows, right = still_columns(self.comparison, self.texts)
         rest = self.texts["plan.more"]
-        numbers = table(heads, list(rows), right=right, shown=FALLBACK_ROWS, rest=rest)
+        numbers = table(heads, rows, right=right, shown=FALLBACK_ROWS, rest=rest)
         words = (self.title.value, self.texts["live.fallback"])
         return "".join(f"<p>{escape(text)}</p>" for text in words) + numbers

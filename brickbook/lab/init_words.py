@@ -118,7 +118,7 @@ def unmatched_words(plan: InitPlan, texts: Texts) -> tuple[str, ...]:
 def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], list[Sequence[str]]]:
     """Return the heads and the rows of a plan's table."""
     heads = [texts[key] for key in HEADS]
-    words = texts["plan.left"], texts["plan.frozen"]
+    words = texts["plan.left"], texts["plan.frozen"], texts["grid.scalar"]
     return heads, [plan_row(row, *words) for row in plan.rows]
 
 

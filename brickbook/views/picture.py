@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from brickbook.errors import BadValueError, nearest
+from brickbook.texts import Texts
 from brickbook.views.theory import curve, is_constant
 
 if TYPE_CHECKING:
@@ -46,12 +47,15 @@ def comparison_picture(
     *,
     names: Iterable[str] | None = None,
     columns: int = 2,
+    language: str | None = None,
 ) -> Picture:
     """Draw the histograms of some tensors (all parameters, if ``names`` is None).
 
     Before is an outline, after a fill over the same bins, the density of the plan's law a dashed
-    line. Raises ValueError for a name that the comparison does not have.
+    line. ``language`` is "en" or "zh", None for the reader's. Raises ValueError for a name that the
+    comparison does not have.
     """
+    texts = Texts(language)
     chosen = (
         names if names is not None else (n for n, p in comparison.items() if p.kind == "parameter")
     )
@@ -60,7 +64,7 @@ def comparison_picture(
         if name not in comparison:
             raise BadValueError("names", f"there is no tensor {name!r}.", nearest(name, comparison))
         law = plan[name].law if plan is not None and name in plan else None
-        cells.append(cell(comparison[name], law))
+        cells.append(cell(comparison[name], law, texts))
     columns = max(1, min(columns, len(cells)))
     rows = -(-len(cells) // columns)
     width, height = columns * (WIDE + GAP) - GAP, 24 + rows * (HIGH + GAP) - GAP
@@ -72,35 +76,36 @@ def comparison_picture(
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="11" '
-        f'fill="{INK}">{legend()}{body}</svg>'
+        f'fill="{INK}">{legend(texts)}{body}</svg>'
     )
-    count = "1 histogram" if len(cells) == 1 else f"{len(cells)} histograms"
-    return Picture(svg, f"{count}, before and after")
+    return Picture(svg, texts("picture.told", n=len(cells)))
 
 
-def legend() -> str:
+def legend(texts: Texts) -> str:
     """Say what outline, fill and line are."""
     return (
         f'<path d="M2 14V4h16v10" fill="none" stroke="{BEFORE}" stroke-width="1.5"/>'
-        f'<text x="24" y="13">before</text>'
+        f'<text x="24" y="13">{escape(texts["grid.before"])}</text>'
         f'<rect x="76" y="4" width="16" height="10" fill="{AFTER}" fill-opacity=".55"/>'
-        f'<text x="98" y="13">after</text>'
+        f'<text x="98" y="13">{escape(texts["grid.after"])}</text>'
         f'<path d="M142 9h18" stroke="{INK}" stroke-width="1.5" stroke-dasharray="4 2"/>'
-        f'<text x="166" y="13">law</text>'
+        f'<text x="166" y="13">{escape(texts["grid.law"])}</text>'
     )
 
 
-def cell(pair: Pair, law: Law | None) -> str:
+def cell(pair: Pair, law: Law | None, texts: Texts) -> str:
     """Draw one tensor: name, shape and law, the bars, the ends of the axis, the std."""
     latest = pair.latest
-    shape = " × ".join(map(str, latest.shape)) or "scalar"
+    shape = " × ".join(map(str, latest.shape)) or texts["grid.scalar"]
     told = f"{shape}{f'  {law}' if law is not None else ''}"
-    found = f"std {short(latest.std)}" if latest.std is not None else "no values"
+    found = [texts["holes.none"]]
+    if latest.std is not None:
+        found = [texts("grid.std", x=short(latest.std))]
     if law is not None:
-        found += f", expected {short(law.std)}"
+        found.append(texts("grid.expected", x=short(law.std)))
     elif not pair.changed:
-        found += ", untouched"
-    drawn = words(pair.name, told, found)
+        found.append(texts["grid.untouched"])
+    drawn = words(pair.name, told, texts["grid.comma"].join(found))
     if not pair.counts_after:
         return drawn
     return drawn + ends(pair.edges[0], pair.edges[-1]) + bars(pair, law)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from brickbook.init.laws import Law
 from brickbook.measure.comparisons import together
+from brickbook.texts import Texts
 from brickbook.views.picture import (
     BEFORE,
     GAP,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alternatives_svg", "comparison_svg", "plan_svg", "size_of"]
 
+ENGLISH = Texts("en")  # files are in English, as the records that they show
 MARGIN, TITLE = 12, 28
 # Beside a colour each config has a dash of its own. Okabe and Ito's colours.
 STROKES = (
@@ -69,11 +71,11 @@ def comparison_svg(
     """
     rows = plan if plan is not None else {}
     cells = [
-        cell(item, rows[name].law if name in rows else None)
+        cell(item, rows[name].law if name in rows else None, ENGLISH)
         for name, item in comparison.items()
         if item.kind == "parameter"
     ]
-    return document(cells, "" if alone else legend(), title)
+    return document(cells, "" if alone else legend(ENGLISH), title)
 
 
 def plan_svg(plan: InitPlan, title: str = "", columns: int = 0) -> str:

@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Iterator
 
 import ipywidgets as w
 import pytest
-import torch
 from torch import nn
 
 from brickbook.errors import ConfigError
-from brickbook.init import initialize, plan
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.lab import InitLab
 from brickbook.lab.fields import fields_of
-from brickbook.lab.init_words import numbers, place, result, summary, unmatched_words, where_from
-from brickbook.measure import compare, snapshot
 from brickbook.texts import TABLES, Texts
 
 CHINESE = Texts("zh")
@@ -35,7 +32,7 @@ CFG = [
 NAMES = frozenset({
     "torch", "Python", "ReLU", "tanh", "SELU", "Kaiming", "Xavier", "LeCun", "Caffe2", "fan_in",
     "fan_out", "focal", "undo_budget", "NaN", "Inf", "Enter", "Esc", "std", "re", "float32",
-    "HTML", "CSV", "JSON", "SVG", "PNG", "last_error", "init_cfg", "override",
+    "HTML", "CSV", "JSON", "SVG", "PNG", "last_error", "init_cfg", "override", "static",
 })  # fmt: skip
 
 
@@ -202,53 +199,28 @@ def test_what_is_wrong_is_said_and_errors_of_a_config_stay_english():
     lab.close()
 
 
-@pytest.mark.parametrize(
-    ("cfg", "text"),
-    [
-        ([], "初始化会让全部 8 个参数保持不变。"),
-        ([CFG[2]], "初始化将按分布写入 8 个参数中的 2 个，并让 6 个保持不变。常数为 0、1。"),
-        (
-            [CFG[1], {"type": "Pretrained", "checkpoint": "w.pth"}],
-            "初始化将按分布写入 8 个参数中的 2 个，并从 w.pth 加载匹配的部分。"
-            "预期标准差为 0.1231；常数为 0。",
-        ),
-    ],
-)
-def test_a_plan_in_a_sentence(cfg, text):
-    assert summary(plan(net(), cfg), CHINESE) == text
-
-
-def test_words_of_a_plan_and_of_a_report():
-    model = net()
-    model[5].bias.requires_grad_(False)
-    todo = plan(model, [*CFG, {"type": "Xavier", "layer": ["Lin"]}, {**CFG[1], "bias": 1}])
-    assert unmatched_words(todo, CHINESE) == (
-        "规则 4，层：Lin matches nothing. Did you mean 'Linear'?",
-    )
-    assert where_from(todo["5.bias"], CHINESE) == (
-        "Xavier，来自规则 5：Constant(1)。它优先于规则 2。它已冻结（requires_grad=False）。"
-    )
-    left = plan(model, [CFG[1]])["0.weight"]
-    assert where_from(left, CHINESE) == "保持不变：no rule speaks of Conv2d。"
-    assert where_from(None, CHINESE) == "计划中没有它。"
-    assert result(initialize(nn.ReLU(), []), CHINESE) == ("已初始化（torch 的生成器）：没有参数。")
-    assert place("init_cfg[0].override[2].std", CHINESE) == "规则 1，覆盖 3，std"
-    assert place("undo", CHINESE) == "undo"
-
-
-def test_the_numbers_of_a_tensor():
-    model = nn.Linear(2, 2)
-    before = snapshot(model)
-    with torch.no_grad():
-        model.weight.copy_(torch.tensor([[1.0, float("nan")], [0.0, float("inf")]]))
-    head, _, after = numbers(compare(before, snapshot(model))["weight"], None, CHINESE)
-    assert head == ("", "均值", "标准差", "最小值", "最大值", "零的比例")
-    assert after[0] == "之后" and after[-1] == "0.25，1 个 NaN、1 个无穷大"
-
-
 def test_no_box_has_a_tooltip():
     """A page that is given one draws an error in place of the box."""
     lab = busy_panel("en")
     boxes = [part for part in widgets(lab) if isinstance(part, w.Box)]
     assert [box for box in boxes if box.tooltip] == [] and len(boxes) > 30
+    lab.close()
+
+
+def test_what_stands_without_a_kernel_is_chinese_too():
+    lab = InitLab(net(), init_cfg=CFG, seed=3, language="zh")
+    assert repr(lab.static()) == "model：Sequential，8 个参数，1.3 k 个值。尚未初始化。"
+    lab.apply()
+    shown = lab.static()
+    assert (
+        repr(shown)
+        == "model：Sequential，8 个参数，1.3 k 个值。已初始化（种子 3）：8 个按分布写入。"
+    )
+    [picture] = re.findall(r"base64,([^\"]+)", shown.html)
+    drawn = plain(base64.b64decode(picture).decode())
+    known = names_of(lab) | set(re.findall(r"\w+", " ".join(lab.comparison)))
+    for text in (plain(shown.html), drawn, plain(lab.fallback())):
+        left = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]+", text)) - known
+        assert left == set()
+    assert "预期 0.1" in drawn and "●\u00a0已改变" in shown.html and "显示为表格" in shown.html
     lab.close()

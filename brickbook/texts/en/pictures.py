@@ -34,4 +34,14 @@ PICTURES: dict[str, str] = {
     "cost.activations": "activation bytes",
     "cost.order": "module, in the model's order",
     "cost.told": "{name} ({kind}): {count}, {share} of all",
+    # A still view: its picture and its table.
+    "picture.told": "{n} histograms, before and after",
+    "picture.told.one": "{n} histogram, before and after",
+    "static.line": "{title}: {told}",
+    "static.some": "{told}; {shown} of {n} parameters in the picture",
+    "static.fold": "Show as table",
+    "static.tensor": "tensor",
+    "static.before": "histogram before",
+    "static.after": "histogram after",
+    "static.nothing": "Nothing was initialized yet.",
 }

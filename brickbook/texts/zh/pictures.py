@@ -31,4 +31,12 @@ PICTURES: dict[str, str] = {
     "cost.activations": "激活内存（字节）",
     "cost.order": "模块（按模型中的顺序）",
     "cost.told": "{name}（{kind}）：{count}，占总量的 {share}",
+    "picture.told": "{n} 个直方图，之前与之后",
+    "static.line": "{title}。{told}",
+    "static.some": "{told}（图中显示 {n} 个参数中的 {shown} 个）",
+    "static.fold": "显示为表格",
+    "static.tensor": "张量",
+    "static.before": "之前的直方图",
+    "static.after": "之后的直方图",
+    "static.nothing": "尚未初始化。",
 }
