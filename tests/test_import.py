@@ -65,6 +65,8 @@ def test_all_is_sorted_complete_and_documented():
         ("utils.sync_bn", ["revert_sync_batchnorm"]),
         ("utils.flops_counter", ["get_model_complexity_info"]),
         ("utils", ["get_model_complexity_info"]),
+        ("utils.weight_init", ["constant_init", "initialize", "INITIALIZERS", "BaseInit"]),
+        ("resnet", ["BasicBlock", "Bottleneck", "ResNet", "make_res_layer"]),
         ("utils", ["fuse_conv_bn", "revert_sync_batchnorm", "constant_init", "INITIALIZERS"]),
     ],
 )

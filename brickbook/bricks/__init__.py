@@ -16,6 +16,7 @@ from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
 from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
 from brickbook.bricks.drop import Dropout, DropPath, build_dropout
 from brickbook.bricks.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval,
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
 from brickbook.bricks.feedforward import FFN, GatedFFN
@@ -142,5 +143,6 @@ __all__ = [
     "conv_ws_2d",
     "infer_abbr",
     "is_norm",
+    "turn_on_efficient_conv_bn_eval",
     "turn_on_efficient_conv_bn_eval_for_single_model",
 ]

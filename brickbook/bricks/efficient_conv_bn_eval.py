@@ -8,13 +8,22 @@ gamma and beta. Source: You et al. 2023, arXiv 2305.11624, §3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["conv_bn", "fold", "foldable", "turn_on_efficient_conv_bn_eval_for_single_model"]
+from brickbook.errors import NoSuchModuleError, nearest
+
+__all__ = [
+    "conv_bn",
+    "fold",
+    "foldable",
+    "turn_on_efficient_conv_bn_eval",
+    "turn_on_efficient_conv_bn_eval_for_single_model",
+]
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 # What folding replaces: a class with a forward of its own may compute something else.
@@ -71,6 +80,24 @@ def fold(conv: Any, bn: Any, x: Tensor) -> Tensor:
 def conv_bn(conv: Any, bn: Any, x: Tensor) -> Tensor:
     """Return ``bn(conv(x))``, as one convolution where that is the same."""
     return fold(conv, bn, x) if foldable(conv, bn) else bn(conv(x))
+
+
+def turn_on_efficient_conv_bn_eval(model: nn.Module, modules: str | Sequence[str]) -> None:
+    """Do `turn_on_efficient_conv_bn_eval_for_single_model` for parts of a model, by dotted names.
+
+    Raises RuntimeError for a name that is not in the model; no part is changed then.
+    """
+    parts = []
+    for at, name in enumerate([modules] if isinstance(modules, str) else modules):
+        try:
+            parts.append(model.get_submodule(name))
+        except AttributeError:
+            known = (known for known, _ in model.named_modules() if known)
+            raise NoSuchModuleError(
+                f"modules[{at}]", f"the model has no module {name!r}.", nearest(name, known)
+            ) from None
+    for part in parts:
+        turn_on_efficient_conv_bn_eval_for_single_model(part)
 
 
 def turn_on_efficient_conv_bn_eval_for_single_model(model: nn.Module) -> None:

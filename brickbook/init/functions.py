@@ -15,7 +15,7 @@ from brickbook.init.targets import role_of_weight
 
 __all__ = [
     "bias_init_with_prob", "caffe2_xavier_init", "constant_init", "kaiming_init", "normal_init",
-    "trunc_normal_init", "uniform_init", "xavier_init",
+    "trunc_normal_", "trunc_normal_init", "uniform_init", "xavier_init",
 ]  # fmt: skip
 
 
@@ -86,6 +86,17 @@ def trunc_normal_init(
     ``a <= b`` and the law has mass between them.
     """
     start(module, truncated(mean, std, a, b), bias)
+
+
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0, std: float = 1, a: float = -2, b: float = 2
+) -> Tensor:
+    """Fill a tensor with N(mean, std²) cut at the absolute numbers ``a`` and ``b``; return it.
+
+    Raises ValueError unless ``a <= b`` and the law has mass between them.
+    """
+    truncated(mean, std, a, b).fill(tensor)
+    return tensor
 
 
 def uniform_init(module: nn.Module, a: float = 0, b: float = 1, bias: float = 0) -> None:

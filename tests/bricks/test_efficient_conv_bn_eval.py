@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from brickbook import ConfigError
 from brickbook.bricks import (
     ConvModule,
     conv_module,
     efficient_conv_bn_eval,
+    turn_on_efficient_conv_bn_eval,
     turn_on_efficient_conv_bn_eval_for_single_model,
 )
 from brickbook.bricks.efficient_conv_bn_eval import fold, foldable
@@ -196,3 +198,21 @@ def test_which_pairs_of_a_model_are_folded(monkeypatch):
     model(torch.randn(2, 6, 40, 40))
     folded = [(model.conv1, model.bn1), (model.conv2, model.bn1), tuple(model.block)[:2]]
     assert calls == folded
+
+
+@pytest.mark.parametrize("names", ["1", ["0.block", "1"]])
+def test_parts_of_a_model(names):
+    model = trained(nn.Sequential(Backbone(), nn.Sequential(nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4))))
+    model.eval()
+    parts = [model.get_submodule(name) for name in ([names] if isinstance(names, str) else names)]
+    assert turn_on_efficient_conv_bn_eval(model, names) is None
+    assert [part for part in model.modules() if "forward" in vars(part)] == parts
+
+
+def test_a_part_that_is_not_there():
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))
+    with pytest.raises(ConfigError) as caught:
+        turn_on_efficient_conv_bn_eval(model, ["0", "0.2"])
+    assert isinstance(caught.value, RuntimeError)
+    assert str(caught.value) == "modules[1]: the model has no module '0.2'. Did you mean '0.1'?"
+    assert not any("forward" in vars(part) for part in model.modules())
