@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from brickbook.checkpoint import sources
 from brickbook.checkpoint.download import download
 from brickbook.checkpoint.opening import name_of, opened
+from brickbook.checkpoint.places import SCHEME
 from brickbook.checkpoint.remote import hub_file
 from brickbook.checkpoint.sources import Source
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError, NameTakenError
@@ -209,7 +210,7 @@ def locate(checkpoint: str | os.PathLike[str], path: str = "checkpoint") -> Path
 def loader_of(name: str) -> Loader:
     """Return the loader of a name, in whatever case its scheme is written."""
     loader = CheckpointLoader._get_checkpoint_loader(name)
-    found = sources.SCHEME.match(name)
+    found = SCHEME.match(name)
     if loader is load_from_local and found:
         lower = f"{found.group().lower()}{name[found.end() :]}"
         return CheckpointLoader._get_checkpoint_loader(lower)

@@ -9,7 +9,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-__all__ = ["Progress", "cache_folder", "is_offline", "progress", "promised_hash", "transfers"]
+__all__ = [
+    "SCHEME",
+    "Progress",
+    "cache_folder",
+    "is_offline",
+    "progress",
+    "promised_hash",
+    "transfers",
+]
 
 # Called with the bytes so far, and how many there will be, if that is known.
 Progress = Callable[[int, "int | None"], object]
@@ -20,6 +28,8 @@ HASH = re.compile(
     r"-(?!(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\.)"
     r"([0-9a-f]{8,64})\."
 )
+# Two characters at least: "C://" begins a path on Windows.
+SCHEME = re.compile(r"[A-Za-z][\w+.:-]+://")
 NO = ("", "0", "false", "no", "off")
 OFFLINE: ContextVar[bool] = ContextVar("offline", default=False)
 PROGRESS: ContextVar[Progress | None] = ContextVar("progress", default=None)

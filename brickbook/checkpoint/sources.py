@@ -6,7 +6,6 @@ The rows are in ``loaders.py``.
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from brickbook.checkpoint.download import download
-from brickbook.checkpoint.places import cache_folder
+from brickbook.checkpoint.places import SCHEME, cache_folder
 from brickbook.checkpoint.remote import remote_file
 from brickbook.checkpoint.zoo import Weights, find
 from brickbook.errors import BadValueError, CheckError, MissingFileError, nearest
 
 __all__ = [
-    "SCHEME",
     "Source",
     "ceph_file",
     "local_file",
@@ -34,8 +32,6 @@ __all__ = [
 # The name as it was given, and the path of the config's key -> the file.
 Source = Callable[[str, str], Path]
 
-# Two characters at least: "C://" begins a path on Windows.
-SCHEME = re.compile(r"[A-Za-z][\w+.:-]+://")
 SUFFIXES = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth", ".safetensors", ".tar"})
 HERE = ("", "localhost")
 

@@ -15,8 +15,8 @@ from uuid import uuid4
 from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError, WriteError
+from brickbook.checkpoint.places import SCHEME
 from brickbook.checkpoint.remote import needed
-from brickbook.checkpoint.sources import SCHEME
 from brickbook.checkpoint.state import State, listed
 from brickbook.errors import BadValueError, first_line
 

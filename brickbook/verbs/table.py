@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brickbook.errors import nearest
-from brickbook.verbs import build, compare, complexity, diff, export, init, plan, show
+from brickbook.verbs import build, compare, complexity, diff, export, init, plan, show, zoo
 from brickbook.verbs.reading import cell_config
 from brickbook.verbs.verb import Answer, Door, HelpAsked, Parser, Verb, WrongLineError
 
@@ -38,6 +38,7 @@ VERBS: Mapping[str, Verb] = {
     "diff": diff.VERB,
     "complexity": complexity.VERB,
     "export": export.VERB,
+    "zoo": zoo.VERB,
     "help": Verb("Say what the verbs do.", take, tell),
 }
 

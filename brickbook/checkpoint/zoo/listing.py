@@ -1,0 +1,93 @@
+"""The published weights as a list: which there are, which of them are here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from brickbook.checkpoint.download import cached
+from brickbook.checkpoint.places import SCHEME
+from brickbook.checkpoint.zoo.tables import SCHEMES, Weights, table
+from brickbook.errors import BadValueError, UnknownNameError, nearest
+
+__all__ = ["Listed", "listing", "sha256_of", "spelled"]
+
+BLOCK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Published weights, their other names, and where they are in the cache, if they are."""
+
+    weights: Weights
+    aliases: tuple[str, ...]
+    file: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON-able values."""
+        file = str(self.file) if self.file else None
+        return {**asdict(self.weights), "aliases": list(self.aliases), "file": file}
+
+
+def listing(words: Iterable[str] = (), scheme: str | None = None) -> Iterator[Listed]:
+    """Yield the weights in one of whose names each word is, or that a word with ``*`` matches.
+
+    Case is nothing. Raises ValueError for a scheme that has no table.
+    """
+    if scheme is not None and scheme not in SCHEMES:
+        raise BadValueError("scheme", f"{scheme!r} has no table.", nearest(scheme, SCHEMES))
+    wanted = [word.casefold() for word in words]
+    for each in SCHEMES if scheme is None else (scheme,):
+        known = table(each)
+        others: dict[str, list[str]] = {}
+        for alias, target in known.aliases.items():
+            others.setdefault(target, []).append(alias)
+        for name, row in known.weights.items():
+            names = (name, *others.get(name, ()))
+            told = [f"{each}://{one}".casefold() for one in names]
+            if all(any(fits(word, one) for one in told) for word in wanted):
+                yield Listed(row, names[1:], here(row))
+
+
+def fits(word: str, name: str) -> bool:
+    """Whether a word is in a name, or a pattern matches it with or without its scheme."""
+    if "*" not in word and "?" not in word:
+        return word in name
+    return fnmatchcase(name, word) or fnmatchcase(name.partition("://")[2], word)
+
+
+def here(row: Weights) -> Path | None:
+    """Return the file of weights in the cache, if it is there."""
+    if not row.url.startswith(("http://", "https://")):
+        return None
+    file = cached(row.url, sha256=row.sha256)
+    return file if file.is_file() else None
+
+
+def spelled(name: str) -> str:
+    """Return a checkpoint's name with its scheme: one that is in a single table needs none.
+
+    Raises KeyError for a name that no table has, or several.
+    """
+    if SCHEME.match(name):
+        return name
+    found = [f"{scheme}://{name}" for scheme in SCHEMES if name in table(scheme)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UnknownNameError(name, "is in more than one table.", f"Say {' or '.join(found)}.")
+    every = (one for scheme in SCHEMES for one in table(scheme))
+    raise UnknownNameError(name, "is in no table.", nearest(name, every))
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
