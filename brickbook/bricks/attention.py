@@ -178,3 +178,4 @@ def as_mask(mask: Tensor | None) -> Tensor | None:
 # Steps that a tracer takes as one: None is a value of the input.
 fx.wrap("prepared")
 fx.wrap("as_mask")
+fx.wrap("shortcut")

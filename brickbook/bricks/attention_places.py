@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["outside_range", "relative_sines"]
+__all__ = ["hidden_places", "outside_range", "relative_sines"]
 
 WAVE_LENGTH = 1000.0
 
@@ -44,3 +44,25 @@ def outside_range(
     first = (query - reach).div(stride, rounding_mode="floor")
     last = (query + reach + 1).div(stride, rounding_mode="floor")
     return (key < first) | (key > last)
+
+
+def hidden_places(
+    kept: Tensor | None,
+    reach: int,
+    stride: int,
+    h: int,
+    w: int,
+    h_kv: int,
+    w_kv: int,
+    device: torch.device,
+) -> Tensor:
+    """Return which keys a query does not see, shape (h, w, h_kv, w_kv).
+
+    It is a part of ``kept`` if that is large enough, else made anew.
+    """
+    sides = (h, w, h_kv, w_kv)
+    if kept is not None and all(a <= b for a, b in zip(sides, kept.shape, strict=True)):
+        return kept[:h, :w, :h_kv, :w_kv]
+    rows = outside_range(h, h_kv, reach, stride, device)
+    columns = outside_range(w, w_kv, reach, stride, device)
+    return rows[:, None, :, None] | columns[None, :, None, :]

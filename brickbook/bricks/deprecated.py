@@ -5,8 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torch import fx
-
 from brickbook.errors import CheckError
 
 __all__ = ["renamed", "shortcut"]
@@ -39,6 +37,3 @@ def shortcut(owner: str, x: Any, identity: Any, residual: Any) -> Any:
         )
         return residual
     return x if identity is None else identity
-
-
-fx.wrap("shortcut")  # a tracer takes it as one step: None is a value of the input

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from brickbook.bricks.activation import build_activation_layer
 from brickbook.bricks.deprecated import renamed, shortcut
@@ -186,6 +186,8 @@ class GatedFFN(FeedForward):
         self.layers = Gated(embed_dims, feedforward_channels, act, ffn_drop, bias)
         self._end(dropout_layer, layer_scale_init_value)
 
+
+fx.wrap("shortcut")  # a tracer takes it as one step: None is a value of the input
 
 register_rows(FEEDFORWARD_NETWORK, {
     "GEGLU": partial(GatedFFN, act_cfg={"type": "GELU"}),

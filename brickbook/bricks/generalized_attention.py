@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from brickbook.bricks.attention_places import outside_range, relative_sines
+from brickbook.bricks.attention_places import hidden_places, relative_sines
 from brickbook.bricks.registry import PLUGIN_LAYERS
 from brickbook.errors import BadValueError
 from brickbook.init.collect import planned
@@ -109,22 +109,8 @@ class GeneralizedAttention(nn.Module):
             return None
         side = KEPT_SIDES.get(self.in_channels, OTHER_SIDE)
         side_kv = (side - 1) // self.kv_stride + 1
-        return self._outside(side, side, side_kv, side_kv)
-
-    def _outside(self, h: int, w: int, h_kv: int, w_kv: int) -> Tensor:
-        """Return which keys a query does not see, shape (h, w, h_kv, w_kv)."""
-        device = self.gamma.device
-        rows = outside_range(h, h_kv, self.spatial_range, self.kv_stride, device)
-        columns = outside_range(w, w_kv, self.spatial_range, self.kv_stride, device)
-        return rows[:, None, :, None] | columns[None, :, None, :]
-
-    def _constraint(self, h: int, w: int, h_kv: int, w_kv: int) -> Tensor:
-        """Return the part of the kept map for these sides; a map for larger ones is made anew."""
-        kept = self.local_constraint_map
-        sides = (h, w, h_kv, w_kv)
-        if kept is None or any(a > b for a, b in zip(sides, kept.shape, strict=True)):
-            return self._outside(*sides)
-        return kept[:h, :w, :h_kv, :w_kv]
+        sides = (side, side, side_kv, side_kv)
+        return hidden_places(None, self.spatial_range, self.kv_stride, *sides, self.gamma.device)
 
     def _biases(self) -> list[str]:
         return [name for name in ("appr_bias", "geom_bias") if name in self._parameters]
@@ -180,10 +166,9 @@ class GeneralizedAttention(nn.Module):
     def _by_place(self, query: Tensor | None, x_q: Tensor, x_kv: Tensor) -> Tensor:
         """Return the energies by relative place, shape (n or 1, heads, h, w, h_kv, w_kv)."""
         asking = self._asking(query, "geom_bias") / math.sqrt(2)
-        layers = (self.appr_geom_fc_y, self.appr_geom_fc_x)
         rows, columns = (
-            self._heads(fc(self._sines(x_q, size, size_kv)))
-            for fc, size, size_kv in zip(layers, x_q.shape[2:], x_kv.shape[2:], strict=True)
+            self._heads(fc(self._sines(x_q, x_q.shape[axis], x_kv.shape[axis])))
+            for fc, axis in ((self.appr_geom_fc_y, 2), (self.appr_geom_fc_x, 3))
         )
         along_y = torch.einsum("nahwd,hkad->nahwk", asking, rows).unsqueeze(5)
         return along_y + torch.einsum("nahwd,wkad->nahwk", asking, columns).unsqueeze(4)
@@ -200,7 +185,8 @@ class GeneralizedAttention(nn.Module):
         if content or place:
             query = self.query_conv(x_q).unflatten(1, (self.num_heads, self.qk_embed_dim))
             query = query.permute(0, 1, 3, 4, 2)
-        energy = x_q.new_zeros(1, 1, 1, 1, *x_kv.shape[2:])
+        sides = (x_q.shape[2], x_q.shape[3], x_kv.shape[2], x_kv.shape[3])
+        energy = x_q.new_zeros(1, 1, *sides)
         if content or key_alone:
             energy = self._by_content(query if content else None, x_kv)
         if place or place_alone:
@@ -213,8 +199,11 @@ class GeneralizedAttention(nn.Module):
         x_kv = x_input if self.kv_downsample is None else self.kv_downsample(x_input)
         energy = self._energy(x_q, x_kv)
         h, w, h_kv, w_kv = energy.shape[2:]
-        if self.local_constraint_map is not None:
-            energy = energy.masked_fill(self._constraint(h, w, h_kv, w_kv), -torch.inf)
+        if self.spatial_range >= 0:
+            reach = self.spatial_range, self.kv_stride
+            kept = self.local_constraint_map
+            hidden = hidden_places(kept, *reach, h, w, h_kv, w_kv, energy.device)
+            energy = energy.masked_fill(hidden, -torch.inf)
         weights = F.softmax(energy.flatten(4).flatten(2, 3), dim=3)
         values = self._heads(self.value_conv(x_kv).flatten(2).transpose(1, 2)).transpose(1, 2)
         out = torch.matmul(weights, values).transpose(2, 3)
@@ -224,18 +213,21 @@ class GeneralizedAttention(nn.Module):
         return self.gamma * out + x_input
 
 
+# Steps that a tracer takes as one: what they make depends on the input's size.
+fx.wrap("relative_sines")
+fx.wrap("hidden_places")
+
+
 def check(in_channels: int, num_heads: int, width: int, attention_type: object) -> None:
     """Raise for arguments of which no block can be made."""
     if not 1 <= num_heads <= in_channels:
         raise BadValueError(
             "num_heads", f"expected 1 to {in_channels}, one channel a head, got {num_heads!r}."
         )
-    if not (isinstance(attention_type, str) and len(attention_type) == 4) or set(attention_type) - {
-        "0",
-        "1",
-    }:
+    digits = attention_type if isinstance(attention_type, str) else ""
+    if len(digits) != 4 or digits.strip("01"):
         raise BadValueError(
             "attention_type", f"expected four digits 0 or 1, got {attention_type!r}."
         )
-    if width % 4 and {"1"} & {attention_type[1], attention_type[3]}:
+    if width % 4 and "1" in (digits[1], digits[3]):
         raise BadValueError("position_embedding_dim", f"expected a multiple of 4, got {width!r}.")

@@ -150,7 +150,7 @@ class _NonLocalNd(nn.Module):
             phi_x = self.phi(x).flatten(2)
         compare: Callable[[Tensor, Tensor], Tensor] = getattr(self, self.mode)
         seen = torch.matmul(compare(theta_x, phi_x), values).transpose(1, 2)
-        return x + self.conv_out(seen.reshape(x.shape[0], self.inter_channels, *x.shape[2:]))
+        return x + self.conv_out(seen.unflatten(2, x.shape[2:]))
 
 
 class _SubSampled(_NonLocalNd):

@@ -1,0 +1,93 @@
+"""Attention and feed-forward networks against mmcv's: built, forward, forward with backward."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from timing import fastest
+from torch import Tensor, nn
+
+from brickbook.bricks.transformer import FFN, MultiheadAttention
+
+HEADS, WIDTH, LONG = 8, 512, 1024
+SMALL = 256
+Row = dict[str, float | str]
+
+
+def row(name: str, times: list[float], bound: float) -> Row:
+    """Return a row of the table."""
+    ours, peer = times
+    name = f"{name} / mmcv-lite 2.2.0"
+    return {"name": name, "ours": ours, "peer": peer, "ratio": ours / peer, "bound": bound}
+
+
+def cases() -> list[Row]:
+    """Return a row for each part, of building, of a forward, of attention over a long sequence."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mmcv.cnn.bricks import transformer as theirs
+    attention = (MultiheadAttention, theirs.MultiheadAttention)
+    ffn = (FFN, theirs.FFN)
+    few = torch.rand(2, 100, SMALL)
+    return [
+        row("20 × MultiheadAttention(256, 8)", built(attention, SMALL, HEADS), 1.0),
+        row("20 × FFN(256, 1024)", built(ffn, SMALL, 4 * SMALL), 1.0),
+        row("MultiheadAttention on 100 tokens", forward(attention, few, SMALL, HEADS), 1.02),
+        row("FFN on 100 tokens", forward(ffn, few, SMALL, 4 * SMALL), 1.02),
+        row("MultiheadAttention on 1024 tokens, forward and backward", trained(attention), 0.7),
+        *compiled(attention, ffn, few),
+    ]
+
+
+def built(kinds: tuple[type, type], *args: int) -> list[float]:
+    """Time the construction of 20 layers."""
+
+    def build(kind: Callable[..., Any]) -> None:
+        for _ in range(20):
+            kind(*args)
+
+    jobs = [lambda kind=kind: build(kind) for kind in kinds]
+    for job in jobs:  # both have read their signatures
+        job()
+    return fastest(jobs, rounds=60)
+
+
+def pair(kinds: tuple[type, type], *args: int) -> list[nn.Module]:
+    """Build ours and theirs with the same weights."""
+    ours, theirs = (kind(*args) for kind in kinds)
+    ours.load_state_dict(theirs.state_dict())
+    return [ours, theirs]
+
+
+def forward(kinds: tuple[type, type], x: Tensor, *args: int) -> list[float]:
+    """Time a forward without gradients."""
+    layers = pair(kinds, *args)
+    with torch.inference_mode():
+        return fastest([lambda layer=layer: layer(x) for layer in layers], rounds=300)
+
+
+def trained(kinds: tuple[type, type]) -> list[float]:
+    """Time a forward and a backward over a long sequence."""
+    layers = pair(kinds, WIDTH, HEADS)
+    x = torch.rand(LONG, 1, WIDTH, requires_grad=True)
+    jobs = [lambda layer=layer: layer(x).sum().backward() for layer in layers]
+    outs = [layer(x) for layer in layers]
+    torch.testing.assert_close(*outs, rtol=0, atol=1e-6)
+    return fastest(jobs)
+
+
+def compiled(attention: tuple[type, type], ffn: tuple[type, type], x: Tensor) -> list[Row]:
+    """Time compiled forwards; the peer is theirs, compiled or not, whichever is faster."""
+    rows = []
+    for kinds, args in ((attention, (SMALL, HEADS)), (ffn, (SMALL, 4 * SMALL))):
+        layers = pair(kinds, *args)
+        jobs = [*(torch.compile(layer) for layer in layers), layers[1]]
+        with torch.inference_mode():
+            for job in jobs:
+                job(x)
+            ours, *peers = fastest([lambda job=job: job(x) for job in jobs], rounds=300)
+        rows.append(row(f"compiled {kinds[0].__name__} on 100 tokens", [ours, min(peers)], 1.0))
+    return rows
