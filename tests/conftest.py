@@ -31,12 +31,17 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+def find_chromium() -> Path | None:
+    """Return the Chromium to hand to a driver, None where there is none."""
+    found = (shutil.which(name) for name in CHROMIUMS)
+    return next((Path(path) for path in found if path), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The Chromium to hand to a driver; where there is none, skip, or fail if this is CI."""
-    for name in CHROMIUMS:
-        if found := shutil.which(name):
-            return Path(found)
+    if found := find_chromium():
+        return found
     message = "no Chromium found: install chromium or google-chrome to run the browser tests"
     if os.environ.get("CI"):
         pytest.fail(message)

@@ -5,102 +5,20 @@ PYTEST_DONT_REWRITE: the doctest collector imports this file before the plugin d
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab_server import Lab, running_lab
 
-SETTINGS = {
-    "@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": "JupyterLab Light"},
-    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
-    },
-}
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
-
-
-class Lab:
-    """A running JupyterLab over a folder of its own."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.folder = url, folder
-
-    def notebook(self, name: str, *cells: str) -> str:
-        """Write a notebook of code cells and return the address that opens it alone."""
-        made = {
-            "cells": [
-                {"cell_type": "code", "id": f"c{at}", "source": source, "metadata": {},
-                 "outputs": [], "execution_count": None}
-                for at, source in enumerate(cells)
-            ],
-            "metadata": {
-                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-            },
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }  # fmt: skip
-        (self.folder / name).write_text(json.dumps(made))
-        return f"{self.url}/doc/tree/{name}?reset"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Start JupyterLab once, with settings, runtime files and kernels under a folder of its own."""
-    home = tmp_path_factory.mktemp("jupyter")
-    folder = home / "notebooks"
-    folder.mkdir()
-    for name, setting in SETTINGS.items():
-        file = home / "settings" / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(setting))
-    port = free_port()
-    here = Path(__file__).parent.parent
-    environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": os.pathsep.join((str(here), os.environ.get("PYTHONPATH", ""))),
-    }
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(
-            [
-                sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}",
-                "--ip=127.0.0.1", "--IdentityProvider.token=", "--allow-root",
-                f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
-            ],
-            stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{url}/api", timeout=5).read()
-                break
-            except OSError:
-                if server.poll() is not None:
-                    pytest.fail(f"JupyterLab ended:\n{(home / 'log').read_text()[-2000:]}")
-                time.sleep(0.25)
-        else:
-            pytest.fail(f"JupyterLab did not answer:\n{(home / 'log').read_text()[-2000:]}")
-        yield Lab(url, folder)
-    finally:
-        server.terminate()
-        server.wait(30)
+    """Start JupyterLab once."""
+    with running_lab(tmp_path_factory.mktemp("jupyter")) as running:
+        yield running
 
 
 @pytest.fixture
