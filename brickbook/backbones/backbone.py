@@ -108,11 +108,14 @@ def check_stages(
 ) -> None:
     """Refuse stages that are not there; ``out_indices`` may reach ``beyond`` the last one.
 
-    Raises AssertionError where mmcv does, ValueError for empty ``out_indices`` and for
-    ``frozen_stages`` that are more than there are.
+    Raises AssertionError where mmcv does, TypeError for what is no sequence, ValueError for empty
+    ``out_indices`` and for more ``frozen_stages`` than there are.
     """
     if not 1 <= num_stages <= most:
         raise CheckError("num_stages", f"expected 1 to {most}, got {num_stages!r}.")
+    for name, values in {**per_stage, "out_indices": out_indices}.items():
+        if not isinstance(values, Sequence):
+            raise BadArgumentError(name, f"expected a sequence of ints, got {values!r}.")
     for name, values in per_stage.items():
         if len(values) != num_stages:
             raise CheckError(name, f"expected {num_stages} values, one a stage, got {values!r}.")

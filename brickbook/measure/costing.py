@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError
 from brickbook.init.walking import plain_module_name
-from brickbook.measure.batches import batch_for
+from brickbook.measure.batches import Batch, batch_for
 from brickbook.measure.costs import Complexity, Cost, Mode
 from brickbook.measure.metering import Meter, metered
 
@@ -38,10 +38,23 @@ def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int =
         raise BadArgumentError("model", f"expected a module, got {model!r}.")
     if mode not in ("train", "eval"):
         raise BadValueError("mode", f"expected 'train' or 'eval', got {mode!r}.")
-    shape = input if is_shape(input) else None
-    given = batch_for(model, None if shape is not None else input, shape, seed)
+    given = batch_of(model, input, seed)
     meter = metered(model, given, mode == "train", Meter)
     return Complexity(rows_of(meter), given.shapes, mode)
+
+
+def batch_of(model: nn.Module, input: Any, seed: int) -> Batch:
+    """Return what a model is called with; a ConfigError speaks of ``input``."""
+    if input is None:
+        hint = "Pass a batch, or a shape such as (1, 3, 224, 224)."
+        raise BadArgumentError("input", "the model needs something to run on.", hint)
+    if not is_shape(input):
+        return batch_for(model, input, None, seed)
+    try:
+        return batch_for(model, None, input, seed)
+    except ConfigError as error:
+        error.path, error.args = "input", ("input", error.problem, error.hint)
+        raise
 
 
 def is_shape(value: object) -> bool:

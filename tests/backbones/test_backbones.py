@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision_support import import_torchvision
 
-from brickbook import MODELS, BaseModule, ConfigError, plan
+from brickbook import MODELS, BaseModule, Blueprint, ConfigError, plan
 from brickbook.backbones import (
     VGG,
     AlexNet,
@@ -288,6 +289,8 @@ BAD = [
      "dilations: expected 4 values, one a stage, got (1, 1)."),
     (lambda: ResNet(18, out_indices=(4,)), AssertionError,
      "out_indices: expected stages from 0 to 3, got (4,)."),
+    (lambda: ResNet(18, out_indices=3), TypeError,
+     "out_indices: expected a sequence of ints, got 3."),
     (lambda: ResNet(18, out_indices=()), ValueError,
      "out_indices: expected one stage at least, got none."),
     (lambda: ResNet(18, frozen_stages=5), ValueError,
@@ -323,3 +326,26 @@ def test_tools():
     assert half.dtype == torch.bfloat16
     last = model.float().to(memory_format=torch.channels_last)(x)
     assert last.shape == expected.shape
+
+
+@pytest.mark.parametrize("with_cp", [False, True])
+def test_compiling_in_one_graph(with_cp):
+    one_stage = dict(num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,))
+    model = ResNet(18, **one_stage, with_cp=with_cp).train()
+    x = torch.randn(2, 3, 32, 32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, while it compiles
+        out = torch.compile(model, fullgraph=True, backend="eager")(x)
+    assert torch.allclose(out, model(x), atol=1e-5)
+    torch._dynamo.reset()
+
+
+def test_as_a_brick():
+    bricks = [
+        dict(type="ResNet", depth=18, num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,)),
+        dict(type="AdaptiveAvgPool2d", output_size=1),
+        dict(type="Flatten"),
+        dict(type="Linear", out_features=10),
+    ]
+    model = Blueprint.from_config(bricks).build((3, 64, 64))
+    assert model[-1].in_features == 64 and model(torch.randn(2, 3, 64, 64)).shape == (2, 10)

@@ -8,6 +8,7 @@ import torch
 from mmcv_support import import_mmcv
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision_support import import_torchvision
 
 from brickbook import ConfigError, ConvModule, ResNet, fuse_conv_bn
 from brickbook.bricks import build_conv_layer
@@ -209,6 +210,26 @@ CASES = {
 def test_outputs_stay(name):
     make, shape, left = CASES[name]
     check(make(), torch.randn(shape), left)
+
+
+@pytest.mark.parametrize("name, left", [("mobilenet_v3_small", 0), ("shufflenet_v2_x0_5", 0),
+                                        ("densenet121", 62)])  # fmt: skip
+def test_models_of_torchvision(name, left):
+    try:
+        models = import_torchvision().models
+    except ModuleNotFoundError:
+        pytest.skip("torchvision is not installed")
+    model = getattr(models, name)(num_classes=7)
+    for part in model.modules():
+        if isinstance(part, _BatchNorm):
+            part.running_mean.normal_(std=0.1)
+            part.running_var.uniform_(0.5, 2)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = model.eval()(x)
+        after = fuse_conv_bn(model)(x)
+    assert torch.allclose(before, after, rtol=1e-5, atol=1e-5 * float(before.abs().max()))
+    assert norms(model) == left
 
 
 def test_what_is_left_behind():

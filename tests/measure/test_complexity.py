@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from brickbook import ConfigError, ResNet, complexity
 from brickbook.measure import Complexity, Cost
@@ -156,6 +157,19 @@ def test_the_model_is_given_back(make, good, bad, mode):
     assert equal(before, remembered(model)) and x.equal(kept)
 
 
+@pytest.mark.parametrize("make, shape", [
+    (lambda: ResNet(18), (2, 3, 64, 64)),
+    (chain, (2, 3, 6, 6)),
+    (Functional, (4, 8)),
+    (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), (1, 4, 5, 5)),
+])  # fmt: skip
+def test_the_same_as_torchs_counter(make, shape):
+    model = make().eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(shape))
+    assert complexity(model, shape).flops == counter.get_total_flops()
+
+
 def test_hooks_of_the_user_stay():
     model = chain()
     seen = []
@@ -232,7 +246,9 @@ BAD = [
     (lambda: complexity(3, (1, 3)), TypeError, "model: expected a module, got 3."),
     (lambda: complexity(nn.ReLU(), (1,), mode="test"), ValueError,
      "mode: expected 'train' or 'eval', got 'test'."),
-    (lambda: complexity(nn.ReLU(), (1, 0)), ValueError, "input_shape: expected whole numbers "
+    (lambda: complexity(nn.ReLU(), None), TypeError, "input: the model needs something to run on. "
+     "Pass a batch, or a shape such as (1, 3, 224, 224)."),
+    (lambda: complexity(nn.ReLU(), (1, 0)), ValueError, "input: expected whole numbers "
      "from 1 up, such as (1, 3, 224, 224), got (1, 0)."),
     (lambda: complexity(nn.Sequential(nn.Conv2d(3, 4, 3)), (1, 4, 8, 8)), ValueError,
      "0: Conv2d got (1, 4, 8, 8): Given groups=1, weight of size [4, 3, 3, 3], expected "
