@@ -9,7 +9,7 @@ import urllib.request
 from importlib.util import find_spec
 
 import pytest
-from browser_fixtures import free_port
+from lab_server import free_port
 
 pytestmark = pytest.mark.browser
 
