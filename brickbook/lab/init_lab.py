@@ -30,7 +30,7 @@ from brickbook.lab.init_session import (
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place
-from brickbook.lab.panels import MODEL_LOCK, guarded, take_place
+from brickbook.lab.panels import MODEL_LOCK, guarded, live_panel, take_place
 from brickbook.texts import Texts
 from brickbook.views.signals import depth_svg
 
@@ -80,6 +80,9 @@ class InitLab(InitOutputs):
         super().__init__(layout=wide(min_width="0"))
         self.model, self.name, self.plan = model, name, None
         self.namespace = namespace or {}
+        old = live_panel(("model", id(model)))
+        if isinstance(old, InitLab):
+            old.diagnosis.stop()  # its batch holds the lock
         with MODEL_LOCK:
             self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch, texts)
         self.rules = RuleList(model, state, self.refresh, texts)

@@ -137,6 +137,11 @@ class Gate(nn.Module):
             raise self.error
         return given
 
+    def __deepcopy__(self, memo):
+        made = Gate()  # locks cannot be copied; and a copy, which is run to see what it does,
+        made.opened.set()  # has nobody to open it
+        return made
+
 
 def gated(error: BaseException | None = None) -> tuple[InitLab, Gate]:
     gate = Gate(error)
@@ -185,12 +190,19 @@ def test_cancel_stops_after_the_layer_that_runs():
     lab.close()
 
 
-@pytest.mark.parametrize("press", ["initialize", "close"])
+PRESSES = {
+    "initialize": lambda lab: lab.bar.initialize.click(),
+    "keep": lambda lab: lab.variants.keep.click(),
+    "close": lambda lab: lab.close(),
+    "open another": lambda lab: InitLab(lab.model, init_cfg=SMALL).close(),
+}
+
+
+@pytest.mark.parametrize("press", PRESSES)
 def test_who_needs_the_model_stops_the_batch(press):
     lab, gate = gated()
     worker = lab.diagnosis.progress.worker
-    button = lab.close if press == "close" else lab.bar.initialize.click
-    thread = threading.Thread(target=button)
+    thread = threading.Thread(target=PRESSES[press], args=[lab])
     thread.start()
     while not worker.stop.wait(0.01):
         assert thread.is_alive()
@@ -199,6 +211,8 @@ def test_who_needs_the_model_stops_the_batch(press):
     worker.wait(20)
     assert not thread.is_alive() and lab.diagnosis.signals is None and lab.last_error is None
     assert (lab.report is not None) == (press == "initialize")
+    assert list(lab.variants.found) == (["A"] if press == "keep" else [])
+    lab.close()
 
 
 @pytest.mark.parametrize(
