@@ -17,6 +17,7 @@ class AlexNet(Backbone):
     The classifier is there if ``num_classes`` is above 0. The parts are called as torchvision's,
     whose weights load. Without a checkpoint ``init_weights`` leaves torch's own start.
 
+    >>> import torch
     >>> AlexNet(num_classes=10).eval()(torch.ones(2, 3, 224, 224)).shape
     torch.Size([2, 10])
     """

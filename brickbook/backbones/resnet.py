@@ -51,6 +51,7 @@ class ResNet(Backbone):
 
     Raises KeyError for an unknown depth, AssertionError for stages that do not fit together.
 
+    >>> import torch
     >>> ResNet(18, out_indices=(3,)).eval()(torch.ones(1, 3, 64, 64)).shape
     torch.Size([1, 512, 2, 2])
     """
