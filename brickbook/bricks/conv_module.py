@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_scripting  # pyright: ignore[reportPrivateImportUsage] - it is public
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from brickbook.bricks.activation import build_inplace
-from brickbook.bricks.conv_module_arguments import STEPS, check, duplicate
+from brickbook.bricks.conv_module_arguments import (
+    STEPS,
+    check,
+    duplicate,
+    is_off,
+    starts_itself,
+)
 from brickbook.bricks.conv_start import conv_rule
 from brickbook.bricks.efficient_conv_bn_eval import fold, foldable
 from brickbook.bricks.norm import abbreviate, channels_first, infer_abbr, make_norm
@@ -182,10 +189,10 @@ class ConvModule(nn.Module):
 
     def forward(self, x: Tensor, activate: bool = True, norm: bool = True) -> Tensor:
         """Return the output; ``activate`` and ``norm`` can leave out a step that is there."""
-        if torch.jit.is_scripting():  # pyright: ignore[reportPrivateImportUsage]
+        if is_scripting():
             return self._scripted(x, activate, norm)
-        with_norm = self.with_norm and not is_off(norm)
-        with_act = self.with_activation and not is_off(activate)
+        with_norm = self.with_norm and (norm is True or not is_off(norm))
+        with_act = self.with_activation and (activate is True or not is_off(activate))
         folds = self.efficient_conv_bn_eval and with_norm and self._after_conv() == "norm"
         folds = folds and foldable(self.conv, self.norm)
         for step in self.order:
@@ -238,13 +245,3 @@ class ConvModule(nn.Module):
         self.norm_name = infer_abbr(type(bn))
         self.add_module(self.norm_name, bn)
         return self
-
-
-def starts_itself(layer: object) -> bool:
-    """Whether a layer has an ``init_weights`` of its own."""
-    return hasattr(layer, "init_weights")
-
-
-def is_off(flag: object) -> bool:
-    """False for a tracer's stand-in too, whose truth cannot be asked."""
-    return isinstance(flag, (bool, int, type(None))) and not flag

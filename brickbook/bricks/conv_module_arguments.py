@@ -1,4 +1,4 @@
-"""What a ConvModule's arguments must be, where no layer in it would refuse them."""
+"""What a ConvModule asks of its arguments and parts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from brickbook.errors import BadValueError, CheckError
 from brickbook.registry import Config
 
-__all__ = ["STEPS", "check", "duplicate"]
+__all__ = ["STEPS", "check", "duplicate", "is_off", "starts_itself"]
 
 STEPS = ("conv", "norm", "act")
 ORDERS = tuple(permutations(STEPS))
@@ -31,3 +31,13 @@ def check(conv_cfg: object, norm_cfg: object, act_cfg: object, order: object, bi
 def duplicate(cfg: Config | None) -> dict[str, Any] | None:
     """Return a copy: the default of ``act_cfg`` is one object for all modules."""
     return None if cfg is None else dict(cfg)
+
+
+def starts_itself(layer: object) -> bool:
+    """Whether a layer has an ``init_weights`` of its own."""
+    return hasattr(layer, "init_weights")
+
+
+def is_off(flag: object) -> bool:
+    """False for a tracer's stand-in too, whose truth cannot be asked."""
+    return isinstance(flag, (bool, int, type(None))) and not flag
