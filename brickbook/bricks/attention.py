@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 
 from brickbook.bricks.deprecated import renamed, shortcut
 from brickbook.bricks.drop import build_dropout
+from brickbook.bricks.fused_attention import Inputs, attend, batch_second, is_plain
 from brickbook.bricks.registry import ATTENTION
 from brickbook.modules import BaseModule, InitCfg
 from brickbook.registry import Config
@@ -17,7 +18,6 @@ from brickbook.registry import Config
 __all__ = ["MultiheadAttention"]
 
 NO_DROPOUT: Config = {"type": "Dropout", "drop_prob": 0.0}
-Inputs = tuple[Tensor, Tensor, Tensor]
 
 
 @ATTENTION.register_module()
@@ -25,8 +25,9 @@ class MultiheadAttention(BaseModule):
     """``identity + dropout(attention(query, key, value))`` over ``nn.MultiheadAttention``.
 
     The attention is the attribute ``attn``; nobody asks it for its weights, so that torch takes
-    its fused kernels (``scaled_dot_product_attention``) wherever masks and dropout allow. Source:
-    Vaswani et al. 2017, arXiv 1706.03762, §3.2.
+    its fused kernels (``scaled_dot_product_attention``) wherever masks and dropout allow. While it
+    is as torch made it and has no hooks, its numbers are computed by its weights, without calling
+    it. Source: Vaswani et al. 2017, arXiv 1706.03762, §3.2.
 
     Args:
         embed_dims: Length of an embedding.
@@ -119,18 +120,25 @@ class MultiheadAttention(BaseModule):
             **kwargs: Taken and left alone: a transformer layer hands on what others need.
         """
         identity = shortcut("MultiheadAttention", query, identity, residual)
-        query, key, value = prepared(query, key, value, query_pos, key_pos, self.batch_first)
-        out = self.attn(
-            query,
-            key,
-            value,
-            key_padding_mask=as_mask(key_padding_mask),
-            need_weights=False,
-            attn_mask=as_mask(attn_mask),
-        )[0]
-        if self.batch_first:
-            out = out.transpose(0, 1)
+        inputs = prepared(query, key, value, query_pos, key_pos)
+        out = self._attended(inputs, as_mask(attn_mask), as_mask(key_padding_mask))
         return identity + self.dropout_layer(self.proj_drop(out))
+
+    def _attended(self, inputs: Inputs, mask: Tensor | None, pads: Tensor | None) -> Tensor:
+        """Return the attention's output for what comes in, in the shape of the query."""
+        attn = self.attn
+        query, key, value = inputs
+        if is_plain(attn):
+            drop = attn.dropout if attn.training else 0.0
+            weight, bias = attn.in_proj_weight, attn.in_proj_bias
+            heads, first = attn.num_heads, self.batch_first
+            seen = attend(query, key, value, weight, bias, heads, mask, pads, drop, first)
+            return attn.out_proj(seen)
+        if self.batch_first:
+            query, key, value = batch_second(query, key, value)
+        more = {"attn_mask": mask, "key_padding_mask": pads, "need_weights": False}
+        out = attn(query, key, value, **more)[0]
+        return out.transpose(0, 1) if self.batch_first else out
 
 
 def prepared(
@@ -139,9 +147,8 @@ def prepared(
     value: Tensor | None,
     query_pos: Tensor | None,
     key_pos: Tensor | None,
-    batch_first: bool,
 ) -> Inputs:
-    """Fill in what is left out, add the positions, and put the batch second.
+    """Fill in what is left out, and add the positions.
 
     What is one tensor stays one: then the attention has one product for all that it is used as.
     """
@@ -158,16 +165,8 @@ def prepared(
             )
     asked = query if query_pos is None else query + query_pos
     if key is query and key_pos is query_pos:
-        found = asked
-    else:
-        found = key if key_pos is None else key + key_pos
-    if not batch_first:
-        return asked, found, value
-    first = asked.transpose(0, 1)
-    second = first if found is asked else found.transpose(0, 1)
-    if value is asked:
-        return first, second, first
-    return first, second, second if value is found else value.transpose(0, 1)
+        return asked, asked, value
+    return asked, key if key_pos is None else key + key_pos, value
 
 
 def as_mask(mask: Tensor | None) -> Tensor | None:
@@ -177,5 +176,7 @@ def as_mask(mask: Tensor | None) -> Tensor | None:
 
 # Steps that a tracer takes as one: None is a value of the input.
 fx.wrap("prepared")
+fx.wrap("attend")
+fx.wrap("batch_second")
 fx.wrap("as_mask")
 fx.wrap("shortcut")

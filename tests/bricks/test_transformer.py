@@ -87,18 +87,53 @@ def test_keys_of_attention():
     assert todo["attn.in_proj_weight"].law.std == pytest.approx((2 / 16) ** 0.5)
 
 
-def test_nobody_asks_for_the_weights(monkeypatch):
+class Derived(nn.MultiheadAttention):
+    pass
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: " ".join(call))
+def test_an_attention_that_is_not_torchs_own_is_called(call):
+    plain = MultiheadAttention(8, 2, batch_first=True)
+    hooked, other = copy.deepcopy(plain), copy.deepcopy(plain)
+    seen = []
+    hooked.attn.register_forward_hook(lambda *_: seen.append("hook"))
+    other.attn = Derived(8, 2)
+    other.load_state_dict(plain.state_dict())
+    expected = plain(QUERY, **call)
+    torch.testing.assert_close(hooked(QUERY, **call), expected)
+    torch.testing.assert_close(other(QUERY, **call), expected)
+    assert seen == ["hook"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_nobody_asks_for_the_weights(monkeypatch, own):
     calls = []
     fused = F.scaled_dot_product_attention
     monkeypatch.setattr(
-        F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k)
+        F, "scaled_dot_product_attention", lambda *a, **k: calls.append(a[4]) or fused(*a, **k)
     )
-    layer = MultiheadAttention(8, 2, attn_drop=0.5)
+    layer = MultiheadAttention(8, 2, attn_drop=0.5, add_zero_attn=not own)
     layer(QUERY, KEY.repeat(1, 2, 1)[:, :5])
-    assert calls == [1]
+    layer.eval()(QUERY)
+    assert calls == [0.5, 0]
 
 
-def test_one_tensor_is_projected_once():
+def test_one_tensor_is_projected_once(monkeypatch):
+    linear, widths = F.linear, []
+    monkeypatch.setattr(F, "linear", lambda x, w, b: widths.append(len(w)) or linear(x, w, b))
+    layer = MultiheadAttention(8, 2, batch_first=True)
+    for call, expected in (
+        (dict(), [24]),
+        (dict(query_pos=OTHER), [16, 8]),
+        (dict(key=KEY), [8, 16]),
+        (dict(key=KEY, key_pos=KEY), [8, 8, 8]),
+    ):
+        widths.clear()
+        layer(QUERY, **call)
+        assert widths == [*expected, 8]
+
+
+def test_one_tensor_stays_one_for_an_attention_that_is_called():
     seen = []
     layer = MultiheadAttention(8, 2, batch_first=True)
     layer.attn.register_forward_pre_hook(lambda module, args: seen.append(args))
@@ -106,6 +141,20 @@ def test_one_tensor_is_projected_once():
         layer(QUERY, **call)
     (q, k, v), (r, m, w), (_, n, u) = seen
     assert q is k is v and r is m and m is not w and n is u
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_one_sequence_without_a_batch(batch_first):
+    layer = MultiheadAttention(8, 2, batch_first=batch_first)
+    axis = 0 if batch_first else 1
+    pads = torch.tensor([False, True, False, False])
+    for call in (dict(), dict(key_padding_mask=pads), dict(attn_mask=HIDDEN.expand(2, 5, 4))):
+        key = KEY[0] if call else QUERY[0]
+        whole = {
+            name: mask[None] if name == "key_padding_mask" else mask for name, mask in call.items()
+        }
+        expected = layer(QUERY[0].unsqueeze(axis), key.unsqueeze(axis), **whole).squeeze(axis)
+        torch.testing.assert_close(layer(QUERY[0], key, **call), expected)
 
 
 def test_a_query_that_may_see_nothing_is_no_nan():
