@@ -6,12 +6,17 @@ PYTEST_DONT_REWRITE: the doctest collector imports this file before the plugin d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab_server import Lab, running_lab
+from notebook_pages import Stage, open_notebook
 
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+# The scripts of our widgets come from blob: addresses.
+OURS = ("brickbook", "widget", "plotly", "blob:")
 
 
 @pytest.fixture(scope="session")
@@ -21,56 +26,90 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield running
 
 
-@pytest.fixture
-def page(browser, lab) -> Iterator[object]:
-    """A page that fails the test for a console error or a request to another host."""
+class Fence:
+    """Lets a browser's context ask for nothing but the addresses of its ``own``, and takes notes.
+
+    Errors that name one of ours, or that come from a widget's script, are in ``errors``, but for
+    those that say one of the ``known``; what was asked of others, and refused, in ``strangers``.
+    """
+
+    def __init__(self, context: Any, *own: str, known: tuple[str, ...] = ()) -> None:
+        self.own, self.known = (*own, "data:", "blob:"), known
+        self.strangers: list[str] = []
+        self.errors: list[str] = []
+        context.route(lambda url: not url.startswith(self.own), lambda route: route.abort())
+        context.on("request", lambda request: self.ask(request.url))
+        context.on("weberror", lambda it: self.hear(f"{it.error} {it.error.stack}"))
+        context.on("console", lambda it: it.type == "error" and self.hear(
+            f"{it.text} {it.location['url']}"
+        ))  # fmt: skip
+        context.on("dialog", lambda it: (self.errors.append(it.message), it.dismiss()))
+
+    def ask(self, url: str) -> None:
+        if not url.startswith(self.own):
+            self.strangers.append(url)
+
+    def hear(self, text: str) -> None:
+        if any(word in text.lower() for word in OURS) and not any(it in text for it in self.known):
+            self.errors.append(text)
+
+    def check(self) -> None:
+        """Fail for what was noted since the last time."""
+        noted = "\n".join((*self.strangers, *self.errors))
+        self.strangers.clear()
+        self.errors.clear()
+        if noted:
+            pytest.fail(f"What the page asked of others, or errors of ours:\n{noted}")
+
+
+@contextmanager
+def fenced(browser: Any, *own: str, known: tuple[str, ...] = ()) -> Iterator[tuple[Any, Fence]]:
+    """Open a page behind a fence, which is checked at the end."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    strangers: list[str] = []
-    errors: list[str] = []
-    opened.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((lab.url, lab.url.replace("http", "ws"), "data:", "blob:"))
-            else strangers.append(request.url)
-        ),
-    )
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on(
-        "console",
-        lambda said: errors.append(said.text) if said.type == "error" else None,
-    )
-    yield opened
-    context.close()
-    assert strangers == []
-    assert [
-        text for text in errors if "brickbook" in text.lower() or "widget" in text.lower()
-    ] == []
+    fence = Fence(context, *own, known=known)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    try:
+        yield page, fence
+        fence.check()
+        page.evaluate("globalThis.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+    finally:
+        context.close()
 
 
 @pytest.fixture
-def run_all(page) -> Callable[[str], None]:
-    """Open a notebook and run all its cells."""
+def page(browser, lab) -> Iterator[Any]:
+    """A page that fails the test for an error of ours or a request to another host."""
+    with fenced(browser, *lab.addresses) as (opened, _):
+        yield opened
 
-    def run(address: str) -> None:
-        page.goto(address)
-        page.locator(".jp-Notebook").wait_for()
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
-        page.keyboard.press("Escape")
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
-    return run
+@pytest.fixture(scope="session")
+def theatre(browser, lab) -> Iterator[tuple[Stage, Fence]]:
+    """The notebook of all stages: loading a page, a kernel and torch takes ten seconds."""
+    with fenced(browser, *lab.addresses) as (opened, fence):
+        open_notebook(opened, lab.notebook("stage.ipynb", ""), 1)
+        made = Stage(opened)
+        made.play("%load_ext brickbook")
+        yield made, fence
 
 
 @pytest.fixture
-def shoot(page, request) -> Callable[[str], None]:
+def stage(theatre) -> Iterator[Stage]:
+    """A notebook for one scene after another; fails the test as a page does."""
+    made, fence = theatre
+    yield made
+    fence.check()
+
+
+@pytest.fixture
+def shoot(request) -> Callable[[str], None]:
     """Keep a screenshot under tests/artifacts."""
+    names = request.fixturenames
+    page = request.getfixturevalue("stage").page if "stage" in names else None
 
     def keep(name: str) -> None:
         ARTIFACTS.mkdir(exist_ok=True)
-        page.screenshot(path=ARTIFACTS / f"{name}.png")
+        (page or request.getfixturevalue("page")).screenshot(path=ARTIFACTS / f"{name}.png")
 
     return keep

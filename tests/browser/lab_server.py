@@ -29,6 +29,7 @@ class Lab:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
+        self.addresses = url, url.replace("http", "ws")
 
     def notebook(self, name: str, *cells: str) -> str:
         """Write a notebook of code cells and return the address that opens it alone."""
@@ -78,6 +79,7 @@ def running_lab(home: Path) -> Iterator[Lab]:
                 sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}",
                 "--ip=127.0.0.1", "--IdentityProvider.token=", "--allow-root",
                 f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+                "--JupyterNotebookApp.expose_app_in_browser=True",
             ],
             stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder,
         )  # fmt: skip

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from axe_support import violations
+from notebook_pages import open_notebook, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -28,27 +29,6 @@ class Tower(nn.Module):
         return self.floors(x)
 """
 ROW = ".bb-bricks [role='treeitem']"
-
-
-def open_notebook(page, address, cells):
-    page.goto(address)
-    page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
-    asked = page.get_by_role("dialog").filter(has_text="Select Kernel")
-    page.add_locator_handler(asked, lambda: asked.get_by_role("button", name="Select").click())
-    page.wait_for_function("() => [...jupyterapp.serviceManager.sessions.running()].length > 0")
-    page.wait_for_timeout(1000)
-
-
-def run_cell(page, at):
-    page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
-    page.keyboard.press("Shift+Enter")
-
-
-def theme(page, name):
-    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
-    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
-    page.wait_for_timeout(1000)  # the stylesheet comes after the name
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from axe_support import violations
-from test_lab_in_browser import open_notebook, run_cell, theme, told
+from notebook_pages import open_notebook, run_cell, theme
+from test_lab_in_browser import told
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser

@@ -1,4 +1,4 @@
-"""The grid in marimo, where there is nothing of Jupyter; skipped where marimo is not installed."""
+"""The grid and the still views in marimo, where there is nothing of Jupyter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import urllib.request
 from importlib.util import find_spec
 
 import pytest
+from browser_fixtures import ARTIFACTS
 from lab_server import free_port
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ app = marimo.App()
 def _():
     import marimo as mo
     from torch import nn
-    from brickbook import initialize
+    from brickbook import initialize, plan
     from brickbook.lab.grid import Grid
     from brickbook.measure import compare, snapshot
 
@@ -34,12 +35,32 @@ def _():
     grid.show(compare(before, snapshot(net)), report=report, language="en")
     ui = mo.ui.anywidget(grid)
     ui
-    return mo, ui
+    return before, compare, mo, net, plan, report, snapshot, ui
 
 
 @app.cell
 def _(mo, ui):
     mo.md(f"CHOSEN {ui.value['selected']} of {ui.value['query']}")
+    return
+
+
+@app.cell
+def _(before, compare, net, report, snapshot):
+    from brickbook.views.markup import static
+
+    static(compare(before, snapshot(net)), report=report, title="Linear and norm")
+    return
+
+
+@app.cell
+def _(net, plan):
+    plan(net, dict(type="Xavier", layer="Linear"))
+    return
+
+
+@app.cell
+def _(report):
+    report
     return
 """
 
@@ -79,5 +100,14 @@ def test_it_is_drawn_and_python_hears_of_it(browser, address):
     page.locator("[data-name='1.weight']").click()
     page.get_by_label("Search", exact=True).fill("weight")
     page.get_by_text("CHOSEN 1.weight of weight").wait_for(timeout=30_000)
+    image = page.locator("img[src^='data:image/svg']")
+    image.wait_for()
+    assert image.evaluate("one => one.naturalWidth") > 500
+    for words in ("Linear and norm: ", "InitPlan: 2 of 4", "InitReport: 4 parameters"):
+        page.get_by_text(words).last.wait_for()
+    assert page.locator("table").count() == 3
+    image.scroll_into_view_if_needed()
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "marimo.png")
     context.close()
     assert strangers == []

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from notebook_pages import open_notebook, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -24,34 +25,11 @@ model = import_torchvision().models.resnet50(weights=None)
 CELL = ".bb-cell[data-name='{}']"
 
 
-def open_notebook(page, address, cells):
-    page.goto(address)
-    page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
-    # A cell that is run before the session is there makes JupyterLab ask for a kernel.
-    asked = page.get_by_role("dialog").filter(has_text="Select Kernel")
-    page.add_locator_handler(asked, lambda: asked.get_by_role("button", name="Select").click())
-    page.wait_for_function("() => [...jupyterapp.serviceManager.sessions.running()].length > 0")
-    page.wait_for_timeout(1000)
-
-
-def run_cell(page, at):
-    """Click into a cell and press Shift-Enter."""
-    page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
-    page.keyboard.press("Shift+Enter")
-
-
 def told(page):
     """Read what a cell printed."""
     line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
     line.wait_for()
     return json.loads(line.inner_text().split("TOLD ", 1)[1])
-
-
-def theme(page, name):
-    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
-    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
-    page.wait_for_timeout(1000)  # the stylesheet comes after the name
 
 
 def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, shoot):

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from notebook_pages import theme as change_theme
 from torch import nn
 
 from brickbook.init import initialize, plan
@@ -60,10 +61,7 @@ def test_an_untrusted_notebook_shows_tables_and_the_picture(page, lab, shoot):
     for at in range(len(values)):
         page.locator(".jp-OutputArea-output summary").nth(at).click()
     for theme in ("Light", "Dark"):
-        name = f"JupyterLab {theme}"
-        page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
-        page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
-        page.wait_for_timeout(1000)  # the stylesheet comes after the name
+        change_theme(page, f"JupyterLab {theme}")
         for at, value in enumerate(values):
             kind = type(value).__name__.lower()
             output = page.locator(".jp-OutputArea-output").nth(at)

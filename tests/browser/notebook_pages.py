@@ -1,0 +1,68 @@
+"""Notebooks in a page of a browser: open one, run cells in it, ask its kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["IDLE", "Stage", "open_notebook", "run_cell", "theme"]
+
+IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+PLAY = """async (source) => {
+  const { content } = jupyterapp.shell.currentWidget;
+  content.widgets[0].model.sharedModel.setSource(source);
+  content.activeCellIndex = 0;
+  await jupyterapp.commands.execute("notebook:run-cell");
+}"""
+ASK = """async (expression) => {
+  const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+  const asked = { code: "", store_history: false, user_expressions: { it: expression } };
+  const { it } = (await kernel.requestExecute(asked).done).content.user_expressions;
+  return it.status === "ok" ? it.data["text/plain"] : `${it.ename}: ${it.evalue}`;
+}"""
+# How light the paper of the notebook is, from 0 to 255.
+PAPER = """Math.max(...getComputedStyle(document.querySelector(".jp-Notebook"))
+  .backgroundColor.match(/[0-9]+/g).slice(0, 3))"""
+
+
+def open_notebook(page: Any, address: str, cells: int) -> None:
+    """Open a notebook and wait for its cells and its kernel."""
+    page.goto(address)
+    page.wait_for_function("globalThis.jupyterapp?.shell.currentWidget?.context?.isReady")
+    page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
+    page.wait_for_function(IDLE)
+
+
+def run_cell(page: Any, at: int) -> None:
+    """Click into a cell and press Shift-Enter."""
+    page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
+    page.keyboard.press("Shift+Enter")
+
+
+def theme(page: Any, name: str) -> None:
+    """Change the theme; its colours come after its name."""
+    page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
+    page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+    page.wait_for_function(f"() => {PAPER} {'>' if 'Light' in name else '<'} 128")
+
+
+class Stage:
+    """An open notebook of one cell, in which one scene after another is played by one kernel."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def play(self, source: str) -> Any:
+        """Run a source in the place of the one before, and return the cell."""
+        self.page.evaluate(PLAY, source)
+        cell = self.page.locator(".jp-CodeCell")
+        errors = cell.locator("[data-mime-type='application/vnd.jupyter.error']")
+        assert errors.all_inner_texts() == []
+        return cell
+
+    def again(self) -> None:
+        """Run the cell once more."""
+        self.page.evaluate("jupyterapp.commands.execute('notebook:run-cell')")
+
+    def ask(self, expression: str) -> str:
+        """Return how the kernel writes the value of an expression."""
+        return self.page.evaluate(ASK, expression)
