@@ -22,6 +22,7 @@ def download(
     *,
     sha256: str | None = None,
     mirrors: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Path:
     """Return the file of a URL from the cache, fetching it first if it is not there.
 
@@ -29,7 +30,7 @@ def download(
     digits that ``sha256`` or the file's name gives (``resnet50-0676ba61.pth``), if one does, and
     are then moved into place in one step. What is in the cache has passed this and is not hashed
     again. A file without a hash in its name gets a folder for its URL, as equal names need not
-    mean equal files.
+    mean equal files. ``folder`` takes the place of the cache's.
 
     Of any number of processes that ask for one file one fetches it, and the others wait: a lock
     beside the cache, not a collective call, so that one rank may ask alone. A transfer that breaks
@@ -38,7 +39,7 @@ def download(
     Raises FileNotFoundError if no server has such a file, OSError if it cannot be fetched or
     ``BRICKBOOK_OFFLINE`` forbids it, RuntimeError if its hash is another.
     """
-    file = cached(url, path, sha256)
+    file = cached(url, path, sha256, folder)
     if file.is_file():
         return file
     refuse_offline(url, file, path)
@@ -59,14 +60,16 @@ def refuse_offline(url: str, file: object, path: str) -> None:
         )
 
 
-def cached(url: str, path: str = "checkpoint", sha256: str | None = None) -> Path:
+def cached(
+    url: str, path: str = "checkpoint", sha256: str | None = None, folder: Path | None = None
+) -> Path:
     """Return the place in the cache of what a URL gives, whether it is there or not."""
     name = file_name(url, path)
-    folder = cache_folder() / "checkpoints"
+    place = folder or cache_folder() / "checkpoints"
     if promised_hash(name) is None:
         whose = f"{url} {sha256}" if sha256 else url
-        folder /= hashlib.sha256(whose.encode(errors="replace")).hexdigest()[:16]
-    return folder / name
+        place /= hashlib.sha256(whose.encode(errors="replace")).hexdigest()[:16]
+    return place / name
 
 
 def file_name(url: str, path: str) -> str:

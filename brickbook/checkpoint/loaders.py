@@ -44,9 +44,13 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
     return opened(filename, sources.plain_file, map_location)
 
 
-def load_from_http(filename: str, map_location: Any = None) -> Any:
-    """Read a URL of HTTP, of which the file is kept in the cache."""
-    return opened(filename, download, map_location)
+def load_from_http(
+    filename: str, map_location: Any = None, model_dir: str | os.PathLike[str] | None = None
+) -> Any:
+    """Read a URL of HTTP, of which the file is kept in the cache, or in ``model_dir``."""
+    folder = None if model_dir is None else Path(model_dir).expanduser()
+    source = download if folder is None else partial(download, folder=folder)
+    return opened(filename, source, map_location)
 
 
 def load_from_torchvision(filename: str, map_location: Any = None) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = [
     "SCHEME",
     "Progress",
+    "_get_mmcv_home",
     "cache_folder",
     "is_offline",
     "progress",
@@ -49,6 +50,13 @@ def cache_folder() -> Path:
         if value := os.environ.get(variable):
             return Path(value).expanduser() / inner
     return Path("~/.cache/brickbook").expanduser()
+
+
+def _get_mmcv_home() -> str:
+    """Return `cache_folder` under the name that mmcv gives it, and make it."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
 
 
 @contextmanager

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from brickbook.checkpoint.allowed import allowed
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
+from brickbook.checkpoint.tar_format import read_tar
 from brickbook.errors import BadArgumentError, BadValueError
 
 __all__ = ["beside", "place_for", "read_file"]
 
 ZIP = b"PK\x03\x04"  # where torch, too, looks for it: at the start
 PICKLE = b"\x80"
+TAR = (b"storages", b"tensors", b"pickle")
 # The first torch whose restricted reader has no known hole (CVE-2026-24747).
 MENDED = "2.10"
 TRUST = (
@@ -62,14 +64,6 @@ def read_file(
     zipped = head.startswith(ZIP)
     if trust:
         log.warning("trust=True: whatever %s says is run while it is read", shown)
-    elif not zipped and tarfile.is_tarfile(file):
-        # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
-        raise CheckpointError(
-            path,
-            f"{shown} is of the tar format that torch wrote before 2018, which cannot be read "
-            "without running what it says.",
-            TRUST,
-        )
     elif torch.__version__ < MENDED:
         log.info("torch %s can be harmed by a crafted file; %s mends it", torch.__version__, MENDED)
     try:
@@ -77,6 +71,9 @@ def read_file(
         how = {"map_location": place, "mmap": mapped and zipped}
         if trust:
             return torch.load(file, weights_only=False, **how)
+        if not zipped and tarfile.is_tarfile(file):
+            # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
+            return moved(read_tar(file), place)
         with allowed():
             return torch.load(file, weights_only=True, **how)
     except UnpicklingError as error:
@@ -93,6 +90,16 @@ def beside(path: str, key: str) -> str:
     """
     outer, dot, _ = path.rpartition(".")
     return f"{outer}{dot}{key}"
+
+
+def moved(content: Any, place: Any) -> Any:
+    """Return what was read to the CPU with its tensors on the device of a ``map_location``."""
+    if isinstance(content, dict):
+        return type(content)((key, moved(value, place)) for key, value in content.items())
+    if isinstance(content, (list, tuple)):
+        return type(content)(moved(value, place) for value in content)
+    on_device = isinstance(content, Tensor) and isinstance(place, torch.device)
+    return content.to(place) if on_device else content
 
 
 def place_for(map_location: Any, path: str) -> Any:
@@ -153,7 +160,7 @@ def reason(error: Exception, head: bytes) -> str:
     """Say what is wrong with a file by its first bytes, or else by what torch says of it."""
     if not head:
         return "it is empty"
-    if not head.startswith((ZIP[:2], PICKLE)):
+    if not head.startswith((ZIP[:2], PICKLE, *TAR)):
         return f"it begins with {head!r}"
     text = str(error)
     told = re.search(r"Unsupported [^\n]+", text)  # torch's reason, after a page of advice

@@ -74,6 +74,13 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(page.pause)
         self.wfile.write(body[half : page.sent])
 
+    def do_HEAD(self) -> None:
+        page = self.server.known.pages.get(self.path, Page(status=404))
+        self.send_response(page.status)
+        for name, value in {"Content-Length": str(len(page.body)), **page.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def fresh(self, page: Page) -> bool:
         """Whether a part is wanted of this state of the file."""
         asked = self.headers.get("If-Range")

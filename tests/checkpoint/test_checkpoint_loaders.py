@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -9,9 +11,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 from checkpoint_support import net, ones
+from torch import nn
 
-from brickbook.checkpoint import CheckpointLoader, load_checkpoint, locate
-from brickbook.checkpoint.loaders import load_from_pavi, read_checkpoint
+from brickbook.checkpoint import (
+    CheckpointLoader,
+    _get_mmcv_home,
+    load_checkpoint,
+    load_from_http,
+    load_from_local,
+    load_from_pavi,
+    locate,
+)
+from brickbook.checkpoint.loaders import read_checkpoint
 from brickbook.errors import (
     BadArgumentError,
     BadValueError,
@@ -128,6 +139,17 @@ def test_pavi_is_for_pavi():
     assert str(caught.value) == ("filename: expected a name that begins with pavi://, got 'a.pth'.")
 
 
+def test_loaders_of_mmcv_by_name(server, tmp_path, cache):
+    torch.save(ones(net()), tmp_path / "a.pth")
+    url = server.put("a-#.pth", (tmp_path / "a.pth").read_bytes())
+    assert list(load_from_http(url, "cpu", model_dir=tmp_path / "models")) == list(ones(net()))
+    assert [each.name for each in (tmp_path / "models").iterdir()] == [url.rpartition("/")[2]]
+    assert not (cache / "checkpoints").exists()
+    assert list(load_from_http(url)) == list(load_from_local(str(tmp_path / "a.pth")))
+    home = _get_mmcv_home()
+    assert home == str(cache)
+
+
 # Hugging Face's hub
 
 
@@ -208,3 +230,32 @@ def test_without_the_hub(monkeypatch):
         "checkpoint: hf://org/repo/a.pth needs huggingface_hub, which cannot be imported: "
     )
     assert str(caught.value).endswith("Install it: pip install huggingface_hub.")
+
+
+HUB = """
+import sys
+from torch import nn
+from brickbook.checkpoint import load_weights
+found = load_weights(nn.Linear(2, 1), sys.argv[1], strict=True)
+try:
+    load_weights(nn.Linear(2, 1), "hf://org/repo/none.pth@v1", strict=True)
+except FileNotFoundError as error:
+    print(len(found.loaded), str(error).split(":", 2)[1:2], type(error).__name__)
+"""
+
+
+def test_the_real_hub_library_against_a_server_of_ours(server, tmp_path):
+    pytest.importorskip("huggingface_hub")
+    torch.save(nn.Linear(2, 1).state_dict(), tmp_path / "a.pth")
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    headers = {"ETag": '"0123456789abcdef"', "X-Repo-Commit": commit}
+    body = (tmp_path / "a.pth").read_bytes()
+    server.put("org/repo/resolve/v1/sub/model.pth", body, headers=headers)
+    missing = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit}
+    server.put("org/repo/resolve/v1/none.pth", status=404, headers=missing)
+    environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"),
+                   "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-c", HUB, "hf://org/repo/sub/model.pth@v1"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    assert done.stdout.split()[0] == "2", done.stderr
+    assert done.stdout.split()[-1] == "MissingFileError"

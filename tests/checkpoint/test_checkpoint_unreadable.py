@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -94,35 +92,6 @@ def test_getattr_is_a_word_and_nothing_more():
     for owner, name in ((HistoryBuffer, 3), (HistoryBuffer(), "mean"), ("", "join")):
         with pytest.raises(pickle.UnpicklingError):
             method_name(owner, name)
-
-
-def tar_file(path, evil=None):
-    """Write a file in the layout that torch had before 2018."""
-
-    def member(name, *values, raw=b""):
-        body = b"".join(pickle.dumps(value, protocol=2) for value in values) + raw
-        info = tarfile.TarInfo(name)
-        info.size = len(body)
-        tar.addfile(info, io.BytesIO(body))
-
-    with tarfile.open(path, "w:", format=tarfile.PAX_FORMAT) as tar:
-        storages = (0, 1) if evil is None else (evil,)
-        member("storages", *storages)
-        member("tensors", 0)
-        member("pickle", {"a": 1})
-    return str(path)
-
-
-def test_the_tar_format_runs_nothing(tmp_path):
-    trace = tmp_path / "trace"
-    file = tar_file(tmp_path / "a.pth.tar", Evil(trace))
-    with pytest.raises(CheckpointError) as caught:
-        read_state(file)
-    assert str(caught.value) == (
-        f"init_cfg.checkpoint: {file} is of the tar format that torch wrote before 2018, which "
-        f"cannot be read without running what it says. {TRUST}"
-    )
-    assert not trace.exists()
 
 
 @pytest.mark.parametrize("name", TORCH_FORMATS)
