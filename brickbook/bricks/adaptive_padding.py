@@ -34,6 +34,7 @@ class AdaptivePadding(nn.Module):
     does. There are then ``ceil(size / stride)`` places along each axis. Raises AssertionError for
     another ``padding``.
 
+    >>> import torch
     >>> AdaptivePadding(kernel_size=16, stride=16)(torch.ones(1, 1, 15, 17)).shape
     torch.Size([1, 1, 16, 32])
     """
