@@ -21,6 +21,19 @@ def test_the_import_stays_light():
     assert out.stdout.split("\n")[:2] == ["[]", "[]"]
 
 
+def test_the_import_leaves_the_garbage_collector_as_it_was():
+    code = (
+        "import gc, sys\n"
+        "if sys.argv[1] == 'off': gc.disable()\n"
+        "import brickbook\n"
+        "print(gc.isenabled())"
+    )
+    for word, enabled in (("on", "True"), ("off", "False")):
+        command = [sys.executable, "-c", code, word]
+        out = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert out.stdout.strip() == enabled
+
+
 def test_what_is_loaded_at_first_use_is_there():
     from brickbook import compare, snapshot
     from brickbook.measure import compare as same
