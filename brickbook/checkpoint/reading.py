@@ -61,25 +61,30 @@ def read_file(
         raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
     if file.suffix == ".safetensors":
         return read_safetensors(file, place, mapped, shown, path)
-    zipped = head.startswith(ZIP)
     if trust:
         log.warning("trust=True: whatever %s says is run while it is read", shown)
-    elif torch.__version__ < MENDED:
-        log.info("torch %s can be harmed by a crafted file; %s mends it", torch.__version__, MENDED)
     try:
-        # Only the zip format, torch's own since 1.6, can be mapped.
-        how = {"map_location": place, "mmap": mapped and zipped}
-        if trust:
-            return torch.load(file, weights_only=False, **how)
-        if not zipped and tarfile.is_tarfile(file):
-            # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
-            return moved(read_tar(file), place)
-        with allowed():
-            return torch.load(file, weights_only=True, **how)
+        return unpickled(file, place, mapped and head.startswith(ZIP), trust)
     except UnpicklingError as error:
         raise refused(error, head, shown, path) from error
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(path, f"{shown} is no checkpoint: {reason(error, head)}.") from error
+
+
+def unpickled(file: Path, place: Any, mapped: bool, trust: bool) -> Any:
+    """Return what a file of torch's own formats holds; only the zip format can be mapped."""
+    how = {"map_location": place, "mmap": mapped}
+    if trust:
+        return torch.load(file, weights_only=False, **how)
+    if torch.__version__ < MENDED:
+        log.info("torch %s can be harmed by a crafted file; %s mends it", torch.__version__, MENDED)
+    with file.open("rb") as opened:
+        zipped = opened.read(len(ZIP)) == ZIP
+    if not zipped and tarfile.is_tarfile(file):
+        # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
+        return moved(read_tar(file), place)
+    with allowed():
+        return torch.load(file, weights_only=True, **how)
 
 
 def beside(path: str, key: str) -> str:

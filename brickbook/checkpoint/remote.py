@@ -49,7 +49,7 @@ def hub_file(name: str, path: str) -> Path:
                 local_files_only=is_offline(),
             )
         )
-    except errors.LocalEntryNotFoundError as error:
+    except (errors.LocalEntryNotFoundError, errors.GatedRepoError) as error:
         refuse_offline(name, "that of Hugging Face", path)
         raise DownloadError(path, f"{name} could not be downloaded: {told(error)}.") from error
     except (

@@ -58,15 +58,12 @@ def save_checkpoint(
     if isinstance(model, Mapping):
         content = dict(model)
     else:
-        content = {
-            "meta": meta_of(model, meta, plan, report),
-            "state_dict": weights_to_cpu(get_state_dict(model)),
-        }
+        content = {"meta": meta_of(model, meta, plan, report)}
+        content["state_dict"] = weights_to_cpu(get_state_dict(model))
     if optimizer is not None:
         if is_safetensors(filename):
-            raise BadValueError(
-                "optimizer", f"{filename} holds tensors only.", "Write to a .pth file."
-            )
+            problem = f"{filename} holds tensors only."
+            raise BadValueError("optimizer", problem, "Write to a .pth file.")
         content["optimizer"] = optimizer_state(optimizer)
     if is_safetensors(filename):
         state = state_of(content, filename, "model")

@@ -202,6 +202,7 @@ def test_no_name_of_the_hub(name):
         ("LocalEntryNotFoundError", "1", "is not in the cache (that of Hugging Face), and the "
          "network is not to be used. Fetch it without --offline and BRICKBOOK_OFFLINE, or put the "
          "file there."),
+        ("GatedRepoError", "0", "could not be downloaded: no such thing."),
         ("OSError", "0", "could not be downloaded: no such thing."),
         ("HFValidationError", "0", "could not be downloaded: no such thing."),
     ],
