@@ -124,23 +124,25 @@ class Selector:
 
     ``how`` says what ``word`` is: a class, a plain word (the name of a class, a module or a
     parameter), or a pattern of dotted names. ``keys`` is a pattern of parameters, "" for those
-    that a layer is started by.
+    that a layer is started by. ``literal`` is a glob as it was written: a name may have its signs.
     """
 
     word: str | type
     how: Literal["class", "word", "pattern"]
     text: str
     keys: str = ""
+    literal: str = ""
 
 
 @lru_cache(maxsize=4096)
 def read_selector(word: str | type, path: str = "layer") -> Selector:
     """Read ``Conv2d``, a class, ``backbone.conv1``, ``layer*.conv1``, ``re:...`` or ``...:bias``.
 
-    In a glob ``*`` stands for any characters, dots among them (as in `fnmatch`); ``re:`` begins a
-    regular expression for the whole dotted name. After a colon stands a parameter: its name, a
-    glob of names, or a role: ``weight``, ``bias``, ``scale``, ``embedding``. Raises ValueError for
-    a regular expression that is none.
+    In a glob ``*`` stands for any characters, dots among them (as in `fnmatch`); a name that is the
+    glob to the letter (``heads[0]``) is meant alone. ``re:`` begins a regular expression for the
+    whole dotted name. After a colon stands a parameter: its name, a glob of names, or a role:
+    ``weight``, ``bias``, ``scale``, ``embedding``. Raises ValueError for a regular expression that
+    is none.
     """
     if isinstance(word, type):
         return Selector(word, "class", word.__name__)
@@ -156,7 +158,7 @@ def read_selector(word: str | type, path: str = "layer") -> Selector:
             raise BadValueError(path, f"{word!r} is no regular expression: {error}.") from None
         return Selector(word, "pattern", body[3:], keys)
     if any(sign in body for sign in "*?["):
-        return Selector(word, "pattern", translate(body), keys)
+        return Selector(word, "pattern", translate(body), keys, body)
     return Selector(word, "word", body, keys)
 
 
@@ -207,20 +209,25 @@ class Index:
         return sorted(found)
 
     def named(self, selector: Selector) -> list[int]:
-        """Return the places of the modules whose name a word or a pattern is."""
-        if selector.how == "word":
-            return [at for at, name in enumerate(self.names) if name and name == selector.text]
+        """Return the places of the modules that a word or a pattern names; to the letter first."""
+        word = selector.text if selector.how == "word" else selector.literal
+        exact = [at for at, name in enumerate(self.names) if name and name == word]
+        if exact or selector.how == "word":
+            return exact
         match = re.compile(selector.text).fullmatch
         return [at for at, name in enumerate(self.names) if match(name)]
 
     def parameters(self, selector: Selector) -> list[tuple[int, str]]:
         """Return (place, key) of the parameters whose full dotted name a selector is."""
-        match = re.compile(
-            re.escape(selector.text) if selector.how == "word" else selector.text
-        ).fullmatch
-        return [
-            (at, key)
+        tensors = [
+            (f"{name}.{key}" if name else key, (at, key))
             for at, name in enumerate(self.names)
             for key, tensor in self.parts[at][1]._parameters.items()
-            if tensor is not None and match(f"{name}.{key}" if name else key)
+            if tensor is not None
         ]
+        word = selector.text if selector.how == "word" else selector.literal
+        exact = [place for name, place in tensors if name == word]
+        if exact or selector.how == "word":
+            return exact
+        match = re.compile(selector.text).fullmatch
+        return [place for name, place in tensors if match(name)]

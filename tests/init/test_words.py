@@ -243,3 +243,24 @@ def test_words_are_read():
     assert read_selector("re:abc").keys == "" and read_selector("re:abc:bias").keys == "bias"
     assert read_selector("re:(?:a|b)").keys == ""
     assert read_selector(nn.Linear).how == "class"
+
+
+@pytest.mark.parametrize(
+    ("word", "names"),
+    [
+        ("a[0]", {"a[0].weight", "a[0].bias"}),
+        ("a[0]:bias", {"a[0].bias"}),
+        ("a[0].weight", {"a[0].weight"}),
+        ("a*", {"a*.weight", "a*.bias"}),
+        ("?[[]0]", {"a[0].weight", "a[0].bias"}),
+        ("a[05]", {"a0.weight", "a0.bias"}),
+    ],
+)
+def test_a_name_with_the_signs_of_globs_is_meant_to_the_letter(word, names):
+    model = nn.Module()
+    for name in ("a[0]", "a0", "a*", "a[05].no"):
+        model._modules[name] = nn.Linear(2, 2)
+    assert written(plan(model, dict(type="Constant", val=1, layer=word), strict=True)) == names
+    if ":" not in word and not word.endswith("weight"):
+        override = dict(type="Constant", val=1, override=dict(name=word))
+        assert written(plan(model, override, strict=True)) == names
