@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from brickbook.bricks.adaptive_padding import AdaptivePadding
 from brickbook.bricks.attention import MultiheadAttention
+from brickbook.bricks.drop import build_dropout
 from brickbook.bricks.feedforward import FFN, GatedFFN
 from brickbook.bricks.patches import PatchEmbed, PatchMerging
+from brickbook.bricks.registry import (
+    ATTENTION,
+    FEEDFORWARD_NETWORK,
+    POSITIONAL_ENCODING,
+    TRANSFORMER_LAYER,
+    TRANSFORMER_LAYER_SEQUENCE,
+)
 from brickbook.bricks.transformer_builders import (
     build_attention,
     build_feedforward_network,
@@ -17,7 +25,12 @@ from brickbook.bricks.transformer_layer import BaseTransformerLayer
 from brickbook.bricks.transformer_layer_sequence import TransformerLayerSequence
 
 __all__ = [
+    "ATTENTION",
+    "FEEDFORWARD_NETWORK",
     "FFN",
+    "POSITIONAL_ENCODING",
+    "TRANSFORMER_LAYER",
+    "TRANSFORMER_LAYER_SEQUENCE",
     "AdaptivePadding",
     "BaseTransformerLayer",
     "GatedFFN",
@@ -26,6 +39,7 @@ __all__ = [
     "PatchMerging",
     "TransformerLayerSequence",
     "build_attention",
+    "build_dropout",
     "build_feedforward_network",
     "build_positional_encoding",
     "build_transformer_layer",

@@ -236,5 +236,6 @@ def test_builders_change_no_config():
 
 
 def test_the_names_at_mmcvs_place():
-    assert all(getattr(transformer, name) for name in transformer.__all__)
+    assert all(hasattr(transformer, name) for name in transformer.__all__)
     assert transformer.FFN is FFN
+    assert transformer.FEEDFORWARD_NETWORK is FEEDFORWARD_NETWORK
