@@ -18,6 +18,12 @@ BUILDERS = {
     "activation": "build_activation_layer",
     "padding": "build_padding_layer",
     "upsample": "build_upsample_layer",
+    "plugin": "build_plugin_layer",
+    "drop": "build_dropout",
+    "attention": "build_attention",
+    "ffn": "build_feedforward_network",
+    "transformer_layer": "build_transformer_layer",
+    "transformer": "build_transformer_layer_sequence",
 }
 
 

@@ -55,7 +55,7 @@ def test_a_chinese_panel_in_both_themes(page, lab, shoot):
     panel.get_by_text("诊断").first.click()
     panel.get_by_text("计划：逐个参数").click()
     page.locator(CELL.format("0.weight")).click()
-    page.locator(".js-plotly-plot .main-svg").first.wait_for()
+    page.locator(".js-plotly-plot .barlayer .point").first.wait_for(state="attached")
     page.get_by_text("model：Sequential").scroll_into_view_if_needed()
     shoot("chinese_light")
     theme(page, "JupyterLab Dark")
