@@ -4,6 +4,7 @@
 import { EDITS, changed, keyName, step } from "./brick_list_tree.js";
 import { element, fill, headRow, makeRow } from "./brick_list_row.js";
 import { Drag } from "./brick_list_drag.js";
+import { keepKeys } from "../views/grid_keys.js";
 
 class BrickTree {
   constructor(model, host) {
@@ -27,7 +28,8 @@ class BrickTree {
     const keys = element("div", "keys", words.keys);
     keys.id = id;
     this.root = element("div", "bricks");
-    this.root.setAttribute("data-lm-suppress-shortcuts", "true"); // the notebook has keys of its own
+    // What is held with Ctrl or Alt is ours in the list; plain keys are, all over the builder.
+    this.root.setAttribute("data-lm-suppress-shortcuts", "true");
     this.root.append(headRow(words), this.list, this.empty, keys);
     this.drag = new Drag(this.list, id, {
       rows: () => this.rows,
@@ -47,6 +49,7 @@ class BrickTree {
       "msg:custom": (message) => this.copy(message),
     };
     for (const [event, act] of Object.entries(this.heard)) this.model.on(event, act);
+    this.letKeysGo = keepKeys(this.root);
   }
 
   get rows() {
@@ -144,6 +147,7 @@ class BrickTree {
   }
 
   close() {
+    this.letKeysGo();
     for (const [event, act] of Object.entries(this.heard)) this.model.off(event, act);
     this.root.remove();
     // Whoever holds on to this, as notebooks do, holds on to nothing large.

@@ -18,8 +18,12 @@ __all__ = ["BRICKS_CSS", "BRICKS_JS", "BrickList", "row_dict", "words"]
 
 HERE = Path(__file__).parent
 BRICKS_JS = Script(
-    ("brick_list_tree.js", "brick_list_row.js", "brick_list_drag.js", "brick_list.js"), HERE
-)
+    (
+        "brick_list_tree.js", "brick_list_row.js", "brick_list_drag.js", "../views/grid_keys.js",
+        "brick_list.js",
+    ),
+    HERE,
+)  # fmt: skip
 BRICKS_CSS = Style(("brick_list.css",), HERE)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["Script", "Style"]
 
 HERE = Path(__file__).parent
-IMPORT = re.compile(r"import .* from \"\./.*\";")
+IMPORT = re.compile(r"import .* from \"\.\.?/.*\";")
 REMARK = re.compile(r"//.*|/\*.*\*/")
 DEFAULT = "export default "
 

@@ -120,8 +120,12 @@ def test_by_keyboard_alone(built, shoot):
     press("ArrowLeft")
     wait_for_kinds(page, "Sequential", "MaxPool2d", "Flatten", "Linear")
     assert page.locator(f"{ROW}[tabindex='0']").count() == 1
-    assert page.locator(".jp-CodeCell").count() == 3  # no key went to the notebook
-    page.get_by_role("button", name="Use as `net`").focus()
+    # The notebook has plain keys of its own: "b" and "a" make a cell, "x" cuts one.
+    use = page.get_by_role("button", name="Use as `net`")
+    for place in (page.locator(ROW).first, menu, page.get_by_label("Type", exact=True), use):
+        place.focus()
+        page.keyboard.type("bax")
+    assert page.locator(".jp-CodeCell").count() == 3
     press("Enter")
     page.get_by_text("`net` is the new model").wait_for()
     assert "torch.Size([1, 10])" in told(page)

@@ -83,3 +83,27 @@ test("only rows that say something else are written anew", () => {
   assert.deepEqual(bricks.changed(ROWS.slice(0, 2), []), [0, 1]);
   assert.deepEqual(bricks.changed([], ROWS), []);
 });
+
+test("plain keys pressed in the output stay in it, until the list is closed", () => {
+  const listeners = new Set();
+  globalThis.window = {
+    addEventListener: (name, act, early) => { if (name === "keydown" && early) listeners.add(act); },
+    removeEventListener: (name, act, early) => { if (early) listeners.delete(act); },
+  };
+  const kept = new Map();
+  const control = (name) => ({ name, toggleAttribute: (attribute, on) => kept.set(`${name} ${attribute}`, on) });
+  const [menu, other] = [control("menu"), control("other")];
+  const output = { contains: (it) => it === menu };
+  const letGo = bricks.keepKeys({ closest: (wanted) => (wanted === ".jp-OutputArea-output" ? output : null) });
+  const type = (target, key, held) => listeners.forEach((act) => act({ target, ...press(key, held) }));
+  const now = () => kept.get("menu data-lm-suppress-shortcuts");
+  type(menu, "b");
+  assert.equal(now(), true);
+  type(menu, "Enter", "s");
+  assert.equal(now(), false);
+  type(other, "b");
+  assert.equal(kept.size, 1);
+  letGo();
+  assert.equal(listeners.size, 0);
+  delete globalThis.window;
+});
