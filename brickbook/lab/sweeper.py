@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,8 +27,11 @@ MADE: list[Sweeper] = []
 
 
 def sweep(widgets: Iterable[w.Widget]) -> None:
-    """Tell the page that these widgets are about to be closed. Without a notebook there is none."""
-    if getattr(get_ipython(), "kernel", None) is None:
+    """Tell the page that these widgets are about to be closed. Without a notebook there is none.
+
+    As Python ends, what is still open is closed too: nobody can be told then.
+    """
+    if sys.is_finalizing() or getattr(get_ipython(), "kernel", None) is None:
         return
     if not MADE or MADE[0].comm is None:  # somebody may have closed all widgets
         MADE[:] = [Sweeper()]

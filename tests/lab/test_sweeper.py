@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from base64 import b64encode
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,6 +76,21 @@ def test_without_a_notebook_nothing_is_made():
     label = w.Label()
     close_tree(label)
     assert label.comm is None and before == sweeper.MADE == []
+
+
+ENDINGS = {
+    "init lab": "panel = InitLab(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))",
+    "builder": "panel = Builder()",
+}
+
+
+@pytest.mark.parametrize("line", ENDINGS.values(), ids=ENDINGS)
+def test_a_script_ends_in_silence_with_a_panel_open(line):
+    script = f"from torch import nn\nfrom brickbook.lab import Builder, InitLab\n{line}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_script():
