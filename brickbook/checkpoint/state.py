@@ -41,7 +41,7 @@ def read_state(
     map_location: Any = "cpu",
     trust: bool = False,
     path: str = "init_cfg.checkpoint",
-) -> dict[str, Tensor]:
+) -> State:
     """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
 
     ``{'state_dict': ...}`` is unwrapped, and ``module.`` is cut off the names. With ``prefix`` (a
@@ -54,7 +54,8 @@ def read_state(
     RuntimeError for a file that is damaged or unsafe or holds no state dict.
     """
     state = read_part(checkpoint, prefix, map_location, mapped=True, trust=trust, path=path)
-    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return with_metadata(OrderedDict(tensors), getattr(state, "_metadata", {}))
 
 
 def read_part(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from copy import copy
 
 import torch
 from torch import Tensor, nn
 
-from brickbook.checkpoint.loading import load_state_dict
+from brickbook.checkpoint.filling import fill
+from brickbook.checkpoint.loading import report
 from brickbook.checkpoint.matching import Match, match, named_tensors
+from brickbook.checkpoint.state import State as Tensors
 from brickbook.checkpoint.state import read_state
 from brickbook.checkpoint.wrappers import plain_names
 from brickbook.init.initplan import InitPlan
@@ -22,10 +23,10 @@ from brickbook.origins import note_origin
 
 __all__ = ["State", "fetch", "filled", "load_all"]
 
-State = tuple[Load, dict[str, Tensor], Match]
+State = tuple[Load, Tensors, Match]
 
 
-def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:
+def fetch(load: Load, model: nn.Module) -> tuple[Tensors, Match]:
     """Read a checkpoint and hold its names against its part of the model; nothing is written."""
     state = read_state(
         load.init.checkpoint,
@@ -34,7 +35,7 @@ def fetch(load: Load, model: nn.Module) -> tuple[dict[str, Tensor], Match]:
         path=f"{load.path}.checkpoint",
     )
     part = model.get_submodule(load.name)
-    state = plain_names(OrderedDict(state), named_tensors(part))
+    state = plain_names(state, named_tensors(part))
     return state, match(state, part)
 
 
@@ -55,7 +56,9 @@ def load_all(
     """Load the checkpoints, each followed by the laws that stand in its own entry."""
     matches = []
     for load, state, found in states:
-        found = load_state_dict(model.get_submodule(load.name), cut(state, model, load, found))
+        part, path = model.get_submodule(load.name), f"{load.path}.checkpoint"
+        found = fill(part, cut(state, model, load, found), path=path)
+        report(found, None)
         matches.append(found)
         loaded = list(filled(model, load, found))
         note_origin(loaded, load.init.checkpoint)
@@ -66,7 +69,7 @@ def load_all(
     return tuple(matches)
 
 
-def cut(state: dict[str, Tensor], model: nn.Module, load: Load, found: Match) -> dict[str, Tensor]:
+def cut(state: Tensors, model: nn.Module, load: Load, found: Match) -> Tensors:
     """Return a state dict of which every DTensor of the model gets what this rank holds of it."""
     own = named_tensors(model.get_submodule(load.name))
     sharded = [name for name in found.loaded if is_sharded(own[name])]

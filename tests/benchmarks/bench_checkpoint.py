@@ -32,6 +32,7 @@ WIDTH, LAYERS = 4096, 16  # 1 GiB
 BYTES = 200_000_000
 BLOCK = 1 << 20
 ROUNDS = 9
+FETCHES = 21  # the disk takes what others write, too
 Row = dict[str, "float | str"]
 
 
@@ -164,7 +165,7 @@ def downloading(folder: Path) -> Row:
                     file.write(block)
             (folder / "copy").unlink()
 
-        one, other = fastest([ours, peer], ROUNDS)
+        one, other = fastest([ours, peer], FETCHES)
     return {"name": "verified download of 200 MB / streaming copy with hashing", "ours": one,
             "peer": other, "ratio": one / other, "bound": 1.5}  # fmt: skip
 

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import logging
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -133,4 +134,42 @@ def test_a_checkpoint_that_fails_changes_nothing(tmp_path, monkeypatch, cfg, err
     with pytest.raises(error) as caught:
         initialize(model, todo)
     assert str(caught.value).startswith(message)
+    assert same(model, before)
+
+
+class Renamed(nn.Module):
+    """Version 2 calls fc what version 1 called linear."""
+
+    _version = 2
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(1, 1)
+
+    def _load_from_state_dict(self, state, prefix, local, *rest):
+        if local.get("version") == 1:
+            for key in ("weight", "bias"):
+                state[f"{prefix}fc.{key}"] = state.pop(f"{prefix}linear.{key}")
+        super()._load_from_state_dict(state, prefix, local, *rest)
+
+
+def test_versions_of_modules_count(tmp_path):
+    old = OrderedDict({"b.linear.weight": torch.ones(1, 1), "b.linear.bias": torch.ones(1)})
+    old._metadata = OrderedDict({"b": {"version": 1}})
+    torch.save(old, tmp_path / "old.pth")
+    model = Renamed()
+    initialize(model, dict(type="Pretrained", checkpoint=str(tmp_path / "old.pth"), prefix="b."))
+    assert model.fc.weight.item() == model.fc.bias.item() == 1
+
+
+def test_a_misfit_says_which_prefix_would_fit(tmp_path):
+    torch.save({f"a.{name}": v for name, v in Detector().state_dict().items()}, tmp_path / "a.pth")
+    model = Detector()
+    before = state(model)
+    with pytest.raises(RuntimeError) as caught:
+        initialize(model, [dict(type="Pretrained", checkpoint=str(tmp_path / "a.pth"))])
+    assert str(caught.value) == (
+        "init_cfg[0].checkpoint: none of the file's 9 tensors fits the model. "
+        "Did you mean prefix='a.'?"
+    )
     assert same(model, before)
