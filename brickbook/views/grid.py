@@ -44,7 +44,8 @@ class GridPayload:
     buffer: type (u1, u2, u4, f4 or f8, little-endian), first byte, length. A cell's ``module``,
     ``reason``, ``law`` and ``rule`` are places in the lists ``modules``, ``reasons``, ``laws`` and
     ``rules`` of ``meta``. ``variants`` are the labels of what the parameters may become, and each
-    cell has one entry for each; ``texts`` is what the grid says, in ``language``.
+    cell has one entry for each; ``texts`` is what the grid says, in ``language``. Without a
+    ``status`` a parameter is untouched, and is after what it was before: that is not told twice.
     """
 
     meta: dict[str, Any] = field(repr=False)
@@ -118,7 +119,7 @@ def grid_payload(
         if item.kind == "parameter"
     ]
     meta = {
-        "version": 2,
+        "version": 3,
         "language": texts.language,
         "texts": texts.part("grid"),
         **packing.lists(),
@@ -161,8 +162,8 @@ def cell(
     low, width, counts = together([item.before, *(side[0] for side in sides)], most, cover)
     ends, total = edges(low, width, len(counts[0])), sum(counts[0])
     packed = [
-        packing.side(stats, law, found, ends, total)
-        for (stats, law, _), found in zip(sides, counts[1:], strict=True)
+        packing.side(stats if told(status) else None, law, found, ends, total)
+        for (stats, law, status), found in zip(sides, counts[1:], strict=True)
     ]
     found = {
         "name": item.name,
@@ -178,9 +179,9 @@ def cell(
     }
     if not several:
         return filled(found | packed[0] | {"at": found["at"] | packed[0]["at"]})
-    states = [status for _, _, status in sides]
-    found["status"] = next((state for state in states if state != "untouched"), "untouched")
-    found["same"] = found["status"] == "untouched" and bool(laws)
+    states = [told(status) for _, _, status in sides]
+    found["status"] = next(filter(None, states), "")
+    found["same"] = not found["status"] and bool(laws)
     both = zip(packed, states, strict=True)
     return filled(found | {"variants": [filled({**side, "status": state}) for side, state in both]})
 
@@ -199,12 +200,17 @@ def afters(item: Pair, several: Mapping[str, Variant]) -> list[tuple[Any, Law | 
     ]
 
 
+def told(status: Status) -> str:
+    """Return what is told of a status: nothing of what most parameters are."""
+    return "" if status == "untouched" else status
+
+
 def words(item: Pair, said: Said, packing: Packing) -> dict[str, Any]:
     """What the plan and the report say of a parameter."""
     row, report, twin, _ = said
     record = report.get(item.name) if report is not None else None
     found: dict[str, Any] = {
-        "status": item.status,
+        "status": told(item.status),
         # Written, with the values that were there.
         "same": item.status == "untouched" and record is not None and record.action != "left",
     }

@@ -5,6 +5,7 @@ const ARRAYS = {
 };
 
 export const sum = (values) => values.reduce((total, value) => total + value, 0);
+const statusOf = ({ status }) => status ?? "untouched";
 const moments = (pair) => (pair ? { mean: pair[0], std: pair[1] } : null);
 
 // The cells of a payload with their counts, and what they point at, filled in.
@@ -18,15 +19,17 @@ export function decode(meta, buffer) {
     return new Kind(bytes.slice(start, start + length * Kind.BYTES_PER_ELEMENT).buffer);
   };
   const pick = (list, at) => (at === undefined ? null : meta[list][at]);
-  const side = (found, label, status) => ({
-    label, status, stats: moments(found.after), law: pick("laws", found.law),
-    counts: read(found.at.after), curve: read(found.at.law),
+  // Without a status it is what it was before.
+  const side = (found, label, { before, at }) => ({
+    label, status: statusOf(found), law: pick("laws", found.law), curve: read(found.at.law),
+    stats: moments(found.status ? found.after : before),
+    counts: read(found.status ? found.at.after : at.before),
   });
   return (meta.cells ?? []).map((cell, depth) => {
-    const sides = cell.variants?.map((one, at) => side(one, meta.variants[at], one.status))
-      ?? [side(cell, "", cell.status)];
+    const sides = cell.variants?.map((one, at) => side(one, meta.variants[at], cell))
+      ?? [side(cell, "", cell)];
     return {
-      ...cell, depth, sides,
+      ...cell, depth, sides, status: statusOf(cell),
       rule: pick("rules", cell.rule), module: pick("modules", cell.module),
       reason: pick("reasons", cell.reason), before: moments(cell.before), after: sides[0].stats,
       counts: { before: read(cell.at.before), after: sides[0].counts },

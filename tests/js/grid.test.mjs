@@ -50,15 +50,27 @@ test("a payload is decoded with what it points at", () => {
 test("variants are sides with labels", () => {
   const at = { after: ["u1", 0, 1] };
   const meta = {
-    laws: [law], variants: ["A", "B"],
+    laws: [law], variants: ["A", "B", "C"],
     cells: [{
-      name: "w", shape: [], count: 1, status: "changed", at: {},
-      variants: [{ after: [0, 1], at, law: 0, status: "changed" }, { at, status: "untouched" }],
+      name: "w", shape: [], count: 1, status: "changed", before: [1, 2], at: { before: ["u1", 1, 1] },
+      variants: [{ after: [0, 1], at, law: 0, status: "changed" }, { at: {} }, { at: {}, status: "removed" }],
     }],
   };
-  const [{ sides }] = grid.decode(meta, new Uint8Array([7]));
-  assert.deepEqual(sides.map(({ label, status }) => [label, status]), [["A", "changed"], ["B", "untouched"]]);
-  assert.deepEqual([sides[0].law, sides[1].law, sides[1].stats], [law, null, null]);
+  const [{ sides }] = grid.decode(meta, new Uint8Array([7, 8]));
+  assert.deepEqual(sides.map(({ label, status }) => [label, status]),
+    [["A", "changed"], ["B", "untouched"], ["C", "removed"]]);
+  assert.deepEqual(sides.map((one) => one.law), [law, null, null]);
+  assert.deepEqual(sides.map(({ stats }) => stats), [{ mean: 0, std: 1 }, { mean: 1, std: 2 }, null]);
+  assert.deepEqual(sides.map(({ counts }) => [...counts]), [[7], [8], []]);
+});
+
+test("without a status it is what it was before", () => {
+  const at = { before: ["u1", 0, 2], law: ["u1", 2, 1] };
+  const meta = { laws: [law], cells: [{ name: "w", before: [0, 2], law: 0, at }] };
+  const [made] = grid.decode(meta, new Uint8Array([3, 4, 5]));
+  assert.equal(made.status, "untouched");
+  assert.deepEqual([made.after, [...made.counts.after]], [{ mean: 0, std: 2 }, [3, 4]]);
+  assert.deepEqual([made.sides[0].law, [...made.sides[0].curve]], [law, [5]]);
 });
 
 test("sorting: the most first, then the order of the model", () => {

@@ -38,7 +38,8 @@ def started() -> tuple[nn.Module, Any, Any, Any]:
 
 def read(payload: GridPayload, name: str, what: str) -> np.ndarray:
     cell = next(cell for cell in payload.meta["cells"] if cell["name"] == name)
-    code, start, length = cell["at"][what]
+    same = what == "after" and "status" not in cell
+    code, start, length = cell["at"]["before" if same else what]
     return np.frombuffer(payload.buffer, f"<{code}", length, start)
 
 
@@ -78,9 +79,9 @@ def test_a_cell_says_what_the_plan_says():
         "source": "init_cfg[1]", "name": "Uniform", "badge": "2", "colour": 1, "striped": False,
     }  # fmt: skip
     assert conv["shape"] == [40, 3, 3, 3] and len(conv["after"]) == len(conv["before"]) == 2
-    assert norm["status"] == "untouched" and norm["reason"] == "no rule speaks of BatchNorm2d"
+    assert norm["reason"] == "no rule speaks of BatchNorm2d"
     assert not {"law", "frozen", "rule"} & set(norm) and norm["bins"] == 1
-    assert norm["at"]["before"] == norm["at"]["after"]
+    assert not {"status", "after"} & set(norm) and set(norm["at"]) == {"before"}
     atoms = [[0.25, 1.0]]
     assert bias["law"] == {"text": "Constant(0.25)", "mean": 0.25, "std": 0.0, "atoms": atoms}
     assert "law" not in bias["at"]
@@ -145,8 +146,8 @@ def test_variants_share_bins_and_have_laws_of_their_own():
         assert counts.sum() == 600 and length == weight["bins"] <= 64
         assert side["after"][1] == pytest.approx(stats.std, rel=1e-5)
     assert weight["low"] + weight["bins"] * weight["width"] >= 12
-    assert (weight["status"], scale["status"]) == ("changed", "untouched")
-    assert [side["status"] for side in scale["variants"]] == ["untouched"] * 3
+    assert weight["status"] == "changed" and "status" not in scale
+    assert scale["variants"] == [{"at": {}}] * 3
 
 
 def test_variants_are_changed_where_they_differ_from_the_before_that_is_drawn():
@@ -154,7 +155,8 @@ def test_variants_are_changed_where_they_differ_from_the_before_that_is_drawn():
     first, now, other = (snapshot(nn.Linear(4, 4)) for _ in range(3))
     found = {"A": compare(now, now), "B": compare(now, first), "C": compare(now, other)}
     (weight, _) = grid_payload(compare(first, now), variants=found).meta["cells"]
-    assert [side["status"] for side in weight["variants"]] == ["changed", "untouched", "changed"]
+    assert [side.get("status") for side in weight["variants"]] == ["changed", None, "changed"]
+    assert ["after" in side for side in weight["variants"]] == [True, False, True]
 
 
 def test_variants_may_be_plain_comparisons():
@@ -211,7 +213,7 @@ def test_the_bins_span_the_law_before_anything_is_written():
     cells = grid_payload(compare(snap, snap), plan(net, rules)).meta["cells"]
     for cell, reach in zip(cells, (30.0, 7.0), strict=True):
         assert cell["low"] + cell["bins"] * cell["width"] >= reach
-        assert cell["bins"] <= 64 and cell["status"] == "untouched"
+        assert cell["bins"] <= 64 and "status" not in cell
 
 
 def test_a_checkpoint_that_comes_after_the_law_hides_it(tmp_path):
@@ -256,8 +258,8 @@ def test_a_parameter_that_came_and_one_that_went():
 def test_counts_take_the_narrowest_type(count, code):
     snap = snapshot({"w": torch.zeros(count)})
     payload = grid_payload(compare(snap, snap))
-    assert payload.meta["cells"][0]["at"]["after"] == [code, 0, 1]
-    assert read(payload, "w", "after").tolist() == [count]
+    assert payload.meta["cells"][0]["at"]["before"] == [code, 0, 1]
+    assert read(payload, "w", "before").tolist() == [count]
 
 
 def test_a_thousand_parameters_stay_below_a_megabyte():

@@ -82,7 +82,7 @@ def after(tab: Any, name: str) -> list[int]:
 
 def read(payload: GridPayload, name: str) -> list[int]:
     cell = next(cell for cell in payload.meta["cells"] if cell["name"] == name)
-    code, begins, length = cell["at"]["after"]
+    code, begins, length = cell["at"]["after" if "status" in cell else "before"]
     return np.frombuffer(payload.buffer, f"<{code}", length, begins).tolist()
 
 
