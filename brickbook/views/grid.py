@@ -200,7 +200,7 @@ def afters(item: Pair, several: Mapping[str, Variant]) -> list[tuple[Any, Law | 
     ]
 
 
-def told(status: Status) -> str:
+def told(status: str) -> str:
     """Return what is told of a status: nothing of what most parameters are."""
     return "" if status == "untouched" else status
 
