@@ -2,13 +2,16 @@
 
 ``torch.load(weights_only=True)`` makes tensors, numbers, strings, lists, dicts and OrderedDicts. To
 these come numpy's scalars and arrays, and a stand-in for mmengine's HistoryBuffer. None of them
-runs what a file says.
+runs what a file says. numpy's own ways of rebuilding are not among them: a dtype takes flags from
+the file that make numpy follow its numbers as addresses. So arrays arrive as their bytes, shape and
+code, and are made from these when all is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pickle import UnpicklingError
 from threading import RLock
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 import numpy as np
 from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
-__all__ = ["HistoryBuffer", "allowed"]
+__all__ = ["HistoryBuffer", "allowed", "settled"]
 
 # torch's list is one for the whole process.
 LOCK = RLock()
@@ -35,8 +38,67 @@ class HistoryBuffer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.max_length = state.get("max_length", state.get("_max_length"))
-        self.log_history = state.get("_log_history", np.empty(0))
-        self.count_history = state.get("_count_history", np.empty(0))
+        self.log_history = settled(state.get("_log_history", np.empty(0)))
+        self.count_history = settled(state.get("_count_history", np.empty(0)))
+
+
+class Kind:
+    """A dtype of numpy on its way: of plain numbers, words or times."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        self.code = code if isinstance(code, str) else ""
+        self.dtype = plain(self.code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, order, *inner = state
+        if any(each is not None for each in inner[:3]):  # a part of another, names, fields
+            raise UnpicklingError("GLOBAL numpy.dtype with parts is not allowed")
+        if len(inner) > 6:  # of a time the unit: (metadata, (b"ns", 1, 1, 1))
+            unit, count = inner[6][1][:2]
+            self.dtype = plain(f"{self.code}[{int(count)}{bytes(unit).decode()}]")
+        if order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(order)
+
+
+class Array:
+    """An array of numpy on its way."""
+
+    value: np.ndarray
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, data = state
+        self.value = made(kind, data, tuple(map(int, shape)), "F" if fortran else "C")
+
+
+def plain(code: str) -> np.dtype:
+    """Return a dtype that holds no objects and has no parts."""
+    found = np.dtype(code)
+    if not code or found.hasobject or found.fields or found.subdtype:
+        raise UnpicklingError("GLOBAL numpy.dtype of objects is not allowed")
+    return found
+
+
+def made(kind: Any, data: Any, shape: tuple[int, ...], order: Any = "C") -> np.ndarray:
+    """Return an array of bytes that are as many as its shape wants."""
+    if not isinstance(kind, Kind) or not isinstance(data, bytes):
+        raise UnpicklingError("GLOBAL numpy.ndarray of anything but bytes is not allowed")
+    if min(shape, default=0) < 0 or prod(shape) * kind.dtype.itemsize != len(data):
+        raise UnpicklingError("an array has other bytes than its shape wants")
+    if not data:
+        return np.zeros(shape, kind.dtype)
+    return np.frombuffer(data, kind.dtype).reshape(shape, order=order).copy(order=order)
+
+
+def begin_array(kind: object, *_: object) -> Array:
+    """Stand for numpy's ``_reconstruct``: an array of which the state follows."""
+    if kind is not Array:
+        raise UnpicklingError("GLOBAL numpy._core.multiarray._reconstruct is not allowed for that")
+    return Array()
+
+
+def scalar(kind: Any, data: Any) -> Any:
+    """Stand for numpy's ``scalar``: a number from its bytes."""
+    return made(kind, data, ())[()]
 
 
 def method_name(owner: object, name: object) -> str:
@@ -46,31 +108,27 @@ def method_name(owner: object, name: object) -> str:
     return name
 
 
-def called(function: Callable[..., Any], module: str, name: str) -> Callable[..., Any]:
-    """Return a function under the name that a file calls it by."""
-
-    def call(*arguments: Any) -> Any:
-        return function(*arguments)
-
-    call.__module__, call.__qualname__, call.__name__ = module, name, name
-    return call
+def called(target: Any, module: str, name: str) -> Any:
+    """Give a class, or a function of a new identity, the name that a file calls it by."""
+    if not isinstance(target, type):
+        target = forwarding(target)
+    target.__module__, target.__qualname__, target.__name__ = module, name, name
+    return target
 
 
-def numpys() -> Iterator[Any]:
-    """Yield what numpy's scalars and arrays are made with, but for those of objects."""
-    array: Any = np.zeros(1)
-    scalar: Any = np.float64(0)
-    for core in CORES:
-        yield called(array.__reduce__()[0], f"{core}.multiarray", "_reconstruct")
-        yield called(scalar.__reduce__()[0], f"{core}.multiarray", "scalar")
-    yield np.ndarray
-    yield np.dtype
-    kinds = {type(np.dtype(code)) for code in np.typecodes["All"] if code != "O"}
-    yield from sorted(kinds, key=lambda kind: kind.__name__)
+def forwarding(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does what another does."""
+    return lambda *arguments: function(*arguments)
 
 
-HistoryBuffer.__module__ = "mmengine.logging.history_buffer"
-ALLOWED = (HistoryBuffer, called(method_name, "builtins", "getattr"), *numpys())
+ALLOWED = [
+    called(HistoryBuffer, "mmengine.logging.history_buffer", "HistoryBuffer"),
+    called(method_name, "builtins", "getattr"),
+    called(Kind, "numpy", "dtype"),
+    called(Array, "numpy", "ndarray"),
+    *(called(begin_array, f"{core}.multiarray", "_reconstruct") for core in CORES),
+    *(called(scalar, f"{core}.multiarray", "scalar") for core in CORES),
+]
 
 
 @contextmanager
@@ -78,9 +136,25 @@ def allowed() -> Iterator[None]:
     """Let torch make these, too, while it reads a file; its own list is as before afterwards."""
     with LOCK:
         before = get_safe_globals()
-        add_safe_globals(list(ALLOWED))
+        clear_safe_globals()  # what others allow is for their files
+        add_safe_globals(ALLOWED)
         try:
             yield
         finally:
             clear_safe_globals()
             add_safe_globals(before)
+
+
+def settled(content: Any) -> Any:
+    """Return what was read with its arrays as numpy's; dicts and lists are changed in place."""
+    if isinstance(content, Array):
+        return content.value
+    if isinstance(content, dict):
+        for key, value in content.items():
+            if isinstance(value, (Array, Kind, dict, list, tuple)):
+                content[key] = settled(value)
+    elif isinstance(content, list):
+        content[:] = [settled(value) for value in content]
+    elif type(content) is tuple and content:
+        return tuple(settled(value) for value in content)
+    return content.dtype if isinstance(content, Kind) else content

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brickbook.checkpoint.allowed import allowed
+from brickbook.checkpoint.allowed import allowed, settled
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
 from brickbook.checkpoint.tar_format import read_tar
 from brickbook.errors import BadArgumentError, BadValueError
@@ -84,7 +84,7 @@ def unpickled(file: Path, place: Any, mapped: bool, trust: bool) -> Any:
         # torch before 2.6 runs what stands in such a file whatever it is told (CVE-2025-32434).
         return moved(read_tar(file), place)
     with allowed():
-        return torch.load(file, weights_only=True, **how)
+        return settled(torch.load(file, weights_only=True, **how))
 
 
 def beside(path: str, key: str) -> str:

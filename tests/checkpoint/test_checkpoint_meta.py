@@ -14,7 +14,7 @@ import torch
 from checkpoint_support import TORCH_FORMATS, net, ones
 from safetensors.torch import save_file
 from torch import nn
-from torch.serialization import get_safe_globals
+from torch.serialization import get_safe_globals, safe_globals
 from torchvision_support import import_torchvision
 
 from brickbook.checkpoint import CheckpointError, load_checkpoint, locate
@@ -62,6 +62,52 @@ def test_numpy_of_another_generation(old, write):
 def test_arrays_of_objects_are_refused(write):
     with pytest.raises(CheckpointError):
         read_checkpoint(write({"a": np.array([{}, None], dtype=object)}))
+
+
+class Sly:
+    """Asks for a dtype of plain numbers that numpy would take for addresses."""
+
+    def __reduce__(self):
+        return np.dtype, ("f8", False, True), (3, "<", None, None, None, -1, -1, 63)
+
+
+def test_flags_of_a_dtype_are_not_taken_from_a_file(write):
+    found = read_checkpoint(write({"a": Sly()}))["a"]
+    assert found == np.dtype("f8") and found.flags == np.dtype("f8").flags
+
+
+class Short:
+    """Asks for an array of more numbers than it has bytes for."""
+
+    def __init__(self, shape, data=b"12345678"):
+        self.shape, self.data = shape, data
+
+    def __reduce__(self):
+        make, start, state = np.zeros(1).__reduce__()
+        return make, start, (1, self.shape, state[2], False, self.data)
+
+
+@pytest.mark.parametrize("array", [Short((2,)), Short((-1,)), Short((1,), [object])])
+def test_arrays_that_are_none(array, write):
+    with pytest.raises(CheckpointError):
+        read_checkpoint(write({"a": array}))
+
+
+def test_what_others_allow_is_not_for_our_files(write):
+    with safe_globals([net]):
+        file = write({"a": net})
+        with pytest.raises(CheckpointError):
+            read_checkpoint(file)
+        assert net in get_safe_globals()
+
+
+def test_arrays_within_all_containers(write):
+    array = np.arange(3)
+    content = {"a": [array, (array, {"b": array})], "c": OrderedDict(d=(1, 2)), "e": array.dtype}
+    found = read_checkpoint(write(content))
+    assert found["a"][0].tolist() == found["a"][1][0].tolist() == [0, 1, 2]
+    assert found["a"][1][1]["b"].tolist() == [0, 1, 2]
+    assert found["c"]["d"] == (1, 2) and found["e"] == array.dtype
 
 
 def test_torchs_own_list_is_as_before(write):
