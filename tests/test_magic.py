@@ -123,7 +123,7 @@ def test_the_diagnosis_runs_what_the_line_names(notebook):
     panel = run(notebook, "show model --batch x")
     assert panel.session.batch is notebook.user_ns["x"]
     panel = run(notebook, "show model --input 2")
-    panel.diagnosis.accordion.selected_index = 0
+    panel.diagnosis.fold.unfolded = True
     assert panel.diagnosis.shape.value == "16, 2" and panel.session.batch is None
     assert panel.diagnosis.shape.options == ("x",)
     panel.close()

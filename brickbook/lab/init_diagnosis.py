@@ -15,7 +15,7 @@ from brickbook.init.report import InitReport
 from brickbook.lab.builder_state import parse_shape
 from brickbook.lab.init_batches import batches_in, named_batch
 from brickbook.lab.init_findings import findings_html
-from brickbook.lab.init_look import Part, Slim, close_up, wide
+from brickbook.lab.init_look import Fold, Part, Slim, close_up, wide
 from brickbook.lab.init_progress import Progress
 from brickbook.lab.panels import MODEL_LOCK, guarded
 from brickbook.lab.stopping import between_layers, between_steps
@@ -38,7 +38,7 @@ class Diagnosis(Part):
     without the batch size, stands in the field at first.
 
     ``findings`` is what was found last, ``signals`` what a batch has shown (None before). Controls:
-    ``accordion``; ``shape``, ``run`` and ``progress`` once it was opened.
+    ``fold``; ``shape``, ``run`` and ``progress`` once it was opened.
     """
 
     spot = 1
@@ -59,28 +59,23 @@ class Diagnosis(Part):
         self.signals: Signals | None = None
         self.findings: tuple[Finding, ...] = ()
         self.running = False
-        self.accordion = w.Accordion(
-            [w.VBox(layout=wide())],
-            titles=(self.texts("diagnosis.title"),),
-            selected_index=None,
-            layout=wide(),
-        )
-        super().__init__(self.accordion)
-        self.accordion.observe(self.unfold, "selected_index")
+        self.fold = Fold(self.texts["diagnosis.title"], self.texts)
+        super().__init__(self.fold)
+        self.fold.observe(self.unfold, "unfolded")
 
     @property
     def opened(self) -> bool:
         """Whether the findings can be seen."""
-        return self.accordion.selected_index is not None
+        return self.fold.unfolded
 
     @property
     def title(self) -> str:
         """What stands on the fold."""
-        return self.accordion.titles[0]
+        return self.fold.title
 
     @title.setter
     def title(self, text: str) -> None:
-        self.accordion.titles = (text,)
+        self.fold.title = text
 
     @cached_property
     def words(self) -> w.HTML:
@@ -107,7 +102,7 @@ class Diagnosis(Part):
         self.progress = Progress(self.texts("live.stop_tip"), self.texts, self.stopped)
         words = w.HTML(layout=wide())
         row = w.HBox([self.shape, self.run], layout=wide(flex_flow="row wrap"))
-        self.accordion.children[0].children = (words, row, self.progress, self.chart)
+        self.fold.body.children = (words, row, self.progress, self.chart)
         return words
 
     def suggested(self) -> str:

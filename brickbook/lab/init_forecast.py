@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import ipywidgets as w
 
 from brickbook.init.initplan import InitPlan
-from brickbook.lab.init_look import Part, close_up, wide
+from brickbook.lab.init_look import Fold, Part, close_up, wide
 from brickbook.lab.init_words import plan_table, summary, unmatched_words
 from brickbook.lab.panels import Notice, guarded
 from brickbook.markup import table
@@ -27,15 +28,16 @@ class Forecast(Part):
         self.texts = texts or Texts()
         self.plan: InitPlan | None = None
         self.words, self.problems = Notice(), Notice()
-        self.table = w.HTML(layout=wide(max_height="22em", overflow="auto"))
-        self.accordion = w.Accordion(
-            [self.table],
-            titles=(self.texts["init.plan"],),
-            selected_index=None,
-            layout=wide(),
-        )
-        super().__init__(self.words, self.problems, self.accordion)
-        self.accordion.observe(self.unfold, "selected_index")
+        self.fold = Fold(self.texts["init.plan"], self.texts)
+        super().__init__(self.words, self.problems, self.fold)
+        self.fold.observe(self.unfold, "unfolded")
+
+    @cached_property
+    def table(self) -> w.HTML:
+        """The place of the rows."""
+        made = w.HTML(layout=wide(max_height="22em", overflow="auto"))
+        self.fold.body.children = (made,)
+        return made
 
     def show(self, plan: InitPlan | None, wrong: Sequence[str]) -> None:
         """Say what a plan would do, or, if there is none, what is wrong."""
@@ -55,7 +57,7 @@ class Forecast(Part):
 
     def fill(self) -> None:
         """Write the table, if it can be seen."""
-        if self.accordion.selected_index is not None:
+        if self.fold.unfolded:
             rows = plan_table(self.plan, self.texts) if self.plan is not None else None
             rest = self.texts["plan.more"]
             self.table.value = close_up(table(*rows, shown=PLAN_ROWS, rest=rest)) if rows else ""

@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 import ipywidgets as w
+import traitlets
 
 from brickbook.lab.panels import Notice, close_tree
+from brickbook.texts import Texts
 
-__all__ = ["Part", "Slim", "close_up", "column", "icon_button", "parts_of", "wide"]
+__all__ = ["Fold", "Part", "Slim", "close_up", "column", "icon_button", "parts_of", "wide"]
 
 LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 
@@ -68,6 +70,55 @@ class Part(w.VBox):
         """Close the part and everything in it."""
         if getattr(self, "comm", None) is not None:
             close_tree(self)
+
+
+class Fold(w.VBox):
+    """A button, and below it a box that it shows and hides: an accordion has no keys in a notebook.
+
+    Controls: ``head``; ``body``, made when it is unfolded first, for whoever fills it.
+    """
+
+    unfolded = traitlets.Bool(False)
+
+    def __init__(self, title: str, texts: Texts) -> None:
+        self.texts = texts
+        # A flexible box, because the words of a button are in its middle.
+        at_left = wide(display="flex", justify_content="flex-start", align_items="center")
+        self.head = w.Button(
+            description=title,
+            icon="caret-right",
+            tooltip=texts["fold.closed_tip"],
+            layout=at_left,
+        )
+        self.head.on_click(self.press)
+        super().__init__((self.head,), layout=wide())
+
+    @cached_property
+    def body(self) -> w.VBox:
+        """The box, empty at first."""
+        made = w.VBox(layout=wide())
+        self.children = (self.head, made)
+        return made
+
+    @property
+    def title(self) -> str:
+        """What stands on the button."""
+        return self.head.description
+
+    @title.setter
+    def title(self, text: str) -> None:
+        self.head.description = text
+
+    def press(self, _button: w.Button) -> None:
+        """Show what is hidden, or hide it."""
+        self.unfolded = not self.unfolded
+
+    @traitlets.observe("unfolded")
+    def turn(self, _change: object) -> None:
+        """Show or hide the box, and say which on the button."""
+        self.head.icon = "caret-down" if self.unfolded else "caret-right"
+        self.head.tooltip = self.texts["fold.open_tip" if self.unfolded else "fold.closed_tip"]
+        self.body.layout.display = None if self.unfolded else "none"
 
 
 def wide(**layout: Any) -> Slim:

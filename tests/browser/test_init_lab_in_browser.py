@@ -100,6 +100,20 @@ def test_by_keyboard_alone(stage, shoot):
     tab_to(page, cell.get_by_role("button", name="Undo"), "Shift+Tab")
     press("Space")
     first.get_by_text("untouched").wait_for()
+    plan = cell.get_by_role("cell", name="init_cfg[0]").first
+    for name, way, shown, key in (
+        ("Plan, parameter by parameter", "Shift+Tab", plan, "Enter"),
+        ("Diagnosis", "Tab", cell.get_by_label("input", exact=True), "Space"),
+    ):
+        fold = cell.get_by_role("button", name=name)
+        tab_to(page, fold, way)
+        for words in ("Open: press to close", "Closed: press to open"):
+            press(key)
+            shown.wait_for(state="visible" if words.startswith("Open") else "hidden")
+            assert fold.get_attribute("title") == words
+        press(key)
+        shown.wait_for()
+    shoot("lab_unfolded_by_keyboard")
     assert page.locator(".jp-CodeCell").count() == 1  # no key went to the notebook
     assert stage.ask("panel.last_error") == "None"
 

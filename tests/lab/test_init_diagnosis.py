@@ -18,7 +18,7 @@ def net() -> nn.Module:
 
 
 def open_it(lab: InitLab) -> None:
-    lab.diagnosis.accordion.selected_index = 0
+    lab.diagnosis.fold.unfolded = True
     settle(lab)
 
 
@@ -37,15 +37,15 @@ def settle(lab: InitLab) -> None:
 def test_it_looks_only_when_it_is_open():
     lab = InitLab(net(), init_cfg=SMALL, seed=0)
     found = lab.diagnosis
-    assert found.findings == () and found.accordion.children[0].children == ()
+    assert found.findings == () and found.fold.children == (found.fold.head,)
     open_it(lab)
     assert [item.rule for item in found.findings] == ["gain"]
-    assert found.accordion.titles == ("Diagnosis: 1 found",)
+    assert found.title == "Diagnosis: 1 found"
     assert "<summary" in found.words.value and found.findings[0].about.title in found.words.value
     lab.rules.presets.value = "kaiming_fan_in"
     settle(lab)
     assert found.findings == () and "Nothing was found that" in found.words.value
-    assert found.accordion.titles == ("Diagnosis: nothing found",)
+    assert found.title == "Diagnosis: nothing found"
     lab.close()
 
 
@@ -248,7 +248,7 @@ def test_a_long_look_shows_how_to_stop_it(monkeypatch):
 
     lab = InitLab(net(), init_cfg=SMALL, seed=0)
     monkeypatch.setattr("brickbook.lab.init_diagnosis.diagnose", diagnose)
-    lab.diagnosis.accordion.selected_index = 0
+    lab.diagnosis.fold.unfolded = True
     assert reached.wait(20)
     line = lab.diagnosis.progress
     assert line.words.value == "Looking at all weights …" and line.children == (line.line,)

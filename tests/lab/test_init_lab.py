@@ -278,13 +278,38 @@ def test_copy_config_is_python_that_runs():
 
 def test_the_plan_is_a_table_that_is_filled_when_it_is_unfolded():
     lab = panel([KAIMING, {**KAIMING, "layer": ["Linear"], "type": "Xavier"}])
-    assert lab.forecast.table.value == ""
-    lab.forecast.accordion.selected_index = 0
+    assert "table" not in vars(lab.forecast)
+    lab.forecast.fold.unfolded = True
     assert lab.forecast.table.value.count("<tr>") == 7
     assert ">Normal(0, 0.4082)<" in lab.forecast.table.value
     assert ">init_cfg[0]<" in lab.forecast.table.value  # the loser
     lab.rules.cards[1].law.menu.value = "Normal"
     assert ">Normal(0, 1)<" in lab.forecast.table.value
+
+
+@pytest.mark.parametrize(
+    ("language", "closed", "opened"),
+    [
+        ("en", "Closed: press to open", "Open: press to close"),
+        ("zh", "已收起：按下展开", "已展开：按下收起"),  # noqa: RUF001
+    ],
+)
+def test_a_fold_is_a_button_that_says_whether_it_is_open(language, closed, opened):
+    lab = InitLab(net(), init_cfg=[KAIMING], language=language)
+    for fold in (lab.forecast.fold, lab.diagnosis.fold):
+        head = fold.head
+        assert isinstance(head, w.Button) and head.description == fold.title != ""
+        assert (head.icon, head.tooltip) == ("caret-right", closed)
+        assert fold.children == (head,)
+        head.click()
+        assert (head.icon, head.tooltip) == ("caret-down", opened)
+        assert fold.children == (head, fold.body) and len(fold.body.children) > 0
+        assert fold.body.layout.display is None
+        head.click()
+        assert (head.icon, head.tooltip) == ("caret-right", closed)
+        assert not fold.unfolded and fold.body.layout.display == "none"
+    assert lab.last_error is None
+    lab.close()
 
 
 def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
@@ -395,7 +420,7 @@ def test_names_from_outside_are_never_html():
             self._parameters[evil] = nn.Parameter(torch.ones(2))
 
     lab = panel([{"type": evil, "layer": [evil], "override": {"name": evil}}], Odd(), name=evil)
-    lab.forecast.accordion.selected_index = 0
+    lab.forecast.fold.unfolded = True
     lab.grid.selected = evil
     lab.rules.presets.value = KAIMING_PRESET
     lab.rules.cards[0].picker.more.value = evil

@@ -77,7 +77,7 @@ def busy_panel(language: str | None) -> InitLab:
     """A panel in which everything is unfolded, and much was done."""
     lab = InitLab(net(), init_cfg=CFG, seed=3, exact_up_to=10, language=language)
     lab.counting.worker.wait(20)
-    lab.forecast.accordion.selected_index = 0
+    lab.forecast.fold.unfolded = True
     for card in lab.rules.cards:
         card.law.arrange(unfolded=True)
     lab.variants.keep.click()
@@ -87,7 +87,7 @@ def busy_panel(language: str | None) -> InitLab:
     lab.variants.keep.click()
     lab.bar.initialize.click()
     lab.grid.selected = "0.weight"
-    lab.diagnosis.accordion.selected_index = 0
+    lab.diagnosis.fold.unfolded = True
     lab.diagnosis.progress.worker.wait(20)
     lab.diagnosis.shape.value = "4, 3, 8, 8"
     lab.diagnosis.run.click()

@@ -11,6 +11,8 @@ INIT_LAB: dict[str, str] = {
     "init.comma": ", ",
     "init.gap": " ",  # between two sentences
     "init.plan": "Plan, parameter by parameter",
+    "fold.closed_tip": "Closed: press to open",
+    "fold.open_tip": "Open: press to close",
     "init.mend": "Nothing can be initialized until this is mended:",
     "init.initialize": "Initialize",
     "init.undo": "Undo",

@@ -11,6 +11,8 @@ INIT_LAB: dict[str, str] = {
     "init.comma": "，",
     "init.gap": "",
     "init.plan": "计划：逐个参数",
+    "fold.closed_tip": "已收起：按下展开",
+    "fold.open_tip": "已展开：按下收起",
     "init.mend": "修正以下问题之后才能初始化：",
     "init.initialize": "初始化",
     "init.undo": "撤销",
