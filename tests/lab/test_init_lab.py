@@ -43,7 +43,7 @@ def same(model: nn.Module, before: list[torch.Tensor]) -> bool:
 
 def cell(lab: InitLab, name: str) -> dict:
     [found] = [item for item in lab.grid.meta["cells"] if item["name"] == name]
-    meta, texts = lab.grid.meta, {}
+    meta, texts = lab.grid.meta, {"status": found.get("status", "untouched")}
     if "law" in found:
         texts["law"] = meta["laws"][found["law"]]["text"]
     if "reason" in found:

@@ -37,7 +37,7 @@ def same(model: nn.Module, before: dict[str, torch.Tensor]) -> bool:
 
 def status(lab: InitLab, name: str) -> str:
     [found] = [cell for cell in lab.grid.meta["cells"] if cell["name"] == name]
-    return found["status"]
+    return found.get("status", "untouched")
 
 
 @pytest.fixture
