@@ -21,6 +21,7 @@ from brickbook.views.picture import (
     INK,
     PLOT,
     WIDE,
+    all_are,
     cell,
     clipped,
     ends,
@@ -70,12 +71,13 @@ def comparison_svg(
     ``alone`` is for numbers at one moment, where there is no before.
     """
     rows = plan if plan is not None else {}
+    shown = {name: item for name, item in comparison.items() if item.kind == "parameter"}
     cells = [
         cell(item, rows[name].law if name in rows else None, ENGLISH)
-        for name, item in comparison.items()
-        if item.kind == "parameter"
+        for name, item in shown.items()
     ]
-    return document(cells, "" if alone else legend(ENGLISH), title)
+    untouched = any(not item.changed for item in shown.values())
+    return document(cells, "" if alone else legend(ENGLISH, untouched), title)
 
 
 def plan_svg(plan: InitPlan, title: str = "", columns: int = 0) -> str:
@@ -219,8 +221,7 @@ def constants(value: float, count: int) -> str:
     lines = "".join(
         f'<path d="M{left + width / 2:g} {top}v{height}" {stroke(at)}/>' for at in range(count)
     )
-    reach = abs(value) or 1.0
-    return ends(value - reach, value + reach) + lines
+    return all_are(value, ENGLISH) + lines
 
 
 def stroke(at: int) -> str:

@@ -1,13 +1,17 @@
 """Still pictures of histograms: what they draw, what they escape, and that they are valid XML."""
 
 import base64
+import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
 from brickbook import compare, initialize, snapshot
+from brickbook.init.laws import Constant, Normal
+from brickbook.init.rows import Row
 from brickbook.views.picture import comparison_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -52,6 +56,64 @@ def test_the_fill_is_as_high_as_its_counts():
     heights = [136 - float(part.split("H")[0]) for part in fill.get("d").split("V")[1:-1]]
     total = sum(pair.counts_after)
     assert [round(h / sum(heights) * total) for h in heights] == list(pair.counts_after)
+
+
+def one(before, after, law=None, language="en"):
+    """The words of one tensor's picture, and its paths by their attributes."""
+    comparison = compare(snapshot({"w": before}), snapshot({"w": after}))
+    plan = {"w": Row("w", "parameter", "Linear", (), "float32", law=law, rule="r", source="s")}
+    svg = comparison_picture(comparison, plan if law else None, language=language).svg  # pyright: ignore
+    root = ET.fromstring(svg)
+    return [text.text for text in root.iter(f"{SVG}text")], list(root.iter(f"{SVG}path"))
+
+
+ONES, SPREAD = torch.ones(9), torch.linspace(-1, 1, 9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "law", "told"),
+    [
+        (ONES, ONES, None, "std 0, untouched"),
+        (ONES, ONES, Constant(1.0), "mean 1, expected 1"),
+        (SPREAD, ONES, Constant(1.0), "mean 1, expected 1"),
+        (SPREAD, SPREAD * 3, None, "std 1.94, was 0.645"),
+        (SPREAD, SPREAD, Normal(0.0, 2.0), "std 0.645, expected 2"),
+        (torch.zeros(0), torch.zeros(0), Constant(1.0), "no values, expected 1"),
+    ],
+)
+def test_the_numbers_that_the_grid_says_too(before, after, law, told):
+    assert told in one(before, after, law)[0]
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "all 1"), ("zh", "全部为 1")])
+@pytest.mark.parametrize("law", [None, Constant(1.0)])
+def test_a_constant_is_a_narrow_bar_in_the_middle(law, language, told):
+    words, paths = one(ONES, ONES, law, language)
+    assert told in words and words[-1] == told
+    [fill] = [path.get("d") for path in paths if path.get("fill") == "#808080"]
+    xs = [float(x) for x in re.findall(r"H([\d.]+)", fill)]
+    assert fill.startswith("M8 136V136.0H") and xs[-1] == 272.0
+    bar = [(left, right) for left, right in pairwise(xs) if f"V40.0H{right:.1f}" in fill]
+    assert bar == [(125.3, 154.7)]  # a ninth of the axis
+    pins = [path.get("d") for path in paths if path.get("stroke-dasharray")][1:]
+    assert pins == (["M140.0 40v96"] if law else [])
+
+
+def test_a_constant_beside_a_law_that_is_none_has_room_for_the_law():
+    words, paths = one(ONES, ONES, Normal(0.0, 1.0))
+    assert not any(word.startswith("all") for word in words) and "std 0, expected 1" in words
+    curve = [path.get("d") for path in paths if path.get("stroke-dasharray")][1]
+    xs = [float(x) for x in re.findall(r"[ML]([\d.]+)", curve)]
+    assert max(xs) - min(xs) > 200
+
+
+@pytest.mark.parametrize(
+    ("after", "fill", "legend"), [(SPREAD, "#808080", True), (SPREAD + 1, "#D55E00", False)]
+)
+def test_what_is_untouched_is_grey_and_in_the_legend(after, fill, legend):
+    words, paths = one(SPREAD, after)
+    assert [path.get("fill") for path in paths if path.get("fill-opacity")] == [fill]
+    assert ("untouched" in words) is legend
 
 
 def test_names_are_escaped():
