@@ -164,6 +164,7 @@ if TYPE_CHECKING:
         snapshot,
     )
     from brickbook.measure.flops_counter import get_model_complexity_info
+    from brickbook.utils.weight_init import update_init_info
 
 __version__ = "0.1.0"
 
@@ -309,6 +310,7 @@ __all__ = [
     "takes_bricks",
     "trunc_normal_init",
     "uniform_init",
+    "update_init_info",
     "weights_to_cpu",
     "xavier_init",
 ]
@@ -322,9 +324,7 @@ def load_ipython_extension(ipython: Any) -> None:
 
 
 # Public names of mmcv.cnn and mmcv.runner that this version does not have.
-LATER = frozenset((
-    "auto_fp16", "force_fp32", "update_init_info",
-))  # fmt: skip
+LATER = frozenset(("auto_fp16", "force_fp32"))
 # A search over dilations that needs mmcv's runner: it is no part of a library of layers.
 OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
@@ -342,6 +342,7 @@ AT_FIRST_USE = {
     "materialize": "brickbook.init.materialize",
     "revert_sync_batchnorm": "brickbook.bricks.sync_batchnorm",
     "skeleton": "brickbook.init.skeleton",
+    "update_init_info": "brickbook.utils.weight_init",
 }
 
 

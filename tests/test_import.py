@@ -44,9 +44,9 @@ def test_what_is_loaded_at_first_use_is_there():
 
 def test_names_of_mmcv_that_are_not_here_yet_say_so():
     with pytest.raises(ImportError) as caught:
-        from brickbook import update_init_info  # noqa: F401
+        from brickbook import auto_fp16  # noqa: F401
     version = brickbook.__version__
-    assert str(caught.value) == f"mmcv's update_init_info is not in brickbook {version}."
+    assert str(caught.value) == f"mmcv's auto_fp16 is not in brickbook {version}."
     assert not set(brickbook.LATER) & set(brickbook.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = brickbook.nonsense
