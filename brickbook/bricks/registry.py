@@ -95,10 +95,13 @@ def unwrap(make: Callable[..., Any]) -> Callable[..., Any]:
 def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any]:
     """Return what ``type`` means in one family of layers.
 
-    A class, a function or a partial stands for itself. Raises KeyError for a name the family does
-    not have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
+    A class, a function or a partial stands for itself; a name that a user has put into `MODELS`,
+    mmcv 2's only registry, is known to every family. Raises KeyError for a name the family does not
+    have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
     """
     if isinstance(kind, str) and kind not in registry.module_dict:
+        if (own := MODELS.module_dict.get(kind)) is not None and not ours(own):
+            return own
         if kind in NOT_HERE:
             problem = f"{kind} is not in the {registry.name} registry."
             raise UnknownNameError(f"{path}.type", problem, NOT_HERE[kind])
@@ -112,6 +115,11 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
                     f"{name} is {hint}.",
                 )
     return find(kind, registry, path)
+
+
+def ours(make: Callable[..., Any]) -> bool:
+    """Whether a row of `MODELS` is of this package or of torch: no layer of just any family."""
+    return unwrap(make).__module__.partition(".")[0] in ("brickbook", "torch")
 
 
 def build_layer(

@@ -318,3 +318,23 @@ def test_a_blueprint_of_every_kind():
     model = blueprint.build()
     assert model(torch.rand(2, 3, 8, 8)).shape == (2, 2)
     assert model[1].mode == "bilinear"
+
+
+def test_a_layer_of_ones_own_in_models_is_known_to_every_family():
+    """In mmcv 2 there is one registry for all."""
+
+    @MODELS.register_module()
+    class OwnNorm(nn.BatchNorm2d):
+        pass
+
+    try:
+        name, layer = build_norm_layer(dict(type="OwnNorm", momentum=0.2), 4, 1)
+        assert (name, type(layer), layer.momentum) == ("bn1", OwnNorm, 0.2)
+        assert type(build_conv_layer(dict(type="OwnNorm"), 4)) is OwnNorm
+    finally:
+        del MODELS.module_dict["OwnNorm"]
+    with pytest.raises(KeyError):
+        build_norm_layer(dict(type="OwnNorm"), 4)
+    for name in ("Linear", "ConvModule", "Flatten"):  # those that were there are of no family
+        with pytest.raises(KeyError):
+            build_norm_layer(dict(type=name), 4)
