@@ -10,6 +10,7 @@ import ipywidgets as w
 import traitlets
 
 from brickbook.lab.fields import Field, family_of, fields_of, fields_under, registry_of, same
+from brickbook.lab.light import Slim
 from brickbook.lab.panels import Panel, close_tree, guarded
 from brickbook.lab.rows import FieldRow, Look, PlainRow, make_menu
 from brickbook.lab.starting import start_values
@@ -45,7 +46,7 @@ class Form(Panel):
         fields: Iterable[Field] | None = None,
         texts: Texts | None = None,
     ) -> None:
-        super().__init__(layout=w.Layout(width="auto"))
+        super().__init__(layout=Slim(width="auto"))
         self.make, self.texts, self.only = make, texts or Texts(), only
         known = tuple(fields_of(make) if fields is None else fields)
         shown = [f for f in known if f.name not in hidden]
@@ -148,7 +149,7 @@ class ConfigRow(FieldRow):
         control = make_menu(field, [NONE, *words, *known], name_of(kind), look)
         super().__init__(field, control, look, changed)
         self.inset = w.VBox(
-            layout=w.Layout(
+            layout=Slim(
                 margin="0 0 4px 2em",
                 padding="0 0 0 8px",
                 border_left="1px solid var(--jp-border-color1, #888)",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
+from brickbook.lab.light import Button
 from brickbook.lab.panels import Notice, close_tree, guarded
 from brickbook.texts import Texts
 
@@ -34,38 +34,38 @@ class Bar(Part):
         self.python, self.texts = python, texts or Texts()
         self.status = Notice()
         self.code: w.Textarea | None = None
-        shared: dict[str, Any] = {"layout": wide(), "style": w.ButtonStyle()}
-        self.initialize = w.Button(
+        shared = wide()
+        self.initialize = Button(
             description=self.texts["init.initialize"],
             icon="play",
             button_style="primary",
-            **shared,
+            layout=shared,
         )
-        self.undo = w.Button(
+        self.undo = Button(
             description=self.texts["init.undo"],
             icon="undo",
             tooltip=self.texts["init.no_undo"],
             disabled=True,
-            **shared,
+            layout=shared,
         )
-        self.redo = w.Button(
+        self.redo = Button(
             description=self.texts["init.redo"],
             icon="repeat",
             tooltip=self.texts["init.no_redo"],
             disabled=True,
-            **shared,
+            layout=shared,
         )
-        self.copy = w.Button(
+        self.copy = Button(
             description=self.texts["init.copy"],
             icon="copy",
             tooltip=self.texts["init.copy_tip"],
-            **shared,
+            layout=shared,
         )
-        self.export = w.Button(
+        self.export = Button(
             description=self.texts["export.title"],
             icon="download",
             tooltip=self.texts["export.tip"],
-            **shared,
+            layout=shared,
         )
         self.initialize.on_click(initialize)
         self.undo.on_click(undo)

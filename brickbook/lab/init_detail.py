@@ -9,6 +9,7 @@ import ipywidgets as w
 from brickbook.init.rows import Row
 from brickbook.lab.init_look import Part, close_up, wide
 from brickbook.lab.init_words import numbers, where_from
+from brickbook.lab.light import Label, Words
 from brickbook.lab.panels import Notice, guarded
 from brickbook.markup import table
 from brickbook.measure.comparisons import Pair
@@ -46,8 +47,8 @@ class Detail(Part):
 
     def unfold(self) -> None:
         """Make the controls, at the first choice."""
-        self.heading = w.Label(layout=wide())
-        self.table = w.HTML(layout=wide(overflow="auto hidden"))
+        self.heading = Label(layout=wide())
+        self.table = Words(layout=wide(overflow="auto hidden"))
         self.canvas = w.VBox(layout=wide())
         self.hold(self.heading, self.origin, self.table, self.canvas)
 

@@ -17,6 +17,7 @@ from brickbook.init.report import InitReport
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_progress import Progress
 from brickbook.lab.init_words import size_text
+from brickbook.lab.light import Button
 from brickbook.lab.panels import Notice, guarded
 from brickbook.lab.worker import GoOn, Stopped
 from brickbook.measure.comparisons import Comparison
@@ -60,7 +61,7 @@ class Exports(Part):
         self.buttons: dict[str, w.Button] = {}
         for kind in FORMATS:
             missing = why_not if kind == "png" else ""
-            button = w.Button(
+            button = Button(
                 description=kind.upper(),
                 tooltip=missing or self.texts(f"export.{kind}"),
                 disabled=bool(missing),

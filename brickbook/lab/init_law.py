@@ -12,6 +12,7 @@ from brickbook.init.initializers import INITIALIZERS, BaseInit
 from brickbook.lab.fields import Field, fields_of
 from brickbook.lab.form import Form
 from brickbook.lab.init_look import Part, Slim, wide
+from brickbook.lab.light import Button
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 from brickbook.texts import Texts
@@ -121,7 +122,7 @@ class LawPart(Part):
 
     def fold(self) -> w.Button:
         """Make the button that stands for the form."""
-        button = w.Button(
+        button = Button(
             description=self.texts["rules.fold"],
             icon="caret-right",
             tooltip=self.texts["rules.fold_tip"],

@@ -12,6 +12,7 @@ from torch import nn
 from brickbook.init.matching import known_classes, matches
 from brickbook.lab.init_look import Part, Slim, wide
 from brickbook.lab.init_state import layer_choices
+from brickbook.lab.light import Label
 from brickbook.lab.panels import guarded
 from brickbook.texts import Texts
 
@@ -45,7 +46,10 @@ class LayerPicker(Part):
         self.classes, self.changed = classes, changed
         self.named: dict[str, Any] = {word(layer): layer for layer in listed(value)}
         self.boxes: dict[str, w.Checkbox] = {}
-        self.shared_layout = wide(margin="0 1em 0 0", flex="0 0 auto")
+        # A name too long for the shelf ends in dots; the page has it whole as the tooltip.
+        self.shared_layout = wide(
+            margin="0 1em 0 0", flex="0 0 auto", max_width="calc(100% - 1em)"
+        )
         self.shared_style = CheckboxStyle()
         for name in (*classes.own, *self.named):
             self.offer(name)
@@ -58,7 +62,7 @@ class LayerPicker(Part):
         at_right = Slim(
             display="flex", justify_content="flex-end", width="9ch", margin="2px 8px 2px 2px"
         )
-        line = w.HBox([w.Label(texts["place.layer"], layout=at_right), self.shelf], layout=wide())
+        line = w.HBox([Label(texts["place.layer"], layout=at_right), self.shelf], layout=wide())
         self.more = w.Combobox(
             options=classes.others,
             placeholder=texts["rules.class_hint"],

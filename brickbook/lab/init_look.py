@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as w
 import traitlets
 
+from brickbook.lab.light import Button, Slim, Terse
 from brickbook.lab.panels import Notice, close_tree
 from brickbook.texts import Texts
 
@@ -17,21 +18,7 @@ __all__ = ["Fold", "Part", "Slim", "close_up", "column", "icon_button", "parts_o
 LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 
 
-class Slim(w.Layout):
-    """A layout that tells the page only what is set.
-
-    A plain one also lists the forty things that are not: a kilobyte, a hundred times a panel.
-    """
-
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Return what the page is told; what is asked for by ``key`` even if it is not set."""
-        state = super().get_state(key, drop_defaults)
-        if key is not None:
-            return state
-        return {name: value for name, value in state.items() if value is not None}
-
-
-class Part(w.VBox):
+class Part(Terse, w.VBox):
     """A box that can say something: the place for that is made for the first message.
 
     ``spot`` is how many parts stand above the message. A subclass makes its parts first and calls
@@ -72,7 +59,7 @@ class Part(w.VBox):
             close_tree(self)
 
 
-class Fold(w.VBox):
+class Fold(Terse, w.VBox):
     """A button, and below it a box that it shows and hides: an accordion has no keys in a notebook.
 
     Controls: ``head``; ``body``, made when it is unfolded first, for whoever fills it.
@@ -84,7 +71,7 @@ class Fold(w.VBox):
         self.texts = texts
         # A flexible box, because the words of a button are in its middle.
         at_left = wide(display="flex", justify_content="flex-start", align_items="center")
-        self.head = w.Button(
+        self.head = Button(
             description=title,
             icon="caret-right",
             tooltip=texts["fold.closed_tip"],
@@ -131,16 +118,15 @@ def close_up(table: str) -> str:
     return f'<div style="line-height: 1.4">{table}</div>'
 
 
-def icon_button(icon: str, tooltip: str, like: w.Button | None = None) -> w.Button:
+def icon_button(icon: str, tooltip: str, like: w.Button | None = None) -> Button:
     """Make a small square button; the tooltip is its name for a screen reader too.
 
-    It shares the models of layout and style with the button ``like``.
+    It shares its layout with the button ``like``.
     """
-    return w.Button(
+    return Button(
         icon=icon,
         tooltip=tooltip,
         layout=like.layout if like else Slim(width="2.4em", flex="0 0 auto", padding="0"),
-        style=like.style if like else w.ButtonStyle(),
     )
 
 

@@ -11,6 +11,7 @@ import ipywidgets as w
 
 from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_session import InitSession
+from brickbook.lab.light import Button, Label
 from brickbook.lab.panels import PANEL_LOCK, close_tree, guarded
 from brickbook.lab.worker import GoOn, Worker
 from brickbook.measure.counting import SAMPLE
@@ -42,9 +43,9 @@ class Progress(Part):
     @cached_property
     def line(self) -> w.HBox:
         """The controls, made for the first work."""
-        self.words = w.Label(layout=wide())
+        self.words = Label(layout=wide())
         self.bar = w.IntProgress(0, 0, 100, layout=wide(max_width="18em", min_width="8em"))
-        self.cancel = w.Button(
+        self.cancel = Button(
             description=self.texts("counting.cancel"),
             icon="stop",
             tooltip=self.why,

@@ -12,6 +12,7 @@ from brickbook.lab.init_law import LawPart
 from brickbook.lab.init_layers import Classes, LayerPicker
 from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_state import overrides_of, with_overrides
+from brickbook.lab.light import Button
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 from brickbook.texts import Texts
@@ -121,7 +122,7 @@ class RuleCard(Part):
         self.law = LawPart(rule, self.take, texts)
         self.picker = LayerPicker(classes, rule.get("layer"), self.take, texts)
         self.overrides = tuple(self.card(cfg) for cfg in overrides_of(rule))
-        self.add = w.Button(
+        self.add = Button(
             description=texts["rules.override"],
             icon="plus",
             tooltip=texts["rules.override_tip"],

@@ -15,6 +15,7 @@ from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_presets import PRESETS
 from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
+from brickbook.lab.light import Button, Words
 from brickbook.lab.panel_state import PanelState
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.texts import Texts
@@ -47,7 +48,7 @@ class RuleList(Part):
         self.names = [name for name, _ in model.named_modules() if name]
         self.cards: list[RuleCard] = []
         self.shelf = w.VBox(layout=wide())
-        self.add = w.Button(
+        self.add = Button(
             description=texts["rules.add"],
             icon="plus",
             tooltip=texts["rules.add_tip"],
@@ -151,7 +152,7 @@ class RuleList(Part):
             up.on_click(lambda _: self.move(at, at - 1))
             buttons.insert(0, up)
         title = f"<b>{escape(self.texts('rules.rule', n=at + 1))}</b>"
-        heading = w.HTML(title, layout=Slim(flex="1 1 auto", margin="0"))
+        heading = Words(title, layout=Slim(flex="1 1 auto", margin="0"))
         line = w.HBox([heading, *buttons], layout=wide(align_items="center"))
         edge = "1px solid var(--jp-border-color2, #888)"
         return w.VBox([line, self.cards[at]], layout=wide(border_top=edge, padding="2px 0 4px 0"))

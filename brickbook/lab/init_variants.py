@@ -9,6 +9,7 @@ import ipywidgets as w
 from brickbook.lab.init_look import Part, Slim, icon_button, wide
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_state import InitState
+from brickbook.lab.light import Button, Label
 from brickbook.lab.panel_state import MOST_VARIANTS
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.texts import Texts
@@ -41,7 +42,7 @@ class Variants(Part):
         self.found: dict[str, Variant] = {}
         self.applies: dict[str, w.Button] = {}
         self.drops: dict[str, w.Button] = {}
-        self.keep = w.Button(
+        self.keep = Button(
             description=self.texts["variants.keep"],
             icon="columns",
             tooltip=self.texts["variants.keep_tip"],
@@ -117,7 +118,7 @@ class Variants(Part):
         drop.on_click(lambda _: self.drop(label))
         self.applies[label], self.drops[label] = take, drop
         text = self.texts("init.line", place=label, text=summary_of(state, self.texts))
-        words = w.Label(text, layout=wide(flex="1 1 auto"))
+        words = Label(text, layout=wide(flex="1 1 auto"))
         return w.HBox([words, take, drop], layout=wide(align_items="center"))
 
 

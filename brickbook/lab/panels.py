@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import ipywidgets as w
 
+from brickbook.lab.light import Slim, Words
 from brickbook.lab.sweeper import sweep
 
 __all__ = [
@@ -35,15 +36,17 @@ TONES: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-class Notice(w.HTML):
+class Notice(Words):
     """A message that wraps, nothing while it is empty; an error is read out as it appears.
 
     Every text is escaped here.
     """
 
     def __init__(self, text: str = "", tone: Tone = "error") -> None:
-        super().__init__(layout=w.Layout(width="auto", margin="0 0 0 2px"))
+        display = None if text else "none"
+        self.layout = Slim(width="auto", margin="0 0 0 2px", display=display)
         self.say(text, tone)
+        super().__init__()  # last: what a widget holds when it is made costs no message of its own
 
     def say(self, text: str, tone: Tone = "error") -> None:
         """Show ``text``, or nothing."""

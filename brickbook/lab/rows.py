@@ -9,11 +9,12 @@ from typing import Any
 import ipywidgets as w
 from ipywidgets.widgets.widget_bool import CheckboxStyle
 from ipywidgets.widgets.widget_description import DescriptionStyle
-from ipywidgets.widgets.widget_string import LabelStyle, TextStyle
+from ipywidgets.widgets.widget_string import TextStyle
 
 from brickbook.blueprint.inferring import AUTO
 from brickbook.errors import ConfigError
 from brickbook.lab.fields import Field, parse, same
+from brickbook.lab.light import Label, Slim
 from brickbook.lab.panels import Notice, close_tree, guarded
 from brickbook.literals import spell
 from brickbook.texts import Texts
@@ -27,18 +28,17 @@ WIDTHS = {**dict.fromkeys("mwMW", 1.6), **dict.fromkeys("fijlrt", 0.7)}
 
 PARTS: Mapping[str, Callable[[str], Any]] = {
     # Control and mark stand in one line, whatever else a row has takes a line of its own.
-    "row": lambda _: w.Layout(flex_flow="row wrap", align_items="center", flex="0 0 auto"),
-    "control": lambda label: w.Layout(
+    "row": lambda _: Slim(flex_flow="row wrap", align_items="center", flex="0 0 auto"),
+    "control": lambda label: Slim(
         width="auto", flex="1 1 0", min_width="0", max_width=f"calc({label} + 24em)"
     ),
     # The name of a check box stands on its right, where a narrow page would cut it.
-    "check": lambda label: w.Layout(
+    "check": lambda label: Slim(
         width="auto", flex="1 1 auto", min_width="max-content", max_width=f"calc({label} + 24em)"
     ),
-    "check mark": lambda _: w.Layout(flex="0 0 auto", margin="0 0 0 8px"),
+    "check mark": lambda _: Slim(flex="0 0 auto", margin="0 0 0 8px"),
     # Never at the very edge: what stands beside the form begins there.
-    "mark": lambda _: w.Layout(flex="0 0 auto", min_width="7em", margin="0 4px 0 6px"),
-    "mark style": lambda _: LabelStyle(),
+    "mark": lambda _: Slim(flex="0 0 auto", min_width="7em", margin="0 4px 0 6px"),
     "text style": lambda label: TextStyle(description_width=label),
     "check style": lambda label: CheckboxStyle(description_width=label),
     "plain style": lambda label: DescriptionStyle(description_width=label),
@@ -80,7 +80,7 @@ class FieldRow(w.HBox):
         self.problem = self.complaint = ""
         self.last_error: Exception | None = None
         place = "check mark" if isinstance(control, w.Checkbox) else "mark"
-        self.mark = w.Label(layout=look[place], style=look["mark style"])
+        self.mark = Label(layout=look[place])
         super().__init__([control, self.mark], layout=look["row"])
 
     @cached_property
