@@ -34,6 +34,7 @@ class Worker:
         self.progress, self.lock = progress, lock or nullcontext()
         self.thread: threading.Thread | None = None
         self.stop = threading.Event()
+        self.starting = threading.Lock()  # who waits never meets a thread that is not started
 
     @property
     def busy(self) -> bool:
@@ -75,8 +76,9 @@ class Worker:
                 if not stop.is_set():
                     then(found, error)
 
-        self.thread = threading.Thread(target=run, name="brickbook-worker", daemon=True)
-        self.thread.start()
+        with self.starting:
+            self.thread = threading.Thread(target=run, name="brickbook-worker", daemon=True)
+            self.thread.start()
 
     def cancel(self) -> None:
         """Tell the task that runs to stop; it is not waited for."""
@@ -86,5 +88,6 @@ class Worker:
         """Wait until the task has ended, and those that its end has started."""
         met = None
         while self.thread not in (met, None, threading.current_thread()):
-            met = self.thread
+            with self.starting:
+                met = self.thread
             met.join(seconds)

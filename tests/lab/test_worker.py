@@ -93,3 +93,20 @@ def test_who_cancels_under_the_lock_hears_nothing_afterwards():
         found.cancel()
     found.wait(5)
     assert heard == []
+
+
+def test_who_waits_while_a_task_is_started_waits_for_it(monkeypatch):
+    heard, chosen, start = [], threading.Event(), threading.Thread.start
+
+    def slowly(thread):
+        if thread.name == "brickbook-worker":
+            chosen.set()
+            threading.Event().wait(0.05)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    found = Worker(lambda done, total: None)
+    threading.Thread(target=found.start, args=(work(1), lambda *result: heard.append(1))).start()
+    assert chosen.wait(5)
+    found.wait(5)
+    assert heard == [1]
