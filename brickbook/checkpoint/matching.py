@@ -54,7 +54,7 @@ class Adapted:
         return f"{self.name}: {self.how}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Match:
     """What of a model a state dict fills.
 
@@ -69,6 +69,13 @@ class Match:
     unexpected: tuple[str, ...]
     reshaped: tuple[Reshaped, ...]
     adapted: tuple[Adapted, ...] = ()
+
+    def __repr__(self) -> str:
+        words = [f"loaded {len(self.loaded)} of {self.total} tensors"]
+        for kind in ("missing", "unexpected", "reshaped", "adapted"):
+            if names := getattr(self, kind):
+                words.append(f"{len(names)} {kind}")
+        return f"Match({', '.join(words)})"
 
     def __str__(self) -> str:
         rows = [f"The model and loaded state dict match: {self.total} tensors."]

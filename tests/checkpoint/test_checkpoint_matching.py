@@ -194,3 +194,8 @@ def test_nothing_fits(state, model, hint):
     with pytest.raises(CheckpointError) as caught:
         match(state, model).check("init_cfg.checkpoint")
     assert str(caught.value) == f"init_cfg.checkpoint: {hint}"
+
+
+def test_the_repr_counts():
+    found = Match(loaded=("a", "b"), missing=("c",), unexpected=(), reshaped=())
+    assert repr(found) == "Match(loaded 2 of 3 tensors, 1 missing)"
