@@ -47,9 +47,7 @@ class LayerPicker(Part):
         self.named: dict[str, Any] = {word(layer): layer for layer in listed(value)}
         self.boxes: dict[str, w.Checkbox] = {}
         # A name too long for the shelf ends in dots; the page has it whole as the tooltip.
-        self.shared_layout = wide(
-            margin="0 1em 0 0", flex="0 0 auto", max_width="calc(100% - 1em)"
-        )
+        self.shared_layout = wide(margin="0 1em 0 0", flex="0 0 auto", max_width="calc(100% - 1em)")
         self.shared_style = CheckboxStyle()
         for name in (*classes.own, *self.named):
             self.offer(name)

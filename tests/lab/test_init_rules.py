@@ -331,6 +331,14 @@ def test_a_row_shrinks_to_its_column():
     assert edited.rules.cards[1].law.form["checkpoint"].mark.layout.min_width is None
 
 
+def test_a_long_name_of_a_class_ends_in_dots_inside_the_list():
+    name = "MultiScaleDeformableCrossAttentionWithRelativePositionBias"
+    model = nn.Sequential(type(name, (nn.Linear,), {})(2, 2), nn.ReLU())
+    boxes = RuleList(model, InitState.from_cfg(KAIMING)).cards[0].picker.boxes
+    assert boxes[name].description == f"{name} × 1"  # the page's tooltip too
+    assert {box.layout.max_width for box in boxes.values()} == {"calc(100% - 1em)"}
+
+
 def test_names_of_presets_fit_their_menu():
     for language in LANGUAGES:
         menu = RuleList(net(), InitState(), texts=Texts(language)).presets
