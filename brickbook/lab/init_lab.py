@@ -26,11 +26,12 @@ from brickbook.lab.init_session import (
     UNDO_BUDGET,
     InitSession,
     missing_files,
+    stranger,
 )
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place
-from brickbook.lab.panels import MODEL_LOCK, guarded, live_panel, take_place
+from brickbook.lab.panels import MODEL_LOCK, guarded, live_panels, take_place
 from brickbook.texts import Texts
 from brickbook.views.signals import depth_svg
 
@@ -52,7 +53,8 @@ class InitLab(InitOutputs):
     are names, laws, why a plan leaves a parameter, and what errors of a config say.
 
     ``state`` is what the controls say, ``plan`` what it would do (None while it cannot be used),
-    ``report`` what the last Initialize did. Opening a second panel for a model closes the first.
+    ``report`` what the last Initialize did. Opening a panel closes those of the same model, and
+    those of a model that had the name before.
 
     Raises TypeError for a model that is no ``nn.Module`` and for an ``init_cfg`` that is no config,
     ValueError for an unknown language.
@@ -80,8 +82,8 @@ class InitLab(InitOutputs):
         super().__init__(layout=wide(min_width="0"))
         self.model, self.name, self.plan = model, name, None
         self.namespace = namespace or {}
-        old = live_panel(("model", id(model)))
-        if isinstance(old, InitLab):
+        replaced = [old for old in live_panels() if isinstance(old, InitLab) and self.replaces(old)]
+        for old in replaced:
             old.diagnosis.stop()  # its batch holds the lock
         with MODEL_LOCK:
             self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch, texts)
@@ -99,7 +101,14 @@ class InitLab(InitOutputs):
         self.grid.observe(self.choose, ["selected", "log_counts"])
         self.refresh()
         take_place(("model", id(model)), self)
+        for old in replaced:
+            old.close()
         self.counting.begin()
+
+    def replaces(self, old: InitLab) -> bool:
+        """Whether a panel is of this model, or of one that had this panel's name before."""
+        renamed = old.name == self.name and stranger(old.namespace, old.name, old.model)
+        return renamed or old.model is self.model
 
     # What guarded callbacks set; here it also answers for the parts.
     @property

@@ -16,7 +16,7 @@ from brickbook.lab.sweeper import sweep
 
 __all__ = [
     "MODEL_LOCK", "PANEL_LOCK", "Notice", "Panel", "Tone", "close_tree", "guarded", "live_panel",
-    "look_around", "take_place",
+    "live_panels", "look_around", "take_place",
 ]  # fmt: skip
 
 # Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
@@ -155,9 +155,14 @@ def live_panel(key: Hashable) -> w.Widget | None:
     return panel if panel is not None and panel.comm is not None else None
 
 
+def live_panels() -> tuple[w.Widget, ...]:
+    """Return all panels that are shown."""
+    return tuple(panel for panel in tuple(LIVE.values()) if panel.comm is not None)
+
+
 def look_around() -> None:
     """Let every live panel look whether its model was changed by somebody else."""
-    for panel in tuple(LIVE.values()):
+    for panel in live_panels():
         look_again = getattr(panel, "look_again", None)
-        if look_again is not None and panel.comm is not None:
+        if look_again is not None:
             look_again()

@@ -132,6 +132,22 @@ def test_a_closed_panel_is_asked_nothing(lab):
     assert lab.model[0].weight.std() < 0.02
 
 
+def test_a_panel_closes_those_of_a_model_that_had_its_name_before():
+    first, second = net(), net()
+    namespace: dict[str, Any] = {"net": first, "kept": first, "head": net()}
+    shown = [run(Session(namespace, widgets=True), ["show", "net"], None)]
+    shown += [InitLab(namespace["head"], name="head", namespace=namespace)]
+    shown += [InitLab(net(), name="net")]  # of no notebook: its name means nothing here
+    shown[0].diagnosis.fold.unfolded = True
+    namespace["net"] = second
+    again = run(Session(namespace, widgets=True), ["show", "net"], None)
+    assert [panel.comm is None for panel in (*shown, again)] == [True, False, False, False]
+    assert live_panel(("model", id(first))) is None
+    for panel in (*shown, again):
+        assert panel.last_error is None
+        panel.close()
+
+
 def test_undo_over_what_others_wrote_asks_first(lab):
     start = copies(lab.model)
     lab.bar.initialize.click()
