@@ -39,10 +39,11 @@ def run_cell(page: Any, at: int) -> None:
 
 
 def theme(page: Any, name: str) -> None:
-    """Change the theme; its colours come after its name."""
+    """Change the theme; its colours come after its name, and the notebook after them."""
     page.evaluate(f"jupyterapp.commands.execute('apputils:change-theme', {{theme: '{name}'}})")
     page.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
     page.wait_for_function(f"() => {PAPER} {'>' if 'Light' in name else '<'} 128")
+    page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers the page
 
 
 class Stage:
