@@ -325,7 +325,9 @@ def test_what_fails_in_the_middle_leaves_the_model_unchanged(last, state, error)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as POSIX does")
-def test_an_interrupt_waits_until_the_model_is_loaded(monkeypatch):
+def test_an_interrupt_waits_until_the_model_is_loaded(monkeypatch, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     model = net()
     load = nn.BatchNorm2d._load_from_state_dict
 
