@@ -21,7 +21,7 @@ test: $(VENV)/test.stamp browser  ## run every test: import order, Python, brows
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest
 ifneq ($(NOTEBOOKS),)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 endif
 
 lint: $(VENV)/test.stamp  ## check style, types and the import order

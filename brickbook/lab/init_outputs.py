@@ -12,12 +12,12 @@ import ipywidgets as w
 from brickbook.init.report import InitReport
 from brickbook.lab.init_actions import InitActions
 from brickbook.lab.init_exports import Exports, Shown
-from brickbook.lab.init_words import result, size_text
+from brickbook.lab.init_words import plan_table, result, size_text
 from brickbook.lab.panels import guarded
 from brickbook.markup import table
 from brickbook.measure.comparisons import Comparison
 from brickbook.views.exports import export
-from brickbook.views.markup import Static, static, still_columns
+from brickbook.views.markup import Static, static
 
 __all__ = ["InitOutputs"]
 
@@ -96,14 +96,18 @@ class InitOutputs(InitActions):
         return f"InitLab({self.name}: {self.count()})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Show the panel; where there are no widgets, some of its numbers and what to do."""
+        """Show the panel; where there are no widgets, the plan and what to do."""
         bundle = super()._repr_mimebundle_(**kwargs)
         return {**(bundle or {}), "text/html": self.fallback()}
 
     def fallback(self) -> str:
-        """Return what a saved notebook shows of a panel whose kernel is gone: a few kilobytes."""
-        heads, rows, right = still_columns(self.comparison, self.texts)
-        rest = self.texts["plan.more"]
-        numbers = table(heads, rows, right=right, shown=FALLBACK_ROWS, rest=rest)
+        """Return what a saved notebook shows of a panel whose kernel is gone: a few kilobytes.
+
+        The same for the same rules: no number of the weights is in it, which may be drawn anew.
+        """
         words = (self.title.value, self.texts["live.fallback"])
-        return "".join(f"<p>{escape(text)}</p>" for text in words) + numbers
+        told = "".join(f"<p>{escape(text)}</p>" for text in words)
+        if self.plan is None:
+            return told
+        rest = self.texts["plan.more"]
+        return told + table(*plan_table(self.plan, self.texts), shown=FALLBACK_ROWS, rest=rest)
