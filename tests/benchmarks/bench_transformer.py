@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from brickbook.bricks.transformer import FFN, MultiheadAttention
 
-HEADS, WIDTH, LONG = 8, 512, 1024
+HEADS, LONG = 8, 1024
 SMALL = 256
 Row = dict[str, float | str]
 
@@ -44,8 +44,10 @@ def cases() -> list[Row]:
         ]
     finally:
         torch.set_num_threads(threads)
-    long = "MultiheadAttention on 1024 tokens, forward and backward"
-    return [*rows, row(long, trained(attention), 0.7)]
+    for width in (256, 512):
+        long = f"MultiheadAttention({width}, 8) on 1024 tokens, forward and backward"
+        rows.append(row(long, trained(attention, width), 0.7))
+    return rows
 
 
 def built(kinds: tuple[type, type], *args: int) -> list[float]:
@@ -75,14 +77,14 @@ def forward(kinds: tuple[type, type], x: Tensor, *args: int) -> list[float]:
         return fastest([lambda layer=layer: layer(x) for layer in layers], rounds=600)
 
 
-def trained(kinds: tuple[type, type]) -> list[float]:
+def trained(kinds: tuple[type, type], width: int) -> list[float]:
     """Time a forward and a backward over a long sequence."""
-    layers = pair(kinds, WIDTH, HEADS)
-    x = torch.rand(LONG, 1, WIDTH, requires_grad=True)
+    layers = pair(kinds, width, HEADS)
+    x = torch.rand(LONG, 1, width, requires_grad=True)
     jobs = [lambda layer=layer: layer(x).sum().backward() for layer in layers]
     outs = [layer(x) for layer in layers]
     torch.testing.assert_close(*outs, rtol=0, atol=1e-6)
-    return fastest(jobs)
+    return fastest(jobs, rounds=25)
 
 
 def compiled(attention: tuple[type, type], ffn: tuple[type, type], x: Tensor) -> list[Row]:
