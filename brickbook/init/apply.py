@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from contextvars import copy_context
 from itertools import groupby
 from typing import Any
@@ -24,7 +24,7 @@ from brickbook.init.rows import Row, Run
 from brickbook.init.shards import check_shards, whole
 from brickbook.init.streams import Stream
 from brickbook.init.telling import Told, owners_of
-from brickbook.keeping import held, put_back_on_error, uninterrupted
+from brickbook.keeping import held, no_collection, put_back_on_error, uninterrupted
 
 __all__ = ["carry_out", "initialize"]
 
@@ -68,7 +68,10 @@ def initialize(
     """
     options = Options(strict, order, frozen, only_missing, protect, reinitialize)
     todo, tensors = plan_with_tensors(module, init_cfg, options)
-    return carry_out(todo, module, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
+    # Own code, files and data may leave garbage worth collecting; laws leave none.
+    plain = not (todo.runs or todo.loads or todo.fits)
+    with no_collection() if plain else nullcontext():
+        return carry_out(todo, module, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 
 
 def carry_out(

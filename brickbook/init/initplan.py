@@ -42,6 +42,9 @@ class InitPlan(Named[Row]):
         """The rows by name."""
         return {row.name: row for row in self.rows}
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     @property
     def planned(self) -> tuple[Row, ...]:
         """The rows that will be written by a law, in the order of writing."""

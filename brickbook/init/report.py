@@ -60,6 +60,9 @@ class InitReport(Named[Record]):
             made[row.name] = record
         return made
 
+    def __len__(self) -> int:
+        return len(self.plan.rows)
+
     @property
     def records(self) -> tuple[Record, ...]:
         """What happened to every tensor of the plan, in its order."""
