@@ -244,8 +244,8 @@ def test_a_file_is_replaced_while_its_tensors_are_in_use(tmp_path):
 
 def test_the_latest_checkpoint(tmp_path):
     assert find_latest_checkpoint(tmp_path) is None
-    (tmp_path / "last_checkpoint").write_text("/work/epoch_3.pth\n")
-    assert find_latest_checkpoint(str(tmp_path)) == "/work/epoch_3.pth"
+    (tmp_path / "last_checkpoint").write_text("/runs/epoch_3.pth\n")
+    assert find_latest_checkpoint(str(tmp_path)) == "/runs/epoch_3.pth"
 
 
 # convert
