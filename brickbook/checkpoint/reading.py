@@ -25,10 +25,17 @@ PICKLE = b"\x80"
 TAR = (b"storages", b"tensors", b"pickle")
 # The first torch whose restricted reader has no known hole (CVE-2026-24747).
 MENDED = "2.10"
-TRUST = (
-    "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
-    "Only if you trust whoever made it, say trust=True."
-)
+# The number that a file of torch before 1.6 begins with, after a word on pickle's protocol.
+MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What torch says, in part, of files that look like its own, and what it means.
+MEANINGS = {
+    "finding central directory": "it ends too early",
+    "not in a subdirectory": "it is a zip archive that torch.save has not written",
+    "TorchScript": "it is a TorchScript archive, of which torch.jit.load gives the model",
+}
+NEWER = range(140, 153)  # the operands that came with protocols 4 and 5
+TRUST = "Only if you trust whoever made it, say trust=True."
+PLAIN = "Only if you trust whoever made it, unpickle it yourself and torch.save its tensors."
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +63,13 @@ def read_file(
     shown = shown or str(file)
     try:
         with file.open("rb") as opened:
-            head = opened.read(12)
+            head = opened.read(32)
     except OSError as error:
         raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
     if file.suffix == ".safetensors":
         return read_safetensors(file, place, mapped, shown, path)
+    if head.startswith(PICKLE) and MAGIC not in head:  # torch would run it, and then refuse it
+        raise CheckpointError(path, f"{shown} is a pickle that torch.save has not written.", PLAIN)
     if trust:
         log.warning("trust=True: whatever %s says is run while it is read", shown)
     try:
@@ -151,13 +160,21 @@ def read_safetensors(
 def refused(error: UnpicklingError, head: bytes, shown: str, path: str) -> CheckpointError:
     """Tell a file that asks for more than tensors from one that is damaged."""
     asked = re.search(r"GLOBAL (\S+)", str(error))
+    operand = re.search(r"Unsupported operand (\d+)", str(error))
+    if operand is not None and int(operand[1]) in NEWER:
+        return CheckpointError(
+            path,
+            f"{shown} is pickled with protocol 4 or 5, of which torch reads nothing without "
+            "running what the file says.",
+            f"Ask for a .safetensors file, or for one of torch.save's own protocol, 2. {TRUST}",
+        )
     if asked is None:
         return CheckpointError(path, f"{shown} is no checkpoint: {reason(error, head)}.")
     return CheckpointError(
         path,
         f"{shown} asks for {asked[1]}, and is not read: to make such an object is to run what the "
         "file says.",
-        TRUST,
+        f"Ask for a .safetensors file, or for one that holds a state_dict and nothing else. {TRUST}",
     )
 
 
@@ -168,6 +185,9 @@ def reason(error: Exception, head: bytes) -> str:
     if not head.startswith((ZIP[:2], PICKLE, *TAR)):
         return f"it begins with {head!r}"
     text = str(error)
+    for part, meaning in MEANINGS.items():
+        if part in text:
+            return meaning
     told = re.search(r"Unsupported [^\n]+", text)  # torch's reason, after a page of advice
     first = told[0] if told else text.partition("\n")[0].partition(". ")[0]
     return first.rstrip(".") or type(error).__name__

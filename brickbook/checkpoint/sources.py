@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from brickbook.checkpoint.download import download
-from brickbook.checkpoint.places import SCHEME, cache_folder
+from brickbook.checkpoint.places import SCHEME
 from brickbook.checkpoint.remote import remote_file
 from brickbook.checkpoint.zoo import Weights, find
 from brickbook.errors import BadValueError, CheckError, MissingFileError, nearest
@@ -119,9 +119,8 @@ def published(weights: Weights, path: str) -> Path:
     url = weights.url
     if url.startswith(("http://", "https://")):
         return download(url, path, sha256=weights.sha256, mirrors=weights.mirrors)
-    if SCHEME.match(url):
-        return plain_file(url, path)
-    return local_file(os.fspath(cache_folder() / Path(url).expanduser()), path)
+    own = weights.own_file
+    return plain_file(url, path) if own is None else local_file(os.fspath(own), path)
 
 
 def ceph_file(name: str, path: str) -> Path:

@@ -15,8 +15,9 @@ from brickbook.init.report import InitReport
 from brickbook.lab.builder_state import parse_shape
 from brickbook.lab.init_batches import batches_in, named_batch
 from brickbook.lab.init_findings import findings_html
-from brickbook.lab.init_look import Fold, Part, Slim, close_up, wide
+from brickbook.lab.init_look import Fold, Part, close_up, wide
 from brickbook.lab.init_progress import Progress
+from brickbook.lab.light import Button, Slim, Words
 from brickbook.lab.panels import MODEL_LOCK, guarded
 from brickbook.lab.stopping import between_layers, between_steps
 from brickbook.lab.worker import GoOn
@@ -78,9 +79,9 @@ class Diagnosis(Part):
         self.fold.title = text
 
     @cached_property
-    def words(self) -> w.HTML:
+    def words(self) -> Words:
         """The place of the findings; with it all other controls are made, at the first look."""
-        self.chart = w.HTML(layout=wide())
+        self.chart = Words(layout=wide())
         shape = self.input_shape
         self.shape = w.Combobox(
             value=", ".join(map(str, (BATCH, *shape))) if shape else "",
@@ -92,7 +93,7 @@ class Diagnosis(Part):
             style={"description_width": "6ch"},
             layout=Slim(width="22em"),
         )
-        self.run = w.Button(
+        self.run = Button(
             description=self.texts("diagnosis.run"),
             icon="line-chart",
             tooltip=self.texts("diagnosis.run_tip"),
@@ -100,7 +101,7 @@ class Diagnosis(Part):
         )
         self.run.on_click(self.press_run)
         self.progress = Progress(self.texts("live.stop_tip"), self.texts, self.stopped)
-        words = w.HTML(layout=wide())
+        words = Words(layout=wide())
         row = w.HBox([self.shape, self.run], layout=wide(flex_flow="row wrap"))
         self.fold.body.children = (words, row, self.progress, self.chart)
         return words

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-import ipywidgets as w
-
 from brickbook.init.initplan import InitPlan
 from brickbook.lab.init_look import Fold, Part, close_up, wide
 from brickbook.lab.init_words import plan_table, summary, unmatched_words
+from brickbook.lab.light import Words
 from brickbook.lab.panels import Notice, guarded
 from brickbook.markup import table
 from brickbook.texts import Texts
@@ -33,9 +32,9 @@ class Forecast(Part):
         self.fold.observe(self.unfold, "unfolded")
 
     @cached_property
-    def table(self) -> w.HTML:
+    def table(self) -> Words:
         """The place of the rows."""
-        made = w.HTML(layout=wide(max_height="22em", overflow="auto"))
+        made = Words(layout=wide(max_height="22em", overflow="auto"))
         self.fold.body.children = (made,)
         return made
 

@@ -16,7 +16,7 @@ from brickbook.lab.init_bar import Bar
 from brickbook.lab.init_detail import Detail
 from brickbook.lab.init_diagnosis import Diagnosis
 from brickbook.lab.init_forecast import Forecast
-from brickbook.lab.init_look import Slim, column, parts_of, wide
+from brickbook.lab.init_look import column, parts_of, wide
 from brickbook.lab.init_outputs import InitOutputs
 from brickbook.lab.init_presets import start
 from brickbook.lab.init_progress import Counting
@@ -31,6 +31,7 @@ from brickbook.lab.init_session import (
 from brickbook.lab.init_state import InitState
 from brickbook.lab.init_variants import Variants
 from brickbook.lab.init_words import place
+from brickbook.lab.light import Slim
 from brickbook.lab.panels import MODEL_LOCK, guarded, live_panels, take_place
 from brickbook.texts import Texts
 from brickbook.views.signals import depth_svg

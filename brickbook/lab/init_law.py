@@ -11,8 +11,8 @@ import ipywidgets as w
 from brickbook.init.initializers import INITIALIZERS, BaseInit
 from brickbook.lab.fields import Field, fields_of
 from brickbook.lab.form import Form
-from brickbook.lab.init_look import Part, Slim, wide
-from brickbook.lab.light import Button
+from brickbook.lab.init_look import Part, wide
+from brickbook.lab.light import Button, Slim
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 from brickbook.texts import Texts

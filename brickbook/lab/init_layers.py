@@ -10,9 +10,9 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from torch import nn
 
 from brickbook.init.matching import known_classes, matches
-from brickbook.lab.init_look import Part, Slim, wide
+from brickbook.lab.init_look import Part, wide
 from brickbook.lab.init_state import layer_choices
-from brickbook.lab.light import Label
+from brickbook.lab.light import Label, Slim
 from brickbook.lab.panels import guarded
 from brickbook.texts import Texts
 

@@ -13,7 +13,7 @@ from brickbook.lab.light import Button, Slim, Terse
 from brickbook.lab.panels import Notice, close_tree
 from brickbook.texts import Texts
 
-__all__ = ["Fold", "Part", "Slim", "close_up", "column", "icon_button", "parts_of", "wide"]
+__all__ = ["Fold", "Part", "close_up", "column", "icon_button", "parts_of", "wide"]
 
 LEFT_HEIGHT = "min(78vh, 960px)"  # the grid's, with its menus
 

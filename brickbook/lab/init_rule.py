@@ -10,9 +10,9 @@ import ipywidgets as w
 
 from brickbook.lab.init_law import LawPart
 from brickbook.lab.init_layers import Classes, LayerPicker
-from brickbook.lab.init_look import Part, Slim, icon_button, wide
+from brickbook.lab.init_look import Part, icon_button, wide
 from brickbook.lab.init_state import overrides_of, with_overrides
-from brickbook.lab.light import Button
+from brickbook.lab.light import Button, Slim
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.registry import Config
 from brickbook.texts import Texts

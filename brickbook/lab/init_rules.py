@@ -11,11 +11,11 @@ from torch import nn
 
 from brickbook.errors import ConfigError
 from brickbook.lab.init_layers import Classes
-from brickbook.lab.init_look import Part, Slim, icon_button, wide
+from brickbook.lab.init_look import Part, icon_button, wide
 from brickbook.lab.init_presets import PRESETS
 from brickbook.lab.init_rule import RuleCard
 from brickbook.lab.init_state import InitState
-from brickbook.lab.light import Button, Words
+from brickbook.lab.light import Button, Slim, Words
 from brickbook.lab.panel_state import PanelState
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.texts import Texts

@@ -79,6 +79,10 @@ class InitSession:
         with self.lock:
             return sampled(self.model) if self.large else snapshot(self.model)
 
+    def known(self) -> Snapshot:
+        """Return the model's numbers; they are not counted again where nothing was written."""
+        return self.comparison.after if self.history.untouched() else self.numbers()
+
     def look(self, before: Snapshot | None = None) -> Comparison:
         """Compare the model's numbers with those ``before``, by default with themselves."""
         after = self.numbers()
@@ -125,7 +129,7 @@ class InitSession:
     ) -> InitReport:
         """Initialise the model by a plan; what is ``told`` of it may be another one."""
         with self.lock:
-            before = self.numbers()
+            before = self.known()
             why_not = self.why_not(todo)
             copies = {} if why_not else self.history.copy(self.written_by(todo))
             done = carry_out(todo, self.model, seed=seed, batch=batch, atomic=atomic)
@@ -167,7 +171,7 @@ class InitSession:
     def redo(self, anyway: bool = False) -> None:
         """Write again what the last `undo` has put back, bit for bit; raises as `undo` does."""
         with self.lock:
-            before = self.numbers()
+            before = self.known()
             self.history.redo(anyway)
             self.report = self.history.report
             self.comparison = self.look(before)
@@ -186,7 +190,8 @@ class InitSession:
                 raise BadValueError("variants", self.texts("init.no_copy", **sizes))
             with torch.random.fork_rng(enabled=state.seed is None):
                 after = outcome(self.model, todo, state.seed, 64, self.batch)
-            return Variant(compare(snapshot(self.model), after), todo)
+            before = snapshot(self.model) if self.large else self.known()
+            return Variant(compare(before, after), todo)
 
     def why_not(self, todo: InitPlan) -> str:
         """Say why `undo` could not put back what a plan writes; "" if it could."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import ipywidgets as w
 
-from brickbook.lab.init_look import Part, Slim, icon_button, wide
+from brickbook.lab.init_look import Part, icon_button, wide
 from brickbook.lab.init_rules import RuleList
 from brickbook.lab.init_state import InitState
-from brickbook.lab.light import Button, Label
+from brickbook.lab.light import Button, Label, Slim
 from brickbook.lab.panel_state import MOST_VARIANTS
 from brickbook.lab.panels import close_tree, guarded
 from brickbook.texts import Texts

@@ -135,6 +135,13 @@ class WeightHistory:
         """Return the names of what somebody else has written, replaced or added since `look`."""
         return differing(self.seen, tensors_of(self.model))
 
+    def untouched(self) -> bool:
+        """Whether all is what `look` has seen, by a read of all values; of a large model unknown.
+
+        Unlike `changed` it also sees one value that was written by way of ``.data``.
+        """
+        return not self.large and self.seen == marks_of(tensors_of(self.model))
+
     def look(self) -> None:
         """Take what the model holds for known."""
         self.seen = marks_of(tensors_of(self.model), not self.large)
@@ -154,7 +161,7 @@ class WeightHistory:
         tensors, copies = dict(tensors_of(self.model)), step.copies
         for name, copy in copies.items():
             if name not in tensors or tensors[name].shape != copy.shape:
-                raise BadValueError(name, "the model has changed since: it cannot be put back.")
+                raise BadValueError(name, self.texts["init.misfit"])
         stale = differing(step.marks, ((name, tensors[name]) for name in copies))
         if stale and not anyway:
             raise StaleWeightsError(word, stale, tuple(quick(tensors[name]) for name in stale))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from time import monotonic
 
-from brickbook.checkpoint import locate, transfers
+from brickbook.checkpoint import CheckpointError, locate, transfers
 from brickbook.checkpoint.converting import convert
 from brickbook.checkpoint.places import Progress
 from brickbook.checkpoint.state import listed
@@ -120,14 +120,13 @@ def converted(arguments: argparse.Namespace, rest: Sequence[str]) -> Answer:
     if len(rest) != 2:
         raise WrongLineError(f"zoo convert needs two files, got {len(rest)}.")
     target = options.target(rest[1], "OUT", arguments.force)
+    how = {key: getattr(arguments, key) for key in ("strip_prefix", "trust", "force")}
     with transfers(offline=arguments.offline, progress=bar(rest[0])):
-        made = convert(
-            rest[0],
-            target,
-            strip_prefix=arguments.strip_prefix,
-            trust=arguments.trust,
-            force=arguments.force,
-        )
+        try:
+            made = convert(rest[0], target, **how)
+        except CheckpointError as error:
+            hint = error.hint.replace("trust=True", "--trust")
+            raise CheckpointError(error.path, error.problem, hint) from error
     told = f"{made.file}: {made.tensors} tensors, {made.size / MIB:.1f} MiB"
     if made.left_out:
         told += f"; left out: {listed(made.left_out)}"

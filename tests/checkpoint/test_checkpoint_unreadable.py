@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import sys
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +63,34 @@ def test_no_setting_lets_it_run(setting, write, tmp_path, monkeypatch):
     assert not trace.exists()
 
 
-def test_a_plain_malicious_pickle_never_runs(tmp_path):
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_plain_malicious_pickle_never_runs(protocol, trust, tmp_path):
     file, trace = tmp_path / "evil.pkl", tmp_path / "trace"
-    file.write_bytes(pickle.dumps(Evil(trace), protocol=2))
-    with pytest.raises(CheckpointError):
-        read_state(str(file))
+    file.write_bytes(pickle.dumps(Evil(trace), protocol=protocol))
+    with pytest.raises(CheckpointError) as caught:
+        read_state(str(file), trust=trust)
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} is a pickle that torch.save has not written. Only if you "
+        "trust whoever made it, unpickle it yourself and torch.save its tensors."
+    )
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", TORCH_FORMATS)
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol 4:UserWarning")
+def test_a_newer_protocol(name, tmp_path):
+    file, zipped = tmp_path / name, name == TORCH_FORMATS[0]
+    state = {"weight": torch.ones(1)}
+    torch.save(state, file, pickle_protocol=4, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(CheckpointError) as caught:
+        read_state(str(file))
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} is pickled with protocol 4 or 5, of which torch reads "
+        "nothing without running what the file says. Ask for a .safetensors file, or for one of "
+        "torch.save's own protocol, 2. Only if you trust whoever made it, say trust=True."
+    )
+    assert read_state(str(file), trust=True) == state
 
 
 @pytest.mark.parametrize(
@@ -107,13 +132,35 @@ def test_trust_reads_it_and_is_logged(name, write, tmp_path, caplog):
         read_checkpoint(file)
 
 
+def zipped(name: str) -> bytes:
+    """Return a zip archive with one empty file."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, b"")
+    return content.getvalue()
+
+
+def test_a_torchscript_archive(tmp_path):
+    file = tmp_path / "a.pth"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is going out of use
+        torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), file)
+        with pytest.raises(CheckpointError) as caught:
+            read_state(str(file))
+    assert str(caught.value) == (
+        f"init_cfg.checkpoint: {file} is no checkpoint: it is a TorchScript archive, of which "
+        "torch.jit.load gives the model."
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
         ("a.pth", b"", "it is empty"),
-        ("a.pth", b"<!DOCTYPE html>", "it begins with b'<!DOCTYPE ht'"),
-        ("a.pth", b"\x80\x02garbage", "Unsupported operand 103"),
-        ("a.pth", pickle.dumps([1], protocol=2), "Invalid magic number; corrupt file?"),
+        ("a.pth", b"<!DOCTYPE html>", "it begins with b'<!DOCTYPE html>'"),
+        ("a.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.garbage", "Unsupported operand 103"),
+        ("a.pth", zipped("a.npy"), "it is a zip archive that torch.save has not written"),
+        ("a.pth", zipped("a/data.pkl")[:-9], "it ends too early"),
     ],
 )
 def test_damaged(name, content, why, tmp_path):

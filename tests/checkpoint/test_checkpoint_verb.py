@@ -181,6 +181,7 @@ def test_convert_runs_only_what_is_trusted(at_home, capsys):
     torch.save({"state_dict": {"a": torch.ones(1)}, "meta": Evil()}, "in.pth")
     code, _, errors = answer(capsys, "zoo convert in.pth out.safetensors")
     assert code == 2 and "and is not read" in errors
+    assert errors.endswith("Only if you trust whoever made it, say --trust.\n")
     assert not (at_home / "trace").exists()
     assert answer(capsys, "zoo convert in.pth out.safetensors --trust")[0] == 0
     assert (at_home / "trace").exists()

@@ -67,9 +67,11 @@ def test_refresh_shows_what_initialize_has_done(lab):
 
 
 def test_an_edit_of_the_rules_notices_too(lab):
+    lab.bar.initialize.click()
     with torch.no_grad():
         lab.model[0].bias.fill_(3)
     lab.rules.presets.value = "kaiming_fan_in"
+    assert lab.report is None  # it speaks of values that are not there any more
     assert lab.bar.status.text == (
         "1 tensor was changed by something else than this panel: 0.bias."
     )

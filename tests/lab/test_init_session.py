@@ -51,6 +51,21 @@ def test_the_comparison_is_around_the_last_initialize():
     assert session.comparison.changed == () and session.report is None
 
 
+def test_numbers_are_counted_once_where_nobody_else_writes(monkeypatch):
+    session = InitSession(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(300, 400)))
+    state, counted, count = InitState.from_cfg(RULES, 3), [], session.numbers
+    monkeypatch.setattr(session, "numbers", lambda: counted.append(1) or count())
+    session.apply(state)
+    session.imagine(state)
+    assert len(counted) == 1  # after the writing
+    flat = session.model[1].weight.data.view(-1)
+    flat[1] = 100.0  # no count of writes knows of it, and no sample
+    assert session.history.changed() == ()
+    assert session.imagine(state).comparison["1.weight"].before.max == 100.0
+    session.apply(state)
+    assert len(counted) == 4 and session.comparison["1.weight"].before.max == 100.0
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float64])
 def test_undo_is_exact(dtype):
     session = InitSession(net().to(dtype))

@@ -61,11 +61,11 @@ def fits(word: str, name: str) -> bool:
 
 
 def here(row: Weights) -> Path | None:
-    """Return the file of weights in the cache, if it is there."""
-    if not row.url.startswith(("http://", "https://")):
-        return None
-    file = cached(row.url, sha256=row.sha256)
-    return file if file.is_file() else None
+    """Return the file of weights in the cache or of a user's own, if it is there."""
+    file = row.own_file
+    if row.url.startswith(("http://", "https://")):
+        file = cached(row.url, sha256=row.sha256)
+    return file if file is not None and file.is_file() else None
 
 
 def spelled(name: str) -> str:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.checkpoint.places import cache_folder, promised_hash
+from brickbook.checkpoint.places import SCHEME, cache_folder, promised_hash
 from brickbook.errors import first_line
 
 __all__ = ["SCHEMES", "Table", "Weights", "table"]
@@ -46,6 +46,11 @@ class Weights:
     def spelling(self) -> str:
         """The name with its scheme, as a config has it."""
         return f"{self.scheme}://{self.name}"
+
+    @property
+    def own_file(self) -> Path | None:
+        """The file that a path in a user's table means; None of a URL."""
+        return None if SCHEME.match(self.url) else cache_folder() / Path(self.url).expanduser()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ INIT_LAB: dict[str, str] = {
     "init.no_redo": "Nothing to redo.",
     "init.no_room": "There will be no Undo: the old weights take {need}B, more than the budget of "
     "{budget}B (undo_budget).",
+    "init.misfit": "the model has changed since: it cannot be put back.",
     "init.copy": "Copy config",
     "init.copy_tip": "Show the rules as Python that runs as pasted",
     "init.busy": "Initializing …",

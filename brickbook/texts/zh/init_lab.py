@@ -22,6 +22,7 @@ INIT_LAB: dict[str, str] = {
     "init.no_undo": "还没有可以撤销的操作。",
     "init.no_redo": "没有可以重做的操作。",
     "init.no_room": "这一步将无法撤销：旧权重占用 {need}B，超出 {budget}B 的预算（undo_budget）。",
+    "init.misfit": "模型的结构此后已改变：无法恢复。",
     "init.copy": "复制配置",
     "init.copy_tip": "把规则显示为粘贴即可运行的 Python 代码",
     "init.busy": "正在初始化……",
