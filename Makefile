@@ -4,12 +4,14 @@ LAB_FLAGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PEERS := .venv-peers
+IN_PARALLEL := -n auto --dist loadfile
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint bench browser clean
+.PHONY: help lab test quick parity lint bench browser clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  ##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/'
@@ -19,10 +21,18 @@ lab: $(VENV)/lab.stamp  ## install brickbook and open the first notebook
 
 test: $(VENV)/test.stamp browser  ## run every test: import order, Python, browser, notebooks
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 ifneq ($(NOTEBOOKS),)
 	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 endif
+
+quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or processes of their own
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not (bench or browser or compile or processes)'
+
+# Beside mmcv-lite, mmengine, timm and transformers; there a peer that is missing is a failure.
+parity: $(PEERS)/stamp  ## run the tests that compare with other libraries, in an environment of their own
+	BRICKBOOK_PARITY=1 $(PEERS)/bin/python -m pytest $(IN_PARALLEL) \
+	    $$(grep -rl --include='test_*.py' '^from peers import' tests)
 
 lint: $(VENV)/test.stamp  ## check style, types and the import order
 	$(BIN)/ruff check
@@ -34,7 +44,7 @@ bench: $(VENV)/bench.stamp  ## measure against mmcv, write bench.json
 	$(BIN)/python tests/benchmarks/run.py
 
 clean:  ## remove the environment, caches and what tests leave behind
-	rm -rf $(VENV) .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) $(PEERS) .hypothesis .import_linter_cache .pytest_cache .ruff_cache build dist
 	rm -rf tests/artifacts bench.json
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -50,14 +60,26 @@ $(VENV)/test.stamp: $(WHAT_IS_INSTALLED) | $(BIN)/python
 	$(PIP) -e '.[lab,test]'
 	touch $@ $(VENV)/lab.stamp
 
-# mmcv asks for the OpenCV that opens windows; a machine without a screen may lack what that needs.
 $(VENV)/bench.stamp: $(WHAT_IS_INSTALLED) | $(BIN)/python
 	$(PIP) -e '.[lab,bench]'
-	$(BIN)/python -c 'import cv2' 2>/dev/null || { \
-	    $(BIN)/python -m pip uninstall --quiet --yes opencv-python && \
-	    $(PIP) --no-deps --force-reinstall opencv-python-headless; }
-	$(BIN)/python -W ignore -c 'import mmcv.cnn, mmengine.model'
+	$(call headless,$(VENV))
 	touch $@
+
+$(PEERS)/stamp: $(WHAT_IS_INSTALLED)
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	    -e '.[lab,test,parity]'
+	$(call headless,$(PEERS))
+	touch $@
+
+# mmcv asks for the OpenCV that opens windows; a machine without a screen may lack what that needs.
+define headless
+$(1)/bin/python -c 'import cv2' 2>/dev/null || { \
+    $(1)/bin/python -m pip uninstall --quiet --yes opencv-python && \
+    $(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+        --no-deps --force-reinstall opencv-python-headless; }
+$(1)/bin/python -W ignore -c 'import mmcv.cnn, mmengine.model'
+endef
 
 browser:
 	@for name in chromium chromium-browser google-chrome google-chrome-stable \

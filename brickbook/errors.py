@@ -22,7 +22,7 @@ __all__ = [
     "nearest",
 ]
 
-LISTED = 12
+MAX_LISTED = 12
 
 
 class ConfigError(Exception):
@@ -36,8 +36,8 @@ class ConfigError(Exception):
         super().__init__(path, problem, hint)
         self.path, self.problem, self.hint = path, problem, hint
 
-    def under(self, path: str) -> None:
-        """Say that this error's path starts at ``path``: what was ``std`` is ``cfg.std`` now."""
+    def rebase(self, path: str) -> None:
+        """Put ``path`` before this error's own path: what was ``std`` is ``cfg.std`` now."""
         self.path = f"{path}.{self.path}"
         self.args = (self.path, self.problem, self.hint)
 
@@ -54,7 +54,7 @@ class MissingKeyError(ConfigError, KeyError):
 
 
 class NameTakenError(ConfigError, KeyError):
-    """A name that two different objects want in one registry."""
+    """A name under which another object is registered already."""
 
 
 class BadArgumentError(ConfigError, TypeError):
@@ -98,8 +98,8 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
-    """Hint at the closest known word, else list what is known.
+def nearest(word: object, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
+    """Hint at the closest known word, else list what is known (or of it only ``listed``).
 
     >>> nearest("relu", ["ReLU", "GELU"])
     "Did you mean 'ReLU'?"
@@ -110,8 +110,10 @@ def nearest(word: object, known: Iterable[str]) -> str:
     close = get_close_matches(str(word).casefold(), names, n=1)
     if close:
         return f"Did you mean {names[close[0]]!r}?"
+    if listed is not None:
+        names = {name.casefold(): name for name in listed}
     if not names:
         return ""
     shown = sorted(names.values())
-    more = f", and {len(shown) - LISTED} more" if len(shown) > LISTED else ""
-    return f"Known: {', '.join(shown[:LISTED])}{more}."
+    more = f", and {len(shown) - MAX_LISTED} more" if len(shown) > MAX_LISTED else ""
+    return f"Known: {', '.join(shown[:MAX_LISTED])}{more}."

@@ -1,4 +1,4 @@
-"""Modules that start themselves: each may carry an ``init_cfg``, inner ones win."""
+"""Modules that initialise themselves: each may carry an ``init_cfg``, inner ones win."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.arguments import copied
-from brickbook.init.apply import carry_out
-from brickbook.init.collect import planned
-from brickbook.init.plan import Frozen, Options, Order, plan_below
-from brickbook.init.report import InitReport
+from brickbook.config import copy_config
+from brickbook.init.execution import InitReport, execute
+from brickbook.init.planning import (
+    FrozenPolicy,
+    InitOptions,
+    PrecedenceOrder,
+    plan_base_module,
+    plan_driven,
+)
 
-__all__ = ["BaseModule", "ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["BaseModule", "InitCfg", "ModuleDict", "ModuleList", "Sequential"]
 
 InitCfg = Mapping[str, Any] | list[Mapping[str, Any]] | None
 
 
 class BaseModule(nn.Module, metaclass=ABCMeta):
-    """An ``nn.Module`` that knows how to start: ``init_weights`` carries out its ``init_cfg``.
+    """An ``nn.Module`` with an ``init_cfg``, which ``init_weights`` carries out.
 
     ``init_cfg`` is one config of an initialiser, a list of them, or None; it is copied. The
     configs of modules further in win over it, also through plain torch containers.
@@ -30,35 +34,35 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
     def __init__(self, init_cfg: InitCfg = None) -> None:
         super().__init__()
         self._is_init = False
-        self.init_cfg = copied(init_cfg)
+        self.init_cfg = copy_config(init_cfg)
 
     @property
     def is_init(self) -> bool:
-        """Whether this module's weights were started; set it to keep ``init_weights`` away."""
+        """Whether this module's weights were initialised; set it to keep ``init_weights`` away."""
         return self._is_init
 
     @is_init.setter
     def is_init(self, value: bool) -> None:
         self._is_init = value
 
-    @planned
+    @plan_driven
     def init_weights(
         self,
         *,
         seed: int | None = None,
         strict: bool = False,
-        order: Order = "brickbook",
-        frozen: Frozen = "init",
+        order: PrecedenceOrder = "brickbook",
+        frozen: FrozenPolicy = "init",
         only_missing: bool = False,
         protect: Sequence[str | type] | str | type = (),
         reinitialize: bool = False,
         atomic: bool = False,
         batch: object = None,
     ) -> InitReport | None:
-        """Start this module and all modules in it, each tensor once, and report what was done.
+        """Initialise this module and all modules in it, each tensor once, and report what was done.
 
         Every config of the tree is read and checked before the first weight is written. A second
-        call warns and does nothing (None), unless it is told to ``reinitialize``. The options are
+        call warns and does nothing (None), unless ``reinitialize`` is given. The options are
         those of `initialize`.
         """
         if self._is_init and not reinitialize:
@@ -67,9 +71,9 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
                 stacklevel=2,
             )
             return None
-        options = Options(strict, order, frozen, only_missing, protect, reinitialize)
-        todo, tensors = plan_below(self, options)
-        return carry_out(todo, self, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
+        options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+        todo, tensors = plan_base_module(self, options)
+        return execute(todo, self, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 
     def __repr__(self) -> str:
         text = super().__repr__()

@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-from brickbook.arguments import call
-from brickbook.callables import identity, place
+from brickbook.config import call, registry_key, source_location
 from brickbook.errors import (
     BadArgumentError,
     CheckError,
@@ -142,11 +141,11 @@ class Registry:
         names = names or [module.__name__]
         for name in names:
             taken = self._module_dict.get(name)
-            if taken is not None and not force and identity(taken) != identity(module):
+            if taken is not None and not force and registry_key(taken) != registry_key(module):
                 raise NameTakenError(
                     "name",
-                    f"{name} is already registered in {self.name}, as {place(taken)}; "
-                    f"the new one is {place(module)}. Pass force=True to replace it.",
+                    f"{name} is already registered in {self.name}, as {source_location(taken)}; "
+                    f"the new one is {source_location(module)}. Pass force=True to replace it.",
                 )
         self._module_dict.update(dict.fromkeys(names, module))
 

@@ -125,9 +125,9 @@ def test_build(folder, capsys):
         ("show net.py:Holder",
          "model: net.py:Holder gives <class 'net.Holder'>, no torch.nn.Module."),
         ("show net.py:ready --layer x",
-         "--layer: there is nothing to start with: --init or --cfg is missing."),
+         "--layer: there is no rule: --init or --cfg is missing."),
         ("show net.py:ready --seed 1",
-         "--seed: there is nothing to start with: --init or --cfg is missing."),
+         "--seed: there is no rule: --init or --cfg is missing."),
         ("show net.py:ready --init Normal --cfg init.json",
          "--init: cannot stand beside --cfg: one of them says the rules."),
         ("show net.py:ready --cfg null.json", "null.json: holds no init_cfg."),
@@ -151,10 +151,10 @@ def test_build(folder, capsys):
         ("show broken_package:make",
          "model: broken_package cannot be imported: operator x does not exist. "
          "Install the broken_package that goes with this torch."),
-        ("build cfg.py --input a", "--input: expected numbers like 3,32,32, got 'a'."),
-        ("build cfg.py --input 3,0", "--input: expected numbers like 3,32,32, got '3,0'."),
+        ("build cfg.py --input a", "--input: expected whole numbers such as 3, 32, 32, got 'a'."),
+        ("build cfg.py --input 3,0", "--input: expected whole numbers such as 3, 32, 32, got '3,0'."),
         ("init net.py:ready --init LSUV --batch 8,-3",
-         "--batch: expected numbers like 3,32,32, got '8,-3'."),
+         "--batch: expected whole numbers such as 3, 32, 32, got '8,-3'."),
         ("plan net.py:ready --cfg init.json --layer Linear",
          "--layer: cannot stand beside --cfg: one of them says the rules."),
         ("plan net.py:ready --cfg init.json --set std=1",
@@ -187,6 +187,7 @@ def test_an_input_that_does_not_go_through_is_a_failure(folder, capsys):
     assert code == 1 and "0      Linear" in out
 
 
+@pytest.mark.processes
 def test_the_command_is_installed():
     out = subprocess.run(
         [sys.executable, "-m", "brickbook.cli", "--version"], capture_output=True, text=True

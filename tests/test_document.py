@@ -160,7 +160,7 @@ def test_one_configuration_for_several_layers():
 
 
 def test_a_configuration_for_each_layer():
-    from brickbook.utils import initialize
+    from brickbook.init.execution import initialize
 
     model = FooNet()
     init_cfg = [

@@ -7,7 +7,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from torch import nn
 
-from brickbook import magic
+from brickbook.commands import COMMANDS
 
 
 class Front:
@@ -48,16 +48,19 @@ def run(shell, line):
         ("show model.1", "model.1: there is no '1'."),
         ("show", "the following arguments are required: model\nusage: %brickbook show "),
         ("show model --std 1", "unrecognized arguments: --std 1\nusage: %brickbook show "),
-        ("show model --layer Linear", "--layer: there is nothing to start with: "),
+        ("show model --layer Linear", "--layer: there is no rule: "),
         ("show model --cfg cfg --init Kaiming", "--init: cannot stand beside --cfg: "),
         ("show model --cfg nothing", "there is no variable 'nothing'. No variable holds a config "),
         ("show 'model", "show 'model: No closing quotation"),
         ("show model --input 2 --batch 4,2", "--input: cannot stand beside --batch: that has a "),
-        ("show model --input many", "--input: expected numbers like 3,32,32, got 'many'."),
+        (
+            "show model --input many",
+            "--input: expected whole numbers such as 3, 32, 32, got 'many'.",
+        ),
         ("show model --batch x", "there is no variable 'x'. "),
         ("build --as 1x", "--as 1x: not a name for a variable."),
         ("build cfg", "bricks[0]: cfg must be a dict, but got <class 'int'>."),
-        ("build --input a,b", "--input: expected numbers like 3,32,32, got 'a,b'."),
+        ("build --input a,b", "--input: expected whole numbers such as 3, 32, 32, got 'a,b'."),
     ],
 )
 def test_a_mistake_is_one_clear_message(notebook, line, message):
@@ -77,9 +80,9 @@ def test_help(shell, capsys):
     run(shell, "")
     run(shell, "help show")
     told = capsys.readouterr().out
-    for verb in magic.VERBS:
+    for verb in COMMANDS:
         assert f"%brickbook {verb}" in told
-    assert "--layer LAYER" in told and "a class the rule speaks of" in told
+    assert "--layer LAYER" in told and "a class that the rule matches" in told
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_the_diagnosis_runs_what_the_line_names(notebook):
     panel = run(notebook, "show model --batch x")
     assert panel.session.batch is notebook.user_ns["x"]
     panel = run(notebook, "show model --input 2")
-    panel.diagnosis.fold.unfolded = True
+    panel.diagnosis.disclosure.unfolded = True
     assert panel.diagnosis.shape.value == "16, 2" and panel.session.batch is None
     assert panel.diagnosis.shape.options == ("x",)
     panel.close()
@@ -132,9 +135,9 @@ def test_the_diagnosis_runs_what_the_line_names(notebook):
 def test_a_cell_that_writes_weights_is_seen_in_the_panel(notebook):
     panel = run(notebook, "show model")
     notebook.run_cell("from brickbook import initialize\n1 + 1")
-    assert panel.bar.status.text == ""
+    assert panel.toolbar.status.text == ""
     notebook.run_cell("_ = initialize(model, dict(type='Ones', layer='Linear'))")
-    assert panel.bar.status.text == (
+    assert panel.toolbar.status.text == (
         "2 tensors were changed by something else than this panel: 0.weight, 0.bias."
     )
     assert panel.comparison["0.weight"].after.mean == 1

@@ -15,7 +15,7 @@ class AlexNet(Backbone):
     """AlexNet: (N, 3, 224, 224) becomes features (N, 256, 6, 6), or one score a class.
 
     The classifier is there if ``num_classes`` is above 0. The parts are called as torchvision's,
-    whose weights load. Without a checkpoint ``init_weights`` leaves torch's own start.
+    whose weights load. Without a checkpoint ``init_weights`` leaves torch's numbers.
 
     >>> import torch
     >>> AlexNet(num_classes=10).eval()(torch.ones(2, 3, 224, 224)).shape
@@ -49,7 +49,7 @@ class AlexNet(Backbone):
             )
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
-        """Return no rule: torch's own start stays."""
+        """Return no rule: torch's own numbers stay."""
         return []
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the backbones share: how they start, and which parts of them do not learn."""
+"""What the backbones share: how they are initialised, and which parts of them do not learn."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from brickbook.checkpoint import load_checkpoint
 from brickbook.errors import BadArgumentError, BadValueError, CheckError, UnknownNameError
-from brickbook.init.apply import initialize
-from brickbook.init.collect import planned
+from brickbook.init.execution import initialize
+from brickbook.init.planning import plan_driven
 
-__all__ = ["Backbone", "architecture", "check_stages"]
+__all__ = ["Backbone", "check_stages", "find_architecture"]
 
 Found = TypeVar("Found")
 
-# What a layer of a class starts with, where a backbone has such a layer.
-STARTS: tuple[tuple[type[nn.Module], dict[str, Any]], ...] = (
+# The rule of a class of layers, where a backbone has such a layer.
+DEFAULT_RULES: tuple[tuple[type[nn.Module], dict[str, Any]], ...] = (
     (nn.Conv2d, {"type": "Kaiming", "layer": "Conv2d"}),
     (_BatchNorm, {"type": "Constant", "val": 1, "layer": "_BatchNorm"}),
     (nn.Linear, {"type": "Normal", "std": 0.01, "layer": "Linear"}),
@@ -27,9 +27,9 @@ STARTS: tuple[tuple[type[nn.Module], dict[str, Any]], ...] = (
 
 
 class Backbone(nn.Module):
-    """A feature extractor that starts by rules or from a checkpoint and can be frozen in part.
+    """A feature extractor, initialised by rules or a checkpoint, that can be frozen in part.
 
-    It is built with torch's own start, as mmcv's; `init_weights` draws anew.
+    It is built with torch's own initial numbers, as mmcv's; `init_weights` draws anew.
     """
 
     frozen_stages = -1
@@ -44,15 +44,17 @@ class Backbone(nn.Module):
         """Return the ``init_cfg`` that says what `init_weights` does without a checkpoint."""
         parts = list(self.modules())
         return [
-            dict(rule) for kind, rule in STARTS if any(isinstance(part, kind) for part in parts)
+            dict(rule)
+            for kind, rule in DEFAULT_RULES
+            if any(isinstance(part, kind) for part in parts)
         ]
 
-    @planned
+    @plan_driven
     def init_weights(self, pretrained: str | os.PathLike[str] | None = None) -> None:
-        """Start by the rules of `default_init_cfg`, or load a checkpoint file, URL or zoo name.
+        """Initialise by the rules of `default_init_cfg`, or load a checkpoint file, URL or zoo name.
 
         Of a checkpoint everything that fits is loaded; names that only one of both has, such as a
-        classifier's, are told in a warning of the logger. Raises TypeError if ``pretrained`` is
+        classifier's, are listed in a warning of the logger. Raises TypeError if ``pretrained`` is
         neither a name nor None, and what `load_checkpoint` raises.
         """
         if pretrained is None:
@@ -90,7 +92,7 @@ def batch_norms(model: nn.Module) -> Iterator[_BatchNorm]:
     return (part for part in model.modules() if isinstance(part, _BatchNorm))
 
 
-def architecture(depth: int, known: dict[int, Found], name: str) -> Found:
+def find_architecture(depth: int, known: dict[int, Found], name: str) -> Found:
     """Return what ``depth`` means; KeyError for an unknown one."""
     if depth not in known:
         hint = f"Known: {', '.join(map(str, known))}."
@@ -100,7 +102,7 @@ def architecture(depth: int, known: dict[int, Found], name: str) -> Found:
 
 def check_stages(
     num_stages: int,
-    most: int,
+    maximum: int,
     per_stage: dict[str, Sequence[int]],
     out_indices: Sequence[int],
     frozen_stages: int,
@@ -111,8 +113,8 @@ def check_stages(
     Raises AssertionError where mmcv does, TypeError for what is no sequence, ValueError for empty
     ``out_indices`` and for more ``frozen_stages`` than there are.
     """
-    if not 1 <= num_stages <= most:
-        raise CheckError("num_stages", f"expected 1 to {most}, got {num_stages!r}.")
+    if not 1 <= num_stages <= maximum:
+        raise CheckError("num_stages", f"expected 1 to {maximum}, got {num_stages!r}.")
     for name, values in {**per_stage, "out_indices": out_indices}.items():
         if not isinstance(values, Sequence):
             raise BadArgumentError(name, f"expected a sequence of ints, got {values!r}.")

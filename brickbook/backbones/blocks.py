@@ -43,23 +43,23 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the features: (N, inplanes, H, W) becomes (N, planes · expansion, H', W')."""
         if self.with_cp and torch.is_grad_enabled():
-            return self.relu(again_in_backward(self, x))
+            return self.relu(recompute_in_backward(self, x))
         return self.relu(self.branches(x))
 
 
-def again_in_backward(block: Block, x: Tensor) -> Tensor:
+def recompute_in_backward(block: Block, x: Tensor) -> Tensor:
     """Return ``block.branches(x)`` without keeping what it computes on the way."""
     if torch.compiler.is_compiling():  # which has its own rules for what is computed again
         return checkpoint(block.branches, x, use_reentrant=False)
 
     def contexts() -> tuple[Any, Any]:
-        return nullcontext(), statistics_kept(block)
+        return nullcontext(), preserved_statistics(block)
 
     return checkpoint(block.branches, x, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def statistics_kept(model: nn.Module) -> Iterator[None]:
+def preserved_statistics(model: nn.Module) -> Iterator[None]:
     """Run without an update of the statistics that batch norms in training keep."""
     norms: list[Any] = [
         part for part in model.modules() if isinstance(part, _BatchNorm) and part.training

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from brickbook.backbones.backbone import Backbone, architecture, check_stages
+from brickbook.backbones.backbone import Backbone, check_stages, find_architecture
 from brickbook.backbones.blocks import BasicBlock, Block, Bottleneck, Style, conv
 
-__all__ = ["BasicBlock", "Bottleneck", "ResNet", "make_res_layer"]
+__all__ = ["ResNet", "make_res_layer"]
 
 
 def make_res_layer(
@@ -78,7 +78,7 @@ class ResNet(Backbone):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        block, blocks = architecture(depth, self.arch_settings, "resnet")
+        block, blocks = find_architecture(depth, self.arch_settings, "resnet")
         per_stage = {"strides": strides, "dilations": dilations}
         check_stages(num_stages, 4, per_stage, out_indices, frozen_stages)
         self.out_indices = tuple(out_indices)

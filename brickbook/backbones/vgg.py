@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from brickbook.backbones.backbone import Backbone, architecture, check_stages
+from brickbook.backbones.backbone import Backbone, check_stages, find_architecture
 
 __all__ = ["VGG", "make_vgg_layer"]
 
@@ -74,7 +74,7 @@ class VGG(Backbone):
         with_last_pool: bool = True,
     ) -> None:
         super().__init__()
-        blocks = architecture(depth, self.arch_settings, "vgg")
+        blocks = find_architecture(depth, self.arch_settings, "vgg")
         # the index after the last stage means nothing: a way to ask for the classifier alone
         check_stages(num_stages, 5, {"dilations": dilations}, out_indices, frozen_stages, beyond=1)
         self.stage_blocks = blocks[:num_stages]

@@ -1,4 +1,4 @@
-"""One brick on the meta device: what it gives, its parameters and its multiply-adds."""
+"""One brick on the meta device: its output, its parameters and its multiply-adds."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from brickbook.blueprint.building import kinds, make_brick
-from brickbook.blueprint.sizes import check_sizes
-from brickbook.blueprint.slots import unwrapped
-from brickbook.blueprint.wording import (
-    Fault,
-    Shape,
-    building_fault,
-    running_fault,
-    sample,
-)
+from brickbook.blueprint.build import check_sizes, kinds, make_brick
+from brickbook.blueprint.faults import Fault, Shape, building_fault, drop_batch_axis, running_fault
+from brickbook.config import unwrap_partial
 from brickbook.errors import ConfigError
 from brickbook.registry import Config
 
-__all__ = ["ROOT", "Given", "Macs", "Outcome", "first_shape", "numel", "on_meta", "outcome_of"]
+__all__ = [
+    "ERROR_ROOT",
+    "BrickRun",
+    "CallInput",
+    "MacCounter",
+    "count_params",
+    "first_shape",
+    "run_brick",
+    "to_meta",
+]
 
-ROOT = "brick"
-OURS = ("torch", "brickbook")
+ERROR_ROOT = "brick"
+LIBRARY_PACKAGES = ("torch", "brickbook")
 
 
-class Macs(TorchDispatchMode):
+class MacCounter(TorchDispatchMode):
     """Counts the multiply-adds of matrix products, convolutions and attention, in this thread.
 
     Half the FLOPs of torch's formulas. `FlopCounterMode` would hook every module call of the
@@ -53,7 +55,7 @@ class Macs(TorchDispatchMode):
         return out
 
 
-class Given(NamedTuple):
+class CallInput(NamedTuple):
     """What a brick is called with."""
 
     args: tuple[Any, ...]
@@ -61,8 +63,8 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a brick gave, or why it did not; ``value`` is on the meta device."""
+class BrickRun:
+    """The output of a brick on the meta device, or the fault that kept it from one."""
 
     value: Any = None
     params: int = 0
@@ -71,8 +73,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Question:
-    """A brick of torch or of this package and its input: equal ones have one answer."""
+class RunKey:
+    """A brick of torch or of this package and its input: equal ones have one run."""
 
     key: Hashable
     shape: Shape | None
@@ -80,76 +82,76 @@ class Question:
     cfg: Config = field(compare=False)
 
 
-def outcome_of(cfg: Config, make: Callable[..., Any], given: Given | None) -> Outcome:
+def run_brick(cfg: Config, make: Callable[..., Any], call_input: CallInput | None) -> BrickRun:
     """Build a brick without memory and run it; without ``given`` only build it."""
-    value = given.args[0] if given and given.args else None
-    if given is not None and not (
-        len(given.args) == 1
-        and not given.kwargs
+    value = call_input.args[0] if call_input and call_input.args else None
+    if call_input is not None and not (
+        len(call_input.args) == 1
+        and not call_input.kwargs
         and type(value) is Tensor
         and value.is_contiguous()
     ):
-        return tried(cfg, given)
-    key = key_of(cfg, make)
+        return build_and_run(cfg, call_input)
+    key = cache_key(cfg, make)
     if key is None:
-        return tried(cfg, given)
+        return build_and_run(cfg, call_input)
     shape, dtype = (None, None) if value is None else (tuple(value.shape), value.dtype)
-    found = remembered(Question(key, shape, dtype, cfg))
+    found = cached_run(RunKey(key, shape, dtype, cfg))
     if isinstance(found.value, Tensor):  # the next brick may change it in place
-        return Outcome(found.value.detach(), found.params, found.macs)
+        return BrickRun(found.value.detach(), found.params, found.macs)
     return found
 
 
 @lru_cache(maxsize=1024)
-def remembered(question: Question) -> Outcome:
-    """Answer a question once."""
-    if question.shape is None:
-        return tried(question.cfg, None)
-    value = torch.empty(question.shape, dtype=question.dtype, device="meta")
-    return tried(question.cfg, Given((value,), {}))
+def cached_run(run_key: RunKey) -> BrickRun:
+    """Return the run of a brick of torch or of this package: each is made once."""
+    if run_key.shape is None:
+        return build_and_run(run_key.cfg, None)
+    value = torch.empty(run_key.shape, dtype=run_key.dtype, device="meta")
+    return build_and_run(run_key.cfg, CallInput((value,), {}))
 
 
-def tried(cfg: Config, given: Given | None) -> Outcome:
+def build_and_run(cfg: Config, call_input: CallInput | None) -> BrickRun:
     """Build and run a brick; whatever it raises is its fault."""
     with torch.no_grad(), torch.device("meta"):
         try:
-            check_sizes(cfg, ROOT)
-            module = on_meta(built_quietly(cfg)).eval()
+            check_sizes(cfg, ERROR_ROOT)
+            module = to_meta(build_without_draws(cfg)).eval()
         except Exception as error:  # a constructor may raise anything, and the list shows it
-            return Outcome(fault=building_fault(error, cfg, ROOT))
-        if given is None:
-            return Outcome(params=numel(module))
+            return BrickRun(fault=building_fault(error, cfg, ERROR_ROOT))
+        if call_input is None:
+            return BrickRun(params=count_params(module))
         try:
-            with Macs() as macs:
-                value = module(*given.args, **given.kwargs)
+            with MacCounter() as macs:
+                value = module(*call_input.args, **call_input.kwargs)
         except Exception as error:
-            got = sample(first_shape(given.args)) or ()
-            return Outcome(params=numel(module), fault=running_fault(error, cfg, got))
-        return Outcome(value, numel(module), macs.total)
+            got = drop_batch_axis(first_shape(call_input.args)) or ()
+            return BrickRun(params=count_params(module), fault=running_fault(error, cfg, got))
+        return BrickRun(value, count_params(module), macs.total)
 
 
-def built_quietly(cfg: Config) -> nn.Module:
+def build_without_draws(cfg: Config) -> nn.Module:
     """Build a brick without memory, and without a draw from the global generator.
 
     A constructor that reads values it has just made fails on the meta device: it runs on the
     CPU, and the generator's state is put back.
     """
     try:
-        return make_brick(cfg, ROOT)
+        return make_brick(cfg, ERROR_ROOT)
     except ConfigError:
         raise
     except Exception:
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            return make_brick(cfg, ROOT)
+            return make_brick(cfg, ERROR_ROOT)
 
 
-def on_meta(module: nn.Module, *, twin: bool = False) -> nn.Module:
+def to_meta(module: nn.Module, *, force_copy: bool = False) -> nn.Module:
     """Return a module whose parameters and buffers are on the meta device; no data is copied.
 
-    One that is there already stays the very same, unless a ``twin`` of it is wanted.
+    One that is there already stays the very same, unless ``force_copy`` asks for another.
     """
     tensors = (*module.parameters(), *module.buffers())
-    if not twin and all(tensor.is_meta for tensor in tensors):
+    if not force_copy and all(tensor.is_meta for tensor in tensors):
         return module
     memo: dict[int, Any] = {}
     for tensor in tensors:
@@ -163,7 +165,7 @@ def on_meta(module: nn.Module, *, twin: bool = False) -> nn.Module:
     return copy.deepcopy(module, memo)
 
 
-def numel(module: nn.Module) -> int:
+def count_params(module: nn.Module) -> int:
     """Count the elements of the parameters whose size is known already."""
     return sum(p.numel() for p in module.parameters() if not is_lazy(p))
 
@@ -178,35 +180,35 @@ def first_shape(value: Any) -> Shape | None:
     return next((shape for shape in found if shape is not None), None)
 
 
-def key_of(cfg: Config, make: Callable[..., Any]) -> Hashable | None:
+def cache_key(cfg: Config, make: Callable[..., Any]) -> Hashable | None:
     """Return what tells bricks apart, None where a brick may behave otherwise the next time.
 
     Of a user's class nothing is remembered: it may be defined anew, or read what has changed.
     """
     try:
-        return (make, frozen(cfg)) if is_ours(make) else None
+        return (make, hashable_config(cfg)) if is_library_object(make) else None
     except TypeError:
         return None
 
 
-def is_ours(make: Any) -> bool:
+def is_library_object(make: Any) -> bool:
     """Whether a class or function is of torch or of this package."""
-    module = getattr(unwrapped(make), "__module__", None) or ""
-    return module.partition(".")[0] in OURS
+    module = getattr(unwrap_partial(make), "__module__", None) or ""
+    return module.partition(".")[0] in LIBRARY_PACKAGES
 
 
-def frozen(value: Any) -> Hashable:
+def hashable_config(value: Any) -> Hashable:
     """Return a hashable stand-in for a value of a config; TypeError for what has none."""
     if isinstance(value, Mapping):
         kind = value.get("type")
         meanings = [family.get(kind) for family in kinds().values()] if type(kind) is str else []
-        if not all(is_ours(make) for make in meanings if make is not None):
+        if not all(is_library_object(make) for make in meanings if make is not None):
             raise TypeError("a class of the user's")
-        return (dict, *((key, frozen(part)) for key, part in value.items()))
+        return (dict, *((key, hashable_config(part)) for key, part in value.items()))
     if type(value) in (list, tuple):
-        return (type(value), *map(frozen, value))
+        return (type(value), *map(hashable_config, value))
     if value is None or type(value) in (bool, int, float, str, torch.dtype):
         return (type(value), value)
-    if isinstance(value, type) and is_ours(value):
+    if isinstance(value, type) and is_library_object(value):
         return value
     raise TypeError("a value that may change")

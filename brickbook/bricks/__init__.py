@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from brickbook.bricks.activation import Clamp, HSigmoid, HSwish, Swish, build_activation_layer
-from brickbook.bricks.adaptive_padding import AdaptivePadding
-from brickbook.bricks.attention import MultiheadAttention
-from brickbook.bricks.catalogue import ROWS as _ROWS  # noqa: F401 - fills MODELS
+from brickbook.bricks.activation import Clamp, build_activation_layer
 from brickbook.bricks.cbam import CBAM
-from brickbook.bricks.combine import Add, Concat, Repeat, Residual
+from brickbook.bricks.containers import Add, Concat, Repeat, Residual
 from brickbook.bricks.context_block import ContextBlock
 from brickbook.bricks.conv import build_conv_layer
 from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
@@ -15,25 +12,16 @@ from brickbook.bricks.conv_module import ConvModule
 from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
 from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
 from brickbook.bricks.drop import Dropout, DropPath, build_dropout
-from brickbook.bricks.efficient_conv_bn_eval import (
-    turn_on_efficient_conv_bn_eval,
-    turn_on_efficient_conv_bn_eval_for_single_model,
-)
-from brickbook.bricks.feedforward import FFN, GatedFFN
 from brickbook.bricks.generalized_attention import GeneralizedAttention
+from brickbook.bricks.hsigmoid import HSigmoid
+from brickbook.bricks.hswish import HSwish
 from brickbook.bricks.layer_scale import LayerScale
+from brickbook.bricks.model_rows import ROWS as _ROWS  # noqa: F401 - fills MODELS
 from brickbook.bricks.non_local import NonLocal1d, NonLocal2d, NonLocal3d
-from brickbook.bricks.norm import (
-    GRN,
-    ChannelLayerNorm,
-    ChannelRMSNorm,
-    LayerNorm2d,
-    build_norm_layer,
-    infer_abbr,
-    is_norm,
-)
-from brickbook.bricks.padding import build_padding_layer
-from brickbook.bricks.patches import PatchEmbed, PatchMerging
+from brickbook.bricks.norm import build_norm_layer, infer_abbr, is_norm
+from brickbook.bricks.norm.channel import ChannelLayerNorm, ChannelRMSNorm, LayerNorm2d
+from brickbook.bricks.norm.grn import GRN
+from brickbook.bricks.padding import AdaptivePadding, build_padding_layer
 from brickbook.bricks.plugin import build_plugin_layer
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
@@ -51,14 +39,22 @@ from brickbook.bricks.registry import (
 )
 from brickbook.bricks.scale import Scale
 from brickbook.bricks.squeeze_excite import SqueezeExcite
-from brickbook.bricks.transformer import (
-    BaseTransformerLayer,
-    TransformerLayerSequence,
+from brickbook.bricks.swish import Swish
+from brickbook.bricks.transformer.attention import MultiheadAttention
+from brickbook.bricks.transformer.builders import (
     build_attention,
     build_feedforward_network,
     build_positional_encoding,
     build_transformer_layer,
     build_transformer_layer_sequence,
+)
+from brickbook.bricks.transformer.ffn import FFN, GatedFFN
+from brickbook.bricks.transformer.layer import BaseTransformerLayer
+from brickbook.bricks.transformer.patches import PatchEmbed, PatchMerging
+from brickbook.bricks.transformer.sequence import TransformerLayerSequence
+from brickbook.bricks.transforms.efficient_eval import (
+    turn_on_efficient_conv_bn_eval,
+    turn_on_efficient_conv_bn_eval_for_single_model,
 )
 from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
 from brickbook.bricks.wrappers import (

@@ -8,20 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.arguments import parameters
 from brickbook.bricks.hsigmoid import HSigmoid
-from brickbook.bricks.hswish import HSwish
 from brickbook.bricks.registry import (
     ACTIVATION_LAYERS,
-    build_family,
+    build_from_family,
     build_layer,
     find_layer,
     register_rows,
 )
 from brickbook.bricks.swish import Swish
+from brickbook.config import signature_of
 from brickbook.registry import Config, split_type
 
-__all__ = ["Clamp", "HSigmoid", "HSwish", "Swish", "build_activation_layer"]
+__all__ = ["Clamp", "build_activation_inplace", "build_activation_layer"]
 
 
 class Clamp(nn.Module):
@@ -88,13 +87,13 @@ def build_activation_layer(cfg: Config) -> Any:
     >>> build_activation_layer(dict(type="LeakyReLU", negative_slope=0.2))
     LeakyReLU(negative_slope=0.2)
     """
-    return build_family(cfg, ACTIVATION_LAYERS, (), {}, "act_cfg")
+    return build_from_family(cfg, ACTIVATION_LAYERS, (), {}, "act_cfg")
 
 
-def build_inplace(cfg: Config, inplace: bool) -> Any:
+def build_activation_inplace(cfg: Config, inplace: bool) -> Any:
     """Build an activation with ``inplace`` as its default, where it takes that argument at all."""
     kind, own = split_type(cfg, "act_cfg")
     make: Callable[..., Any] = find_layer(kind, ACTIVATION_LAYERS, "act_cfg")
-    if "inplace" in parameters(make).named:
+    if "inplace" in signature_of(make).named:
         own.setdefault("inplace", inplace)
     return build_layer(make, (), {}, own, "act_cfg")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from brickbook.bricks.registry import PLUGIN_LAYERS
 from brickbook.errors import BadValueError, CheckError
-from brickbook.init.functions import constant_init, kaiming_init
+from brickbook.init.initializers import constant_init, kaiming_init
 
 __all__ = ["ContextBlock"]
 
@@ -24,8 +24,8 @@ class ContextBlock(nn.Module):
 
     (N, C, H, W) stays (N, C, H, W). The context is a mean over the positions, by attention or
     plain; the transform is a bottleneck of 1×1 convolutions. The last convolution of each transform
-    starts with 0, so that a block that adds is the identity at first; the weights of the attention
-    start with Kaiming's law (fan_in). Source: Cao et al. 2019 (GCNet), arXiv 1904.11492, eq. 6.
+    is 0 at first, so that a block that adds is the identity; the weights of the attention are
+    drawn from Kaiming's law (fan_in). Source: Cao et al. 2019 (GCNet), arXiv 1904.11492, eq. 6.
 
     Raises AssertionError for an unknown pooling or fusion, ValueError for a ratio that leaves no
     channel.
@@ -49,7 +49,7 @@ class ContextBlock(nn.Module):
         fusion_types: Sequence[Literal["channel_add", "channel_mul"]] = ("channel_add",),
     ) -> None:
         super().__init__()
-        check(pooling_type, fusion_types)
+        check_arguments(pooling_type, fusion_types)
         self.in_channels = in_channels
         self.ratio = ratio
         self.planes = int(in_channels * ratio)
@@ -83,7 +83,7 @@ class ContextBlock(nn.Module):
         return {name: part for name, part in both.items() if part is not None}
 
     def reset_parameters(self) -> None:
-        """Start the attention's convolution and the last one of each transform."""
+        """Initialise the attention's convolution and the last one of each transform."""
         if self.pooling_type == "att":
             kaiming_init(self.conv_mask, mode="fan_in")
         for transform in self._transforms().values():
@@ -117,7 +117,7 @@ class ContextBlock(nn.Module):
         return out
 
 
-def check(pooling_type: object, fusion_types: object) -> None:
+def check_arguments(pooling_type: object, fusion_types: object) -> None:
     """Raise for words that the block does not know."""
     if pooling_type not in POOLINGS:
         raise CheckError("pooling_type", f"expected 'att' or 'avg', got {pooling_type!r}.")

@@ -8,11 +8,11 @@ from torch import nn
 
 from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
 from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d
-from brickbook.bricks.registry import CONV_LAYERS, build_family, register_rows
+from brickbook.bricks.registry import CONV_LAYERS, build_from_family, register_rows
 from brickbook.bricks.wrappers import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from brickbook.registry import Config
 
-__all__ = ["build_conv_layer"]
+__all__ = ["CONV2D", "build_conv_layer"]
 
 CONV2D: Config = {"type": "Conv2d"}
 
@@ -41,4 +41,4 @@ def build_conv_layer(cfg: Config | None, *args: Any, **kwargs: Any) -> Any:
     >>> build_conv_layer(dict(type="Conv3d"), in_channels=3, out_channels=8, kernel_size=3)
     Conv3d(3, 8, kernel_size=(3, 3, 3), stride=(1, 1, 1))
     """
-    return build_family(CONV2D if cfg is None else cfg, CONV_LAYERS, args, kwargs, "conv_cfg")
+    return build_from_family(CONV2D if cfg is None else cfg, CONV_LAYERS, args, kwargs, "conv_cfg")

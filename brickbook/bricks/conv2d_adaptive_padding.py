@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Conv2dAdaptivePadding"]
+__all__ = ["Conv2dAdaptivePadding", "same_pad_amounts"]
 
 Size = int | tuple[int, int]
 
@@ -38,16 +38,16 @@ class Conv2dAdaptivePadding(nn.Conv2d):
         extent = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True)]
         if extent == [1, 1]:  # a single pixel never reaches over the edge
             return self._conv_forward(input, self.weight, self.bias)
-        top, bottom = both_ends(input.shape[-2], extent[0], self.stride[0])
-        left, right = both_ends(input.shape[-1], extent[1], self.stride[1])
+        top, bottom = same_pad_amounts(input.shape[-2], extent[0], self.stride[0])
+        left, right = same_pad_amounts(input.shape[-1], extent[1], self.stride[1])
         padded = F.pad(input, [left, right, top, bottom])
         return self._conv_forward(padded, self.weight, self.bias)
 
 
-def both_ends(size: int, extent: int, stride: int) -> tuple[Any, Any]:
+def same_pad_amounts(size: int, extent: int, stride: int) -> tuple[Any, Any]:
     """Return how many pixels to add before and after an axis.
 
-    >>> both_ends(28, 3, 2), both_ends(28, 3, 1), both_ends(28, 1, 2)
+    >>> same_pad_amounts(28, 3, 2), same_pad_amounts(28, 3, 1), same_pad_amounts(28, 1, 2)
     ((0, 1), (1, 1), (0, 0))
     """
     outputs = -(-size // stride)

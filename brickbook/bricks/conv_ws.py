@@ -31,10 +31,10 @@ def conv_ws_2d(
     ``torch.nn.functional.conv2d``. Source: Qiao et al. 2019, arXiv
     1903.10520.
     """
-    return F.conv2d(input, standardised(weight, eps), bias, stride, padding, dilation, groups)
+    return F.conv2d(input, standardize(weight, eps), bias, stride, padding, dilation, groups)
 
 
-def standardised(weight: Tensor, eps: float) -> Tensor:
+def standardize(weight: Tensor, eps: float) -> Tensor:
     """Return a weight with mean 0 and std 1 in each output channel."""
     std, mean = torch.std_mean(weight, (1, 2, 3), keepdim=True)
     return (weight - mean) / (std + eps)
@@ -61,12 +61,12 @@ class ConvWS2d(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
-        check_spread(self)
+        check_weights_per_channel(self)
         self.eps = eps
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of ``input``, shape (N, in_channels, H, W)."""
-        return self._conv_forward(input, standardised(self.weight, self.eps), self.bias)
+        return self._conv_forward(input, standardize(self.weight, self.eps), self.bias)
 
     def extra_repr(self) -> str:
         """Return the arguments."""
@@ -103,7 +103,7 @@ class ConvAWS2d(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias
         )
-        check_spread(self)
+        check_weights_per_channel(self)
         self.register_buffer("weight_gamma", torch.ones(self.out_channels, 1, 1, 1))
         self.register_buffer("weight_beta", torch.zeros(self.out_channels, 1, 1, 1))
 
@@ -152,7 +152,7 @@ def std_and_mean(weight: Tensor, floor: float = 1e-5) -> tuple[Tensor, Tensor]:
     return torch.sqrt(var + floor), mean
 
 
-def check_spread(conv: nn.Conv2d) -> None:
+def check_weights_per_channel(conv: nn.Conv2d) -> None:
     """Raise if output channels have one weight each."""
     if conv.weight.shape[1:].numel() < 2:
         raise BadValueError(

@@ -7,10 +7,10 @@ from typing import Any
 
 from brickbook.errors import CheckError
 
-__all__ = ["renamed", "shortcut"]
+__all__ = ["resolve_identity", "resolve_renamed"]
 
 
-def renamed(owner: str, old: str, new: str, value: Any, given: Any, default: Any) -> Any:
+def resolve_renamed(owner: str, old: str, new: str, value: Any, given: Any, default: Any) -> Any:
     """Return what an argument is, which may have come under its old name; warn if it has.
 
     ``value`` is what came under the old name, None for nothing. Raises AssertionError if something
@@ -24,7 +24,7 @@ def renamed(owner: str, old: str, new: str, value: Any, given: Any, default: Any
     return value
 
 
-def shortcut(owner: str, x: Any, identity: Any, residual: Any) -> Any:
+def resolve_identity(owner: str, x: Any, identity: Any, residual: Any) -> Any:
     """Return what a block adds its result to: ``identity``, which was ``residual``, else ``x``.
 
     Raises AssertionError if both are given.

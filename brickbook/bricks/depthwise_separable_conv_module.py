@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from brickbook.arguments import parameters
 from brickbook.bricks.conv_module import RELU, ConvModule, Size
+from brickbook.config import signature_of
 from brickbook.errors import BadArgumentError, CheckError, nearest
 from brickbook.registry import Config
 
 __all__ = ["DepthwiseSeparableConvModule"]
 
-Own = Config | Literal["default"] | None
+PartConfig = Config | Literal["default"] | None
 
 
 class DepthwiseSeparableConvModule(nn.Module):
@@ -53,14 +53,14 @@ class DepthwiseSeparableConvModule(nn.Module):
         dilation: Size = 1,
         norm_cfg: Config | None = None,
         act_cfg: Config | None = RELU,
-        dw_norm_cfg: Own = "default",
-        dw_act_cfg: Own = "default",
-        pw_norm_cfg: Own = "default",
-        pw_act_cfg: Own = "default",
+        dw_norm_cfg: PartConfig = "default",
+        dw_act_cfg: PartConfig = "default",
+        pw_norm_cfg: PartConfig = "default",
+        pw_act_cfg: PartConfig = "default",
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        check(kwargs)
+        check_arguments(kwargs)
         self.depthwise_conv = ConvModule(
             in_channels,
             in_channels,
@@ -69,16 +69,16 @@ class DepthwiseSeparableConvModule(nn.Module):
             padding=padding,
             dilation=dilation,
             groups=in_channels,
-            norm_cfg=chosen("dw_norm_cfg", dw_norm_cfg, norm_cfg),
-            act_cfg=chosen("dw_act_cfg", dw_act_cfg, act_cfg),
+            norm_cfg=own_or_common("dw_norm_cfg", dw_norm_cfg, norm_cfg),
+            act_cfg=own_or_common("dw_act_cfg", dw_act_cfg, act_cfg),
             **kwargs,
         )
         self.pointwise_conv = ConvModule(
             in_channels,
             out_channels,
             1,
-            norm_cfg=chosen("pw_norm_cfg", pw_norm_cfg, norm_cfg),
-            act_cfg=chosen("pw_act_cfg", pw_act_cfg, act_cfg),
+            norm_cfg=own_or_common("pw_norm_cfg", pw_norm_cfg, norm_cfg),
+            act_cfg=own_or_common("pw_act_cfg", pw_act_cfg, act_cfg),
             **kwargs,
         )
 
@@ -87,17 +87,17 @@ class DepthwiseSeparableConvModule(nn.Module):
         return self.pointwise_conv(self.depthwise_conv(x))
 
 
-def check(kwargs: Config) -> None:
+def check_arguments(kwargs: Config) -> None:
     """Raise for what cannot be handed on to both parts."""
     if "groups" in kwargs:
         raise CheckError("groups", "it is in_channels and 1: leave it out.")
-    known = parameters(ConvModule).named
+    known = signature_of(ConvModule).named
     for key in kwargs:
         if key not in known:
             raise BadArgumentError(key, "ConvModule has no such argument.", nearest(key, known))
 
 
-def chosen(key: str, own: Own, common: Config | None) -> Any:
+def own_or_common(key: str, own: PartConfig, common: Config | None) -> Any:
     """Return a part's own config, the common one where it is ``"default"``."""
     if isinstance(own, str) and own == "default":
         return common

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from brickbook.arguments import checked_number
 from brickbook.bricks.registry import DROPOUT_LAYERS, build_with_defaults, register_rows
+from brickbook.config import require_number
 from brickbook.errors import BadValueError
 from brickbook.registry import Config
 
@@ -44,7 +44,7 @@ class DropPath(nn.Module):
 
     def __init__(self, drop_prob: float = 0.1) -> None:
         super().__init__()
-        self.drop_prob = checked_probability(drop_prob)
+        self.drop_prob = require_probability(drop_prob)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the shape of ``x``; ``x`` itself where nothing is dropped."""
@@ -62,12 +62,12 @@ class Dropout(nn.Dropout):
     """
 
     def __init__(self, drop_prob: float = 0.5, inplace: bool = False) -> None:
-        super().__init__(p=checked_probability(drop_prob), inplace=inplace)
+        super().__init__(p=require_probability(drop_prob), inplace=inplace)
 
 
-def checked_probability(value: float) -> float:
+def require_probability(value: float) -> float:
     """Return a probability, or raise."""
-    number = checked_number("drop_prob", value)
+    number = require_number("drop_prob", value)
     if not 0 <= number <= 1:
         raise BadValueError("drop_prob", f"expected a number from 0 to 1, got {value!r}.")
     return number

@@ -9,17 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from brickbook.bricks.attention_places import hidden_places, relative_sines
 from brickbook.bricks.registry import PLUGIN_LAYERS
+from brickbook.bricks.transformer.qkv_sites import out_of_range_mask, relative_position_embedding
 from brickbook.errors import BadValueError
-from brickbook.init.collect import planned
-from brickbook.init.functions import caffe2_xavier_init
+from brickbook.init.initializers import caffe2_xavier_init
+from brickbook.init.planning import plan_driven
 
 __all__ = ["GeneralizedAttention"]
 
 # mmcv keeps the constraint for maps of these sides, and cannot be built for other channels.
-KEPT_SIDES = {256: 84, 512: 42}
-OTHER_SIDE = 42
+STORED_MAP_SIDES = {256: 84, 512: 42}
+DEFAULT_MAP_SIDE = 42
 
 
 @PLUGIN_LAYERS.register_module()
@@ -59,7 +59,7 @@ class GeneralizedAttention(nn.Module):
     ) -> None:
         super().__init__()
         width = position_embedding_dim if position_embedding_dim > 0 else in_channels
-        check(in_channels, num_heads, width, attention_type)
+        check_arguments(in_channels, num_heads, width, attention_type)
         self.position_embedding_dim = width
         self.position_magnitude = position_magnitude
         self.num_heads = num_heads
@@ -71,10 +71,10 @@ class GeneralizedAttention(nn.Module):
         self.qk_embed_dim = self.v_dim = in_channels // num_heads
         self._add_layers(self.qk_embed_dim * num_heads)
         self.local_constraint_map: Tensor | None
-        self.register_buffer("local_constraint_map", self._kept_map())
+        self.register_buffer("local_constraint_map", self._stored_map())
         self.q_downsample = nn.AvgPool2d(1, stride=q_stride) if q_stride > 1 else None
         self.kv_downsample = nn.AvgPool2d(1, stride=kv_stride) if kv_stride > 1 else None
-        self._start_layers()
+        self._initialize_layers()
 
     def _add_layers(self, width: int) -> None:
         content, place, key_alone, place_alone = self.attention_type
@@ -92,44 +92,46 @@ class GeneralizedAttention(nn.Module):
             self.appr_geom_fc_x = nn.Linear(half, width, bias=False)
             self.appr_geom_fc_y = nn.Linear(half, width, bias=False)
         if key_alone:
-            self.appr_bias = nn.Parameter(self._drawn(torch.empty(width)))
+            self.appr_bias = nn.Parameter(self._fill_uniform(torch.empty(width)))
         if place_alone:
-            self.geom_bias = nn.Parameter(self._drawn(torch.empty(width)))
+            self.geom_bias = nn.Parameter(self._fill_uniform(torch.empty(width)))
         self.proj_conv = nn.Conv2d(width, self.in_channels, kernel_size=1)
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def _bound(self) -> float:
         return 1 / math.sqrt(self.qk_embed_dim * 2)
 
-    def _drawn(self, bias: Tensor) -> Tensor:
+    def _fill_uniform(self, bias: Tensor) -> Tensor:
         return bias.uniform_(-self._bound(), self._bound())
 
-    def _kept_map(self) -> Tensor | None:
+    def _stored_map(self) -> Tensor | None:
         if self.spatial_range < 0:
             return None
-        side = KEPT_SIDES.get(self.in_channels, OTHER_SIDE)
+        side = STORED_MAP_SIDES.get(self.in_channels, DEFAULT_MAP_SIDE)
         side_kv = (side - 1) // self.kv_stride + 1
         sides = (side, side, side_kv, side_kv)
-        return hidden_places(None, self.spatial_range, self.kv_stride, *sides, self.gamma.device)
+        return out_of_range_mask(
+            None, self.spatial_range, self.kv_stride, *sides, self.gamma.device
+        )
 
-    def _biases(self) -> list[str]:
+    def _bias_names(self) -> list[str]:
         return [name for name in ("appr_bias", "geom_bias") if name in self._parameters]
 
-    def _start_layers(self) -> None:
+    def _initialize_layers(self) -> None:
         for name, layer in self.named_children():
             if name not in ("q_downsample", "kv_downsample"):
                 caffe2_xavier_init(layer)
 
-    @planned
+    @plan_driven
     def init_weights(self) -> None:
-        """Start all: layers by Caffe2's XavierFill, the free biases uniformly, ``gamma`` with 0.
+        """Initialise layers by Caffe2's XavierFill, free biases uniformly, ``gamma`` with 0.
 
         The bound of a bias is ``1 / sqrt(2 * C // num_heads)``.
         """
-        self._start_layers()
+        self._initialize_layers()
         with torch.no_grad():
-            for name in self._biases():
-                self._drawn(getattr(self, name))
+            for name in self._bias_names():
+                self._fill_uniform(getattr(self, name))
             self.gamma.zero_()
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
@@ -138,45 +140,47 @@ class GeneralizedAttention(nn.Module):
         uniform = {"type": "Uniform", "a": -self._bound(), "b": self._bound()}
         return [
             *({"type": "Caffe2Xavier", "override": {"name": name}} for name in layers),
-            *({**uniform, "override": {"name": name}} for name in self._biases()),
+            *({**uniform, "override": {"name": name}} for name in self._bias_names()),
             {"type": "Constant", "val": 0, "override": {"name": "gamma"}},
         ]
 
-    def _heads(self, rows: Tensor) -> Tensor:
+    def _split_heads(self, rows: Tensor) -> Tensor:
         """Split the last axis into the heads and what each has."""
         return rows.unflatten(-1, (self.num_heads, self.qk_embed_dim))
 
-    def _asking(self, query: Tensor | None, bias: str) -> Tensor:
+    def _query_plus_bias(self, query: Tensor | None, bias: str) -> Tensor:
         """Return the queries plus a free bias, or the one of both that there is.
 
         Their shape is (n, heads, h, w, d), with 1 for n, h and w where the bias stands alone.
         """
         if bias not in self._parameters and query is not None:
             return query
-        free = self._heads(getattr(self, bias))[:, None, None]
+        free = self._split_heads(getattr(self, bias))[:, None, None]
         return free.unsqueeze(0) if query is None else query + free
 
-    def _by_content(self, query: Tensor | None, x_kv: Tensor) -> Tensor:
+    def _content_energy(self, query: Tensor | None, x_kv: Tensor) -> Tensor:
         """Return the energies by the content of the keys, shape (n, heads, h, w, h_kv, w_kv)."""
-        asking = self._asking(query, "appr_bias")
+        asking = self._query_plus_bias(query, "appr_bias")
         keys = self.key_conv(x_kv).unflatten(1, (self.num_heads, self.qk_embed_dim))
         energy = torch.matmul(asking.flatten(2, 3), keys.flatten(3))
         return energy.unflatten(3, keys.shape[3:]).unflatten(2, asking.shape[2:4])
 
-    def _by_place(self, query: Tensor | None, x_q: Tensor, x_kv: Tensor) -> Tensor:
+    def _position_energy(self, query: Tensor | None, x_q: Tensor, x_kv: Tensor) -> Tensor:
         """Return the energies by relative place, shape (n or 1, heads, h, w, h_kv, w_kv)."""
-        asking = self._asking(query, "geom_bias") / math.sqrt(2)
+        asking = self._query_plus_bias(query, "geom_bias") / math.sqrt(2)
         rows, columns = (
-            self._heads(fc(self._sines(x_q, x_q.shape[axis], x_kv.shape[axis])))
+            self._split_heads(fc(self._position_embedding(x_q, x_q.shape[axis], x_kv.shape[axis])))
             for fc, axis in ((self.appr_geom_fc_y, 2), (self.appr_geom_fc_x, 3))
         )
         along_y = torch.einsum("nahwd,hkad->nahwk", asking, rows).unsqueeze(5)
         return along_y + torch.einsum("nahwd,wkad->nahwk", asking, columns).unsqueeze(4)
 
-    def _sines(self, like: Tensor, size: int, size_kv: int) -> Tensor:
+    def _position_embedding(self, like: Tensor, size: int, size_kv: int) -> Tensor:
         strides = (self.q_stride, self.kv_stride)
         width = self.position_embedding_dim
-        return relative_sines(like, size, size_kv, strides, width, self.position_magnitude)
+        return relative_position_embedding(
+            like, size, size_kv, strides, width, self.position_magnitude
+        )
 
     def _energy(self, x_q: Tensor, x_kv: Tensor) -> Tensor:
         """Return the energies, shape (n, heads, h, w, h_kv, w_kv), with 1 where all are alike."""
@@ -188,9 +192,9 @@ class GeneralizedAttention(nn.Module):
         sides = (x_q.shape[2], x_q.shape[3], x_kv.shape[2], x_kv.shape[3])
         energy = x_q.new_zeros(1, 1, *sides)
         if content or key_alone:
-            energy = self._by_content(query if content else None, x_kv)
+            energy = self._content_energy(query if content else None, x_kv)
         if place or place_alone:
-            energy = energy + self._by_place(query if place else None, x_q, x_kv)
+            energy = energy + self._position_energy(query if place else None, x_q, x_kv)
         return energy
 
     def forward(self, x_input: Tensor) -> Tensor:
@@ -201,11 +205,11 @@ class GeneralizedAttention(nn.Module):
         h, w, h_kv, w_kv = energy.shape[2:]
         if self.spatial_range >= 0:
             reach = self.spatial_range, self.kv_stride
-            kept = self.local_constraint_map
-            hidden = hidden_places(kept, *reach, h, w, h_kv, w_kv, energy.device)
+            stored = self.local_constraint_map
+            hidden = out_of_range_mask(stored, *reach, h, w, h_kv, w_kv, energy.device)
             energy = energy.masked_fill(hidden, -torch.inf)
         weights = F.softmax(energy.flatten(4).flatten(2, 3), dim=3)
-        values = self._heads(self.value_conv(x_kv).flatten(2).transpose(1, 2)).transpose(1, 2)
+        values = self._split_heads(self.value_conv(x_kv).flatten(2).transpose(1, 2)).transpose(1, 2)
         out = torch.matmul(weights, values).transpose(2, 3)
         out = self.proj_conv(out.flatten(1, 2).unflatten(-1, (h, w)))
         if self.q_downsample is not None:
@@ -214,11 +218,11 @@ class GeneralizedAttention(nn.Module):
 
 
 # Steps that a tracer takes as one: what they make depends on the input's size.
-fx.wrap("relative_sines")
-fx.wrap("hidden_places")
+fx.wrap("relative_position_embedding")
+fx.wrap("out_of_range_mask")
 
 
-def check(in_channels: int, num_heads: int, width: int, attention_type: object) -> None:
+def check_arguments(in_channels: int, num_heads: int, width: int, attention_type: object) -> None:
     """Raise for arguments of which no block can be made."""
     if not 1 <= num_heads <= in_channels:
         raise BadValueError(

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.bricks.data_format import DataFormat, check_format
+from brickbook.bricks.norm.channel import DataFormat, check_data_format
 
 __all__ = ["LayerScale"]
 
 
 class LayerScale(nn.Module):
-    """``x * weight`` with one learned number a channel, which starts small.
+    """``x * weight`` with one learned number a channel, small at first.
 
     Source: Touvron et al. 2021 (CaiT), arXiv 2103.17239, eq. 4. Raises AssertionError for another
     ``data_format``.
@@ -22,7 +22,7 @@ class LayerScale(nn.Module):
         dim: How many channels.
         inplace: Change ``x`` itself.
         data_format: ``"channels_last"`` for (N, ..., C), ``"channels_first"`` for (N, C, ...).
-        scale: The number that all start with.
+        scale: The initial number of all.
     """
 
     def __init__(
@@ -33,15 +33,15 @@ class LayerScale(nn.Module):
         scale: float = 1e-5,
     ) -> None:
         super().__init__()
-        check_format(data_format)
+        check_data_format(data_format)
         self.inplace = inplace
         self.data_format = data_format
-        self.start = float(scale)
+        self.initial_value = float(scale)
         self.weight = nn.Parameter(torch.ones(dim) * scale)
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
-        """Return the ``init_cfg`` that says how it starts."""
-        return [{"type": "Constant", "val": self.start, "layer": "LayerScale:weight"}]
+        """Return the ``init_cfg`` of its initial numbers."""
+        return [{"type": "Constant", "val": self.initial_value, "layer": "LayerScale:weight"}]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the shape of ``x``."""

@@ -12,11 +12,11 @@ from brickbook.bricks.conv_module import RELU, ConvModule
 from brickbook.bricks.registry import PLUGIN_LAYERS
 from brickbook.bricks.squeeze_excite import bottleneck_width
 from brickbook.errors import BadValueError
-from brickbook.init.collect import planned
-from brickbook.init.functions import constant_init, normal_init
+from brickbook.init.initializers import constant_init, normal_init
+from brickbook.init.planning import plan_driven
 from brickbook.registry import Config
 
-__all__ = ["NonLocal1d", "NonLocal2d", "NonLocal3d"]
+__all__ = ["NonLocal1d", "NonLocal2d", "NonLocal3d", "_NonLocalNd"]
 
 Mode = Literal["gaussian", "embedded_gaussian", "dot_product", "concatenation"]
 MODES = ("gaussian", "embedded_gaussian", "dot_product", "concatenation")
@@ -39,8 +39,8 @@ class _NonLocalNd(nn.Module):
         norm_cfg: A normalisation after ``conv_out``.
         mode: How two positions are compared: by the softmax of a product (gaussian; with learned
             embeddings embedded_gaussian), by a product, or by a learned function of both.
-        std: The std that the convolutions start with.
-        zeros_init: Start ``conv_out``, or the norm after it, with 0: the block is the identity.
+        std: The initial std of the convolutions.
+        zeros_init: Set ``conv_out``, or the norm after it, to 0: the block is the identity.
     """
 
     def __init__(
@@ -82,27 +82,27 @@ class _NonLocalNd(nn.Module):
             )
         self.init_weights()
 
-    def _inner(self) -> list[str]:
+    def _input_convs(self) -> list[str]:
         """Return the names of the convolutions that the input goes through."""
         names = ["g"] if self.mode == "gaussian" else ["g", "theta", "phi"]
         inside = ".0" if self.sub_sample else ""
         return [f"{name}{'' if name == 'theta' else inside}.conv" for name in names]
 
-    def _last(self) -> str:
+    def _output_layer(self) -> str:
         """Return the name of what makes the output: the norm if there is one."""
         return f"conv_out.{self.conv_out.norm_name or 'conv'}"
 
-    @planned
+    @plan_driven
     def init_weights(self, std: float | None = None, zeros_init: bool | None = None) -> None:
-        """Start the block: N(0, std²) and, with ``zeros_init``, 0 for its output; biases are 0.
+        """Draw from N(0, std²); with ``zeros_init`` the output is 0, as the biases are.
 
         What is not said is as it was given to the constructor.
         """
         std = self.std if std is None else std
         zeros_init = self.zeros_init if zeros_init is None else zeros_init
-        for name in self._inner():
+        for name in self._input_convs():
             normal_init(self.get_submodule(name), std=std)
-        last = self.get_submodule(self._last())
+        last = self.get_submodule(self._output_layer())
         if zeros_init:
             constant_init(last, 0)
         else:
@@ -112,8 +112,8 @@ class _NonLocalNd(nn.Module):
         """Return the ``init_cfg`` that says what `init_weights` does."""
         normal = {"type": "Normal", "std": self.std}
         last = {"type": "Constant", "val": 0} if self.zeros_init else normal
-        rules = [{**normal, "override": {"name": name}} for name in self._inner()]
-        return [*rules, {**last, "override": {"name": self._last()}}]
+        rules = [{**normal, "override": {"name": name}} for name in self._input_convs()]
+        return [*rules, {**last, "override": {"name": self._output_layer()}}]
 
     def gaussian(self, theta_x: Tensor, phi_x: Tensor) -> Tensor:
         """Return the weights (N, P, Q) for (N, P, C) and (N, C, Q): eq. 2."""
@@ -162,7 +162,7 @@ class _SubSampled(_NonLocalNd):
 
     conv: str
     pool: type[nn.Module]
-    pooled: int | tuple[int, ...]
+    pool_size: int | tuple[int, ...]
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class _SubSampled(_NonLocalNd):
         )
         self.sub_sample = sub_sample
         if sub_sample:
-            pool = self.pool(kernel_size=self.pooled)
+            pool = self.pool(kernel_size=self.pool_size)
             self.g = nn.Sequential(self.g, pool)
             self.phi = pool if mode == "gaussian" else nn.Sequential(self.phi, pool)
 
@@ -190,7 +190,7 @@ class _SubSampled(_NonLocalNd):
 class NonLocal1d(_SubSampled):
     """A non-local block for (N, C, L)."""
 
-    conv, pool, pooled = "Conv1d", nn.MaxPool1d, 2
+    conv, pool, pool_size = "Conv1d", nn.MaxPool1d, 2
 
 
 @PLUGIN_LAYERS.register_module()
@@ -198,10 +198,10 @@ class NonLocal2d(_SubSampled):
     """A non-local block for (N, C, H, W)."""
 
     _abbr_ = "nonlocal_block"
-    conv, pool, pooled = "Conv2d", nn.MaxPool2d, (2, 2)
+    conv, pool, pool_size = "Conv2d", nn.MaxPool2d, (2, 2)
 
 
 class NonLocal3d(_SubSampled):
     """A non-local block for (N, C, T, H, W); sub-sampling leaves T as it is."""
 
-    conv, pool, pooled = "Conv3d", nn.MaxPool3d, (1, 2, 2)
+    conv, pool, pool_size = "Conv3d", nn.MaxPool3d, (1, 2, 2)

@@ -6,7 +6,8 @@ import inspect
 import re
 from typing import Any
 
-from brickbook.bricks.registry import PLUGIN_LAYERS, build_layer, find_layer, unwrap
+from brickbook.bricks.registry import PLUGIN_LAYERS, build_layer, find_layer
+from brickbook.config import unwrap_partial
 from brickbook.errors import BadArgumentError, CheckError
 from brickbook.registry import Config, split_type
 
@@ -44,5 +45,5 @@ def build_plugin_layer(cfg: Config, postfix: int | str = "", **kwargs: Any) -> t
     if not isinstance(postfix, (int, str)):
         raise CheckError("postfix", f"expected an int or a str, got {postfix!r}.")
     layer = build_layer(make, (), kwargs, own, "plugin_cfg")
-    made = unwrap(make)
+    made = unwrap_partial(make)
     return f"{infer_abbr(made if isinstance(made, type) else type(layer))}{postfix}", layer

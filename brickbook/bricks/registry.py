@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from brickbook.arguments import parameters
 from brickbook.blueprint import MODELS
+from brickbook.config import call, signature_of, unwrap_partial
 from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError
-from brickbook.registry import Config, Registry, build_from_cfg, call, find, split_type
+from brickbook.registry import Config, Registry, build_from_cfg, find, split_type
 
 __all__ = [
     "ACTIVATION_LAYERS",
@@ -24,32 +23,31 @@ __all__ = [
     "TRANSFORMER_LAYER",
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
-    "build_family",
+    "build_from_family",
     "build_layer",
     "build_with_defaults",
     "find_layer",
     "register_rows",
-    "unwrap",
 ]
 
 
-def family(name: str, scope: str) -> Registry:
+def child_registry(name: str, scope: str) -> Registry:
     """Make a registry below MODELS, so that ``"scope.Name"`` is found from MODELS too."""
     return Registry(name, build_func=build_from_cfg, parent=MODELS, scope=scope)
 
 
-CONV_LAYERS = family("conv layer", "conv")
-NORM_LAYERS = family("norm layer", "norm")
-ACTIVATION_LAYERS = family("activation layer", "activation")
-PADDING_LAYERS = family("padding layer", "padding")
-UPSAMPLE_LAYERS = family("upsample layer", "upsample")
-PLUGIN_LAYERS = family("plugin layer", "plugin")
-DROPOUT_LAYERS = family("drop out layers", "drop")
-POSITIONAL_ENCODING = family("position encoding", "position")
-ATTENTION = family("attention", "attention")
-FEEDFORWARD_NETWORK = family("feed-forward Network", "ffn")
-TRANSFORMER_LAYER = family("transformerLayer", "transformer_layer")
-TRANSFORMER_LAYER_SEQUENCE = family("transformer-layers sequence", "transformer")
+CONV_LAYERS = child_registry("conv layer", "conv")
+NORM_LAYERS = child_registry("norm layer", "norm")
+ACTIVATION_LAYERS = child_registry("activation layer", "activation")
+PADDING_LAYERS = child_registry("padding layer", "padding")
+UPSAMPLE_LAYERS = child_registry("upsample layer", "upsample")
+PLUGIN_LAYERS = child_registry("plugin layer", "plugin")
+DROPOUT_LAYERS = child_registry("drop out layers", "drop")
+POSITIONAL_ENCODING = child_registry("position encoding", "position")
+ATTENTION = child_registry("attention", "attention")
+FEEDFORWARD_NETWORK = child_registry("feed-forward Network", "ffn")
+TRANSFORMER_LAYER = child_registry("transformerLayer", "transformer_layer")
+TRANSFORMER_LAYER_SEQUENCE = child_registry("transformer-layers sequence", "transformer")
 
 BUILDERS: tuple[tuple[Registry, str], ...] = (
     (CONV_LAYERS, "a conv layer: use build_conv_layer"),
@@ -69,27 +67,20 @@ BUILDERS: tuple[tuple[Registry, str], ...] = (
     ),
 )
 
+COMPILED_HINT = "It is one of mmcv's compiled operators, which brickbook does not have."
 
-COMPILED = "It is one of mmcv's compiled operators, which brickbook does not have."
 # A near name would be another layer: no guess for what mmcv's users may well have in a config.
-NOT_HERE = dict.fromkeys((
+MISSING_OPERATORS = dict.fromkeys((
     "CrissCrossAttention", "DCN", "DCNv2", "MMSyncBN", "MultiScaleDeformableAttention", "SAC",
     "SparseConv2d", "SparseConv3d", "SparseInverseConv2d", "SparseInverseConv3d", "SubMConv2d",
     "SubMConv3d", "carafe",
-), COMPILED)  # fmt: skip
+), COMPILED_HINT)  # fmt: skip
 
 
 def register_rows(registry: Registry, rows: Mapping[str, Callable[..., Any]]) -> None:
     """Register a table of names."""
     for name, make in rows.items():
         registry.register_module(name=name, module=make)
-
-
-def unwrap(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the class or function under any ``functools.partial``."""
-    while isinstance(make, partial):
-        make = make.func
-    return make
 
 
 def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any]:
@@ -100,11 +91,11 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
     have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
     """
     if isinstance(kind, str) and kind not in registry.module_dict:
-        if (own := MODELS.module_dict.get(kind)) is not None and not ours(own):
+        if (own := MODELS.module_dict.get(kind)) is not None and not is_own(own):
             return own
-        if kind in NOT_HERE:
+        if kind in MISSING_OPERATORS:
             problem = f"{kind} is not in the {registry.name} registry."
-            raise UnknownNameError(f"{path}.type", problem, NOT_HERE[kind])
+            raise UnknownNameError(f"{path}.type", problem, MISSING_OPERATORS[kind])
         scope, name = Registry.split_scope_key(kind)
         for other, hint in BUILDERS:
             mine = other is registry or scope not in (None, other.scope)
@@ -117,9 +108,9 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
     return find(kind, registry, path)
 
 
-def ours(make: Callable[..., Any]) -> bool:
+def is_own(make: Callable[..., Any]) -> bool:
     """Whether a row of `MODELS` is of this package or of torch: no layer of just any family."""
-    return unwrap(make).__module__.partition(".")[0] in ("brickbook", "torch")
+    return unwrap_partial(make).__module__.partition(".")[0] in ("brickbook", "torch")
 
 
 def build_layer(
@@ -139,19 +130,19 @@ def build_layer(
         if key in kwargs:
             raise BadArgumentError(
                 f"{path}.{key}",
-                f"{unwrap(make).__name__} gets multiple values for it: "
+                f"{unwrap_partial(make).__name__} gets multiple values for it: "
                 f"{own[key]!r} here, {kwargs[key]!r} in the call.",
             )
     try:
         return call(make, args, {**kwargs, **own}, path)
     except ConfigError as error:
         key = error.path.removeprefix(f"{path}.")
-        if key not in own and (key in kwargs or key in parameters(make).named):
+        if key not in own and (key in kwargs or key in signature_of(make).named):
             error.path, error.args = key, (key, error.problem, error.hint)
         raise
 
 
-def build_family(
+def build_from_family(
     cfg: object, registry: Registry, args: Sequence[Any], kwargs: Config, path: str
 ) -> Any:
     """Build a layer of one family from its config and the arguments of the call."""

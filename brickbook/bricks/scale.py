@@ -17,12 +17,12 @@ class Scale(nn.Module):
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.start = float(scale)
-        self.scale = nn.Parameter(torch.tensor(self.start, dtype=torch.float))
+        self.initial_value = float(scale)
+        self.scale = nn.Parameter(torch.tensor(self.initial_value, dtype=torch.float))
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
-        """Return the ``init_cfg`` that says how it starts."""
-        return [{"type": "Constant", "val": self.start, "layer": "Scale:scale"}]
+        """Return the ``init_cfg`` of its initial numbers."""
+        return [{"type": "Constant", "val": self.initial_value, "layer": "Scale:scale"}]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a tensor of the shape of ``x``."""

@@ -9,16 +9,11 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brickbook.bricks.registry import (
-    UPSAMPLE_LAYERS,
-    build_layer,
-    find_layer,
-    register_rows,
-)
+from brickbook.bricks.registry import UPSAMPLE_LAYERS, build_layer, find_layer, register_rows
 from brickbook.bricks.wrappers import ConvTranspose2d, ConvTranspose3d
 from brickbook.errors import BadValueError
-from brickbook.init.collect import planned
-from brickbook.init.functions import xavier_init
+from brickbook.init.initializers import xavier_init
+from brickbook.init.planning import plan_driven
 from brickbook.registry import Config, split_type
 
 __all__ = ["PixelShufflePack", "build_upsample_layer"]
@@ -28,7 +23,7 @@ class PixelShufflePack(nn.Module):
     """A convolution to ``out_channels * scale_factor**2`` channels, then a pixel shuffle.
 
     (N, in_channels, H, W) becomes (N, out_channels, H * scale_factor, W * scale_factor) for an odd
-    ``upsample_kernel``. The weight starts with Xavier's uniform law, the bias with 0. Source: Shi
+    ``upsample_kernel``. The weight is drawn from Xavier's uniform law, the bias is 0. Source: Shi
     et al. 2016 (ESPCN), eq. 3 and 4.
     """
 
@@ -48,9 +43,9 @@ class PixelShufflePack(nn.Module):
         )
         self.init_weights()
 
-    @planned
+    @plan_driven
     def init_weights(self) -> None:
-        """Start the convolution."""
+        """Initialise the convolution."""
         xavier_init(self.upsample_conv, distribution="uniform")
 
     def default_init_cfg(self) -> list[dict[str, Any]]:
@@ -72,6 +67,7 @@ INTERPOLATIONS: dict[str, Callable[..., nn.Module]] = {
         for mode in ("bilinear", "linear", "trilinear", "bicubic", "area", "nearest-exact")
     },
 }
+
 WITH_CORNERS = ("linear", "bilinear", "bicubic", "trilinear")
 
 register_rows(UPSAMPLE_LAYERS, {
@@ -110,11 +106,11 @@ def build_upsample_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
             )
         make = nn.Upsample
     if make is nn.Upsample:
-        check_corners({**kwargs, **own})
+        check_align_corners({**kwargs, **own})
     return build_layer(make, args, kwargs, own, "upsample_cfg")
 
 
-def check_corners(arguments: Config) -> None:
+def check_align_corners(arguments: Config) -> None:
     """Raise where nn.Upsample would only do so when it is called."""
     mode, corners = arguments.get("mode", "nearest"), arguments.get("align_corners")
     if corners is not None and mode not in WITH_CORNERS:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from brickbook.checkpoint.cache import Progress, _get_mmcv_home, cache_folder, transfers
 from brickbook.checkpoint.errors import (
     CheckpointError,
     DownloadError,
     MissingPackageError,
     WriteError,
 )
-from brickbook.checkpoint.loaders import (
+from brickbook.checkpoint.load import (
+    _load_checkpoint,
+    _load_checkpoint_with_prefix,
+    fill_model,
+    load_checkpoint,
+    load_state_dict,
+    load_weights,
+    log_match,
+)
+from brickbook.checkpoint.match import Adapted, Match, Reshaped, match, named_tensors
+from brickbook.checkpoint.save import (
+    convert,
+    find_latest_checkpoint,
+    get_state_dict,
+    read_meta,
+    save_checkpoint,
+    weights_to_cpu,
+)
+from brickbook.checkpoint.schemes import (
     CheckpointLoader,
+    _process_mmcls_checkpoint,
     load_from_ceph,
     load_from_http,
     load_from_hub,
@@ -20,31 +40,20 @@ from brickbook.checkpoint.loaders import (
     load_from_torchvision,
     locate,
 )
-from brickbook.checkpoint.loading import (
-    _load_checkpoint,
-    _load_checkpoint_with_prefix,
-    load_checkpoint,
-    load_state_dict,
-    load_weights,
+from brickbook.checkpoint.state_dict import (
+    State,
+    join_limited,
+    read_state,
+    rename_keys,
+    strip_wrapper_names,
 )
-from brickbook.checkpoint.matching import Adapted, Match, Reshaped, match, named_tensors
-from brickbook.checkpoint.opening import _process_mmcls_checkpoint
-from brickbook.checkpoint.places import _get_mmcv_home, cache_folder, transfers
-from brickbook.checkpoint.saving import (
-    find_latest_checkpoint,
-    get_state_dict,
-    read_meta,
-    save_checkpoint,
-    weights_to_cpu,
-)
-from brickbook.checkpoint.state import read_state
-from brickbook.checkpoint.wrappers import MODULE_WRAPPERS, is_module_wrapper
 from brickbook.checkpoint.zoo import (
     get_deprecated_model_names,
     get_external_models,
     get_mmcls_models,
     get_torchvision_models,
 )
+from brickbook.introspect import MODULE_WRAPPERS, is_module_wrapper
 
 __all__ = [
     "MODULE_WRAPPERS",
@@ -54,13 +63,17 @@ __all__ = [
     "DownloadError",
     "Match",
     "MissingPackageError",
+    "Progress",
     "Reshaped",
+    "State",
     "WriteError",
     "_get_mmcv_home",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
     "_process_mmcls_checkpoint",
     "cache_folder",
+    "convert",
+    "fill_model",
     "find_latest_checkpoint",
     "get_deprecated_model_names",
     "get_external_models",
@@ -68,6 +81,7 @@ __all__ = [
     "get_state_dict",
     "get_torchvision_models",
     "is_module_wrapper",
+    "join_limited",
     "load_checkpoint",
     "load_from_ceph",
     "load_from_http",
@@ -80,11 +94,14 @@ __all__ = [
     "load_state_dict",
     "load_weights",
     "locate",
+    "log_match",
     "match",
     "named_tensors",
     "read_meta",
     "read_state",
+    "rename_keys",
     "save_checkpoint",
+    "strip_wrapper_names",
     "transfers",
     "weights_to_cpu",
 ]

@@ -9,19 +9,33 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brickbook.checkpoint.download import cached, refuse_offline
+from brickbook.checkpoint.cache import current_progress, hash_in_name, is_offline
 from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
-from brickbook.checkpoint.places import is_offline, progress, promised_hash
+from brickbook.checkpoint.http import cache_path, check_online, file_lock
 from brickbook.errors import BadValueError, ConfigError, MissingFileError, first_line, nearest
 
-__all__ = ["hub_file", "needed", "remote_file"]
+__all__ = ["hub_file", "import_optional", "remote_file"]
 
 BLOCK = 1 << 20  # bytes
-HUB = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+|[^/@]+(?=/[^/]+$))/(?P<file>[^@]+)(?:@(?P<at>.+))?")
-OWN = ("file", "hf", "http", "https", "mmcls", "modelzoo", "open-mmlab", "s3", "torchvision")
+
+HUB_NAME = re.compile(
+    r"hf://(?P<repo>[^/@]+/[^/@]+|[^/@]+(?=/[^/]+$))/(?P<file>[^@]+)(?:@(?P<at>.+))?"
+)
+
+OWN_SCHEMES = (
+    "file",
+    "hf",
+    "http",
+    "https",
+    "mmcls",
+    "modelzoo",
+    "open-mmlab",
+    "s3",
+    "torchvision",
+)
 
 
-def needed(package: str, name: str, path: str) -> ModuleType:
+def import_optional(package: str, name: str, path: str) -> ModuleType:
     """Import a package that only some names need."""
     try:
         return import_module(package)
@@ -35,10 +49,10 @@ def needed(package: str, name: str, path: str) -> ModuleType:
 
 def hub_file(name: str, path: str) -> Path:
     """``hf://org/repo/file@revision``: a file of Hugging Face's hub, in that hub's own cache."""
-    found = HUB.fullmatch(name)
+    found = HUB_NAME.fullmatch(name)
     if found is None:
         raise BadValueError(path, f"{name} names no file: expected hf://org/repo/file[@revision].")
-    hub = needed("huggingface_hub", name, path)
+    hub = import_optional("huggingface_hub", name, path)
     errors = import_module("huggingface_hub.errors")
     try:
         return Path(
@@ -50,19 +64,23 @@ def hub_file(name: str, path: str) -> Path:
             )
         )
     except (errors.LocalEntryNotFoundError, errors.GatedRepoError) as error:
-        refuse_offline(name, "that of Hugging Face", path)
-        raise DownloadError(path, f"{name} could not be downloaded: {told(error)}.") from error
+        check_online(name, "that of Hugging Face", path)
+        raise DownloadError(
+            path, f"{name} could not be downloaded: {error_summary(error)}."
+        ) from error
     except (
         errors.RepositoryNotFoundError,
         errors.RevisionNotFoundError,
         errors.EntryNotFoundError,
     ) as error:
-        raise MissingFileError(path, f"{name} can not be found: {told(error)}.") from error
+        raise MissingFileError(path, f"{name} can not be found: {error_summary(error)}.") from error
     except (OSError, ValueError) as error:
-        raise DownloadError(path, f"{name} could not be downloaded: {told(error)}.") from error
+        raise DownloadError(
+            path, f"{name} could not be downloaded: {error_summary(error)}."
+        ) from error
 
 
-def told(error: Exception) -> str:
+def error_summary(error: Exception) -> str:
     """Return what an error says first, without its full stop."""
     return first_line(error).rstrip(".:")
 
@@ -84,35 +102,36 @@ def remote_file(name: str, path: str, *, shown: str = "") -> Path:
         raise MissingFileError(
             path,
             f"{shown} can not be found: {scheme}:// is no known scheme.",
-            nearest(scheme, OWN),
+            nearest(scheme, OWN_SCHEMES),
         )
-    file = cached(name, path)
-    if promised_hash(file.name) is not None and file.is_file():
+    file = cache_path(name, path)
+    if hash_in_name(file.name) is not None and file.is_file():
         return file
-    refuse_offline(shown, "or may be of another day", path)
+    check_online(shown, "or may be of another day", path)
     try:
         system, place = import_module("fsspec.core").url_to_fs(name)
         # What stands under one name changes here, as it does not under a URL.
-        file = cached(name, path, str(system.ukey(place)))
+        file = cache_path(name, path, str(system.ukey(place)))
         if not file.is_file():
-            copy(system, place, file, shown, path)
+            copy_to_cache(system, place, file, shown, path)
     except ConfigError:
         raise
     except ImportError as error:
-        problem = f"{shown} needs another package: {told(error)}."
+        problem = f"{shown} needs another package: {error_summary(error)}."
         raise MissingPackageError(path, problem) from error
     except FileNotFoundError as error:
         raise MissingFileError(path, f"{shown} can not be found.") from error
     except Exception as error:  # each of those packages has errors of its own
-        raise DownloadError(path, f"{shown} could not be fetched: {told(error)}.") from error
+        raise DownloadError(
+            path, f"{shown} could not be fetched: {error_summary(error)}."
+        ) from error
     return file
 
 
-def copy(system: Any, place: str, file: Path, shown: str, path: str) -> None:
+def copy_to_cache(system: Any, place: str, file: Path, shown: str, path: str) -> None:
     """Copy a file of a file system into the cache, held against the hash in its name."""
-    fetching = import_module("brickbook.checkpoint.fetching")
-    promised, tell = promised_hash(file.name), progress()
-    with fetching.locked(file, path):
+    promised, tell = hash_in_name(file.name), current_progress()
+    with file_lock(file, path):
         if file.is_file():
             return
         part = file.with_name(f"{file.name}.part")

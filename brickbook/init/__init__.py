@@ -1,29 +1,19 @@
-"""How parameters start: laws, rules, plan, apply."""
+"""Initial weights: laws, the initialisers that give them, the plan, and what carries it out."""
 
-from brickbook.init.apply import initialize
-from brickbook.init.base import base_shapes
-from brickbook.init.depth import DepthScaledInit
-from brickbook.init.following import following
-from brickbook.init.functions import (
-    bias_init_with_prob,
-    caffe2_xavier_init,
-    constant_init,
-    kaiming_init,
-    normal_init,
-    trunc_normal_init,
-    uniform_init,
-    xavier_init,
-)
+from brickbook.init.execution import InitReport, initialize
 from brickbook.init.initializers import (
     INITIALIZERS,
     BaseInit,
     Caffe2XavierInit,
     ConstantInit,
     DeltaOrthogonalInit,
+    DepthScaledInit,
     DiracInit,
     IdentityInit,
     KaimingInit,
     LeCunInit,
+    LSUVInit,
+    MuPInit,
     NormalInit,
     OnesInit,
     OrthogonalInit,
@@ -37,12 +27,20 @@ from brickbook.init.initializers import (
     ZeroGammaInit,
     ZerOInit,
     ZerosInit,
+    base_shapes,
+    bias_init_with_prob,
+    caffe2_xavier_init,
+    constant_init,
+    kaiming_init,
+    lsuv,
+    mup_learning_rates,
+    normal_init,
+    trunc_normal_init,
+    uniform_init,
+    xavier_init,
 )
-from brickbook.init.initplan import InitPlan
-from brickbook.init.lsuv import LSUVInit, lsuv
-from brickbook.init.mup import MuPInit, mup_learning_rates
-from brickbook.init.plan import plan
-from brickbook.init.report import InitReport
+from brickbook.init.planning import InitPlan, plan
+from brickbook.introspect import following
 
 __all__ = [
     "INITIALIZERS",

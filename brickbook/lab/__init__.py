@@ -1,6 +1,6 @@
-"""Panels for a notebook: controls and painting, no decisions."""
+"""Panels for a notebook: the builder and the init lab."""
 
 from brickbook.lab.builder import Builder
-from brickbook.lab.init_lab import InitLab
+from brickbook.lab.init import InitLab
 
 __all__ = ["Builder", "InitLab"]

@@ -1,14 +1,18 @@
 """What the numbers of a model look like: small frozen records, never the weights themselves."""
 
-from brickbook.measure.comparisons import Comparison, Pair, compare, pair
-from brickbook.measure.coordinates import CoordinateCheck, coordinate_check
-from brickbook.measure.costing import complexity
-from brickbook.measure.costs import Complexity, Cost
+from brickbook.measure.coordinate_check import CoordinateCheck, coordinate_check
+from brickbook.measure.cost import Complexity, Cost, ShapeRow, ShapeTrace, complexity, shapes
 from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
-from brickbook.measure.probing import probe
-from brickbook.measure.signals import Signal, Signals
-from brickbook.measure.snapshots import Snapshot, TensorStats, snapshot
-from brickbook.measure.tracing import ShapeRow, ShapeTrace, shapes
+from brickbook.measure.probe import Signal, Signals, probe
+from brickbook.measure.snapshot import (
+    Comparison,
+    Snapshot,
+    TensorChange,
+    TensorStats,
+    compare,
+    compare_stats,
+    snapshot,
+)
 
 __all__ = [
     "RULES",
@@ -18,18 +22,18 @@ __all__ = [
     "Cost",
     "DiagnosisRule",
     "Finding",
-    "Pair",
     "ShapeRow",
     "ShapeTrace",
     "Signal",
     "Signals",
     "Snapshot",
+    "TensorChange",
     "TensorStats",
     "compare",
+    "compare_stats",
     "complexity",
     "coordinate_check",
     "diagnose",
-    "pair",
     "probe",
     "shapes",
     "snapshot",

@@ -1,11 +1,12 @@
-"""Old import path: ``mmcv.cnn.utils.weight_init``; nothing of brickbook's own lives here."""
+"""mmcv's path ``mmcv.cnn.utils.weight_init``: its initialisers, and two helpers of its own."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from brickbook.errors import CheckError
-from brickbook.init import (
+from brickbook.init.execution import initialize
+from brickbook.init.initializers import (
     INITIALIZERS,
     BaseInit,
     Caffe2XavierInit,
@@ -19,14 +20,13 @@ from brickbook.init import (
     bias_init_with_prob,
     caffe2_xavier_init,
     constant_init,
-    initialize,
     kaiming_init,
     normal_init,
+    trunc_normal_,
     trunc_normal_init,
     uniform_init,
     xavier_init,
 )
-from brickbook.init.functions import trunc_normal_
 
 __all__ = [
     "INITIALIZERS", "BaseInit", "Caffe2XavierInit", "ConstantInit", "KaimingInit", "NormalInit",
@@ -49,13 +49,13 @@ def update_init_info(module: nn.Module, init_info: str) -> None:
     ``tmp_mean_value``. brickbook makes none, its report knows what has been written; a module
     without one is left alone. Raises AssertionError for a parameter that the table does not hold.
     """
-    told = getattr(module, "_params_init_info", None)
-    if told is None:
+    table = getattr(module, "_params_init_info", None)
+    if table is None:
         return
     for name, parameter in module.named_parameters():
-        if parameter not in told:
+        if parameter not in table:
             problem = "it was not there when the table was made."
             raise CheckError(name, problem, "Make parameters in the constructor.")
-        mean, row = parameter.detach().mean(), told[parameter]
+        mean, row = parameter.detach().mean(), table[parameter]
         if row["tmp_mean_value"] != mean:
             row.update(init_info=init_info, tmp_mean_value=mean)

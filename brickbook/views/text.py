@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from brickbook.init.initplan import InitPlan
-from brickbook.init.report import InitReport
-from brickbook.init.showing import plan_columns
-from brickbook.markup import shape
-from brickbook.measure.alternatives import Alternatives
-from brickbook.measure.comparisons import Comparison
-from brickbook.measure.costs import Complexity, complexity_columns
-from brickbook.measure.showing import snapshot_columns
-from brickbook.measure.snapshots import Snapshot
-from brickbook.views.differences import Differences
+from brickbook.html import format_shape
+from brickbook.init.execution import InitReport
+from brickbook.init.planning import InitPlan
+from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
+from brickbook.measure.snapshot import Alternatives, Comparison
+from brickbook.records import TextTable, record_table
+from brickbook.views.diff import Differences
 
-if TYPE_CHECKING:
-    from brickbook.measure import ShapeTrace
+__all__ = [
+    "RECORD_TYPES",
+    "align_columns",
+    "comparison_text",
+    "shapes_text",
+    "terminal_table",
+    "text",
+]
 
-__all__ = ["TEXTS", "columns", "comparison_text", "shapes_text", "text"]
-
-ALL = 10**9
+NO_LIMIT = 10**9
 
 
-def text(value: Any, most: int = ALL) -> str:
-    """Return a record as a table of at most ``most`` rows, its warnings and its summary below.
+RECORD_TYPES = (
+    Alternatives, Comparison, Complexity, CoordinateCheck, Differences, InitPlan, InitReport,
+    ShapeTrace, Signals, Snapshot,
+)  # fmt: skip
+
+
+def text(value: Any, max_rows: int = NO_LIMIT) -> str:
+    """Return a record as a table of at most ``max_rows`` rows, its warnings and its summary below.
 
     A value of another kind is its ``repr``.
     """
-    make = TEXTS.get(type(value))
-    if make is None:
+    if not isinstance(value, RECORD_TYPES):
         return repr(value)
-    heads, rows, words = make(value)
-    more = [f"… and {len(rows) - most:,} more rows"] if len(rows) > most else []
-    body = [columns((heads, *rows[:most]))] if rows else []
-    return "\n".join((*body, *more, *(f"⚠ {word}" for word in words), repr(value)))
+    headings, rows, _, warnings = terminal_table(value)
+    more = [f"… and {len(rows) - max_rows:,} more rows"] if len(rows) > max_rows else []
+    body = [align_columns((headings, *rows[:max_rows]))] if rows else []
+    return "\n".join((*body, *more, *(f"⚠ {warning}" for warning in warnings), repr(value)))
+
+
+def terminal_table(value: Any) -> TextTable:
+    """Return the table of a record as a terminal shows it."""
+    return TERMINAL_TABLES.get(type(value), record_table)(value)
 
 
 def shapes_text(trace: ShapeTrace) -> str:
@@ -49,19 +60,16 @@ def shapes_text(trace: ShapeTrace) -> str:
         )
         for row in trace.rows
     ]
-    return columns((("brick", "class", "output", "parameters"), *rows))
+    return align_columns((("brick", "class", "output", "parameters"), *rows))
 
 
 def comparison_text(comparison: Comparison) -> str:
     """Return the numbers of a comparison as text."""
-    heads, rows, _ = compared(comparison)
-    return columns((heads, *rows))
+    table = comparison_table(comparison)
+    return align_columns((table.headings, *table.rows))
 
 
-Sheet = tuple[Sequence[str], Sequence[Sequence[str]], Iterable[str]]
-
-
-def compared(comparison: Comparison) -> Sheet:
+def comparison_table(comparison: Comparison) -> TextTable:
     """The numbers of a comparison."""
     heads = ("name", "shape", "mean before", "after", "std before", "after")
     rows = []
@@ -70,62 +78,36 @@ def compared(comparison: Comparison) -> Sheet:
         rows.append((
             pair.name,
             "×".join(map(str, pair.latest.shape)),
-            *(number(x) for x in (was.mean, now.mean, was.std, now.std)),
+            *(format_4g(x) for x in (was.mean, now.mean, was.std, now.std)),
         ))  # fmt: skip
-    return heads, rows, ()
+    return TextTable(heads, rows)
 
 
-def planned(plan: InitPlan) -> Sheet:
-    """What a plan says of every parameter."""
-    return *plan_columns(plan.rows), map(str, plan.unmatched)
-
-
-def done(report: InitReport) -> Sheet:
+def report_table(report: InitReport) -> TextTable:
     """What was done to every parameter."""
     rows = [
-        (item.name, item.action, shape(report.plan[item.name].shape), item.law or item.reason,
+        (item.name, item.action, format_shape(report.plan[item.name].shape), item.law or item.reason,
          item.source)
         for item in report.records
     ]  # fmt: skip
     heads = ("parameter", "done", "shape", "law", "by")
-    return heads, rows, map(str, report.plan.unmatched)
+    return TextTable(heads, rows, warnings=tuple(map(str, report.plan.unmatched)))
 
 
-def measured(snapshot: Snapshot) -> Sheet:
-    """The numbers of every tensor."""
-    heads, rows, _ = snapshot_columns(snapshot.values())
-    return heads, rows, ()
-
-
-def costing(found: Complexity) -> Sheet:
-    """What every module costs."""
-    heads, rows, _ = complexity_columns(found.rows)
-    return heads, rows, ()
-
-
-def would_be(alternatives: Alternatives) -> Sheet:
-    """What each config would make of every parameter."""
-    return *alternatives.columns(), alternatives.words
-
-
-def differing(differences: Differences) -> Sheet:
+def differences_table(differences: Differences) -> TextTable:
     """What differs."""
-    return differences.heads, differences.rows, ()
+    return TextTable(differences.headings, differences.rows)
 
 
-# A row here, and a record of another kind has a text.
-TEXTS: dict[type, Callable[[Any], Sheet]] = {
-    Alternatives: would_be,
-    Comparison: compared,
-    Complexity: costing,
-    Differences: differing,
-    InitPlan: planned,
-    InitReport: done,
-    Snapshot: measured,
+# Records whose table in a terminal is another than in a notebook.
+TERMINAL_TABLES: dict[type, Callable[[Any], TextTable]] = {
+    Comparison: comparison_table,
+    Differences: differences_table,
+    InitReport: report_table,
 }
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
     """Set rows of words in columns."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
@@ -134,6 +116,6 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def number(value: float | None) -> str:
+def format_4g(value: float | None) -> str:
     """Write a number with four digits, a dash for none."""
     return "-" if value is None else f"{value:.4g}"

@@ -6,21 +6,16 @@ import warnings
 
 import pytest
 import torch
-from mmcv_support import import_mmcv
+from peers import import_peer
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision_support import import_torchvision
 
 from brickbook import MODELS, BaseModule, Blueprint, ConfigError, plan
-from brickbook.backbones import (
-    VGG,
-    AlexNet,
-    BasicBlock,
-    Bottleneck,
-    ResNet,
-    make_res_layer,
-    make_vgg_layer,
-)
+from brickbook.backbones.alexnet import AlexNet
+from brickbook.backbones.blocks import BasicBlock, Bottleneck
+from brickbook.backbones.resnet import ResNet, make_res_layer
+from brickbook.backbones.vgg import VGG, make_vgg_layer
 
 SMALL = [
     dict(type="ResNet", depth=18),
@@ -62,7 +57,7 @@ def stir(model):
 
 @pytest.mark.parametrize("cfg", SMALL, ids=name_of)
 def test_the_same_as_mmcv(cfg):
-    theirs = getattr(import_mmcv(), cfg["type"])
+    theirs = getattr(import_peer(), cfg["type"])
     own = {key: value for key, value in cfg.items() if key != "type"}
     torch.manual_seed(3)
     peer = theirs(**own)
@@ -312,6 +307,7 @@ def test_messages(call, kind, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.compile
 def test_tools():
     model = ResNet(18, out_indices=(3,)).eval()
     x = torch.randn(1, 3, 64, 64)
@@ -328,6 +324,7 @@ def test_tools():
     assert last.shape == expected.shape
 
 
+@pytest.mark.compile
 @pytest.mark.parametrize("with_cp", [False, True])
 def test_compiling_in_one_graph(with_cp):
     one_stage = dict(num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,))

@@ -32,7 +32,7 @@ grid = Grid()
 grid.show(compare(before, before))
 grid
 """
-BEFORE = "from brickbook.lab.grid import Grid\nbefore = snapshot(model)"
+BEFORE = "from brickbook.lab.widgets.grid import Grid\nbefore = snapshot(model)"
 
 
 # Clicks a picture; the answer is the time in ms until the figure has been drawn anew.

@@ -10,10 +10,11 @@ from timing import fastest
 from torch import nn
 
 from brickbook import initialize, plan
+from brickbook.init.execution import SeededRng
+from brickbook.init.execution.rng import fill_tensors
 from brickbook.init.laws import Normal
-from brickbook.init.streams import Stream, fill
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 from torchvision_support import import_torchvision
 
 BOUND = 1.1
@@ -50,8 +51,8 @@ def seeded() -> list[dict[str, float | str]]:
     write = [(values, Normal(0.0, 0.02), "weight")]
     one, two, peer = fastest(
         [
-            lambda: fill(write, Stream(0), 1),
-            lambda: fill(write, Stream(0), 2),
+            lambda: fill_tensors(write, SeededRng(0), 1),
+            lambda: fill_tensors(write, SeededRng(0), 2),
             lambda: nn.init.normal_(values, 0.0, 0.02),
         ],
         rounds=7,

@@ -9,7 +9,7 @@ from timing import fastest
 
 from brickbook import compare, initialize, snapshot
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
 from torchvision_support import import_torchvision
 
 BOUND = 0.5

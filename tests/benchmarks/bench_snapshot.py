@@ -7,7 +7,7 @@ import torch
 from timing import fastest
 from torch import nn
 
-from brickbook.measure import snapshot
+from brickbook.measure.snapshot import snapshot
 
 BOUND = 0.25
 

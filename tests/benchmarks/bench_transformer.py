@@ -10,7 +10,8 @@ import torch
 from timing import fastest
 from torch import Tensor, nn
 
-from brickbook.bricks.transformer import FFN, MultiheadAttention
+from brickbook.bricks.transformer.attention import MultiheadAttention
+from brickbook.bricks.transformer.ffn import FFN
 
 HEADS, LONG = 8, 1024
 SMALL = 256

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS), str(TESTS / "browser")]
+sys.path[:0] = [str(TESTS), str(TESTS / "support")]
 
 import conftest  # noqa: E402
 from lab_server import Lab, running_lab  # noqa: E402

@@ -7,7 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brickbook.bricks import HSigmoid, HSwish, Swish, build_activation_layer
+from brickbook.bricks.activation import build_activation_layer
+from brickbook.bricks.hsigmoid import HSigmoid
+from brickbook.bricks.hswish import HSwish
+from brickbook.bricks.swish import Swish
 
 
 def grid():

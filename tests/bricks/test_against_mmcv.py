@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from mmcv_rows import ROWS, Row
-from mmcv_support import import_mmcv
+from peers import import_peer
 from torch import nn
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=str)
@@ -27,7 +27,7 @@ def make(row: Row, package: str, seed: int = 0) -> Any:
     if package == "brickbook":
         found = importlib.import_module(f"brickbook.{module}" if module else "brickbook")
     else:
-        found = import_mmcv(f"mmcv.cnn.{module}" if module else "mmcv.cnn")
+        found = import_peer(f"mmcv.cnn.{module}" if module else "mmcv.cnn")
     torch.manual_seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # theirs about themselves
@@ -108,7 +108,7 @@ def test_the_same_seed_gives_the_same_start(row):
 
 def test_a_checkpoint_of_a_plain_convolution_in_conv_aws():
     plain = stir(nn.Conv2d(8, 6, 3))
-    theirs = import_mmcv("mmcv.cnn.bricks").ConvAWS2d(8, 6, 3)
+    theirs = import_peer("mmcv.cnn.bricks").ConvAWS2d(8, 6, 3)
     theirs.load_state_dict(plain.state_dict(), strict=False)
     mine = make(Row("bricks:ConvAWS2d", (8, 6, 3)), "brickbook")[1]
     mine.load_state_dict(plain.state_dict())
@@ -119,4 +119,4 @@ def test_conv_ws_2d():
     torch.manual_seed(0)
     args = torch.randn(2, 4, 9, 9), torch.randn(6, 2, 3, 3), torch.randn(6), 2, 1, 2, 2, 1e-2
     ours = importlib.import_module("brickbook.bricks.conv_ws").conv_ws_2d
-    assert_close([ours(*args)], [import_mmcv("mmcv.cnn.bricks.conv_ws").conv_ws_2d(*args)])
+    assert_close([ours(*args)], [import_peer("mmcv.cnn.bricks.conv_ws").conv_ws_2d(*args)])

@@ -17,18 +17,15 @@ from bricks_support import (
 from torch import nn
 
 from brickbook.blueprint import MODELS, Blueprint
-from brickbook.bricks import (
-    PLUGIN_LAYERS,
-    UPSAMPLE_LAYERS,
-    ConvModule,
-    build_activation_layer,
-    build_conv_layer,
-    build_dropout,
-    build_norm_layer,
-    build_padding_layer,
-    build_upsample_layer,
-)
-from brickbook.bricks.catalogue import ROWS
+from brickbook.bricks.activation import build_activation_layer
+from brickbook.bricks.conv import build_conv_layer
+from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.drop import build_dropout
+from brickbook.bricks.model_rows import ROWS
+from brickbook.bricks.norm import build_norm_layer
+from brickbook.bricks.padding import build_padding_layer
+from brickbook.bricks.registry import PLUGIN_LAYERS, UPSAMPLE_LAYERS
+from brickbook.bricks.upsample import build_upsample_layer
 from brickbook.errors import ConfigError
 from brickbook.registry import Registry
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from brickbook import MODELS, Blueprint, plan
-from brickbook.bricks import DepthwiseSeparableConvModule
+from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
 from brickbook.errors import ConfigError
 
 BN = dict(type="BN")

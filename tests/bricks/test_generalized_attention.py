@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from brickbook import GeneralizedAttention, initialize, plan
-from brickbook.bricks.attention_places import outside_range, relative_sines
+from brickbook.bricks.transformer.qkv_sites import axis_out_of_range, relative_position_embedding
 from brickbook.errors import ConfigError
 from brickbook.modules import Sequential
 
@@ -128,11 +128,11 @@ def test_a_checkpoint_of_mmcv_with_a_range_loads():
 
 
 def test_places():
-    assert outside_range(4, 2, 0, 2).tolist() == [
+    assert axis_out_of_range(4, 2, 0, 2).tolist() == [
         [False, True], [False, False], [True, False], [True, False],
     ]  # fmt: skip
-    sines = relative_sines(torch.zeros(1, dtype=torch.half), 300, 3, (1, 1), 8, 2)
-    exact = relative_sines(torch.zeros(1, dtype=torch.double), 300, 3, (1, 1), 8, 2)
+    sines = relative_position_embedding(torch.zeros(1, dtype=torch.half), 300, 3, (1, 1), 8, 2)
+    exact = relative_position_embedding(torch.zeros(1, dtype=torch.double), 300, 3, (1, 1), 8, 2)
     assert sines.dtype is torch.half and sines.shape == (300, 3, 4)
     torch.testing.assert_close(sines.double(), exact, rtol=0, atol=1e-3)
 

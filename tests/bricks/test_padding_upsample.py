@@ -4,15 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from brickbook.bricks import (
-    UPSAMPLE_LAYERS,
-    ConvTranspose2d,
-    PixelShufflePack,
-    build_padding_layer,
-    build_upsample_layer,
-)
-from brickbook.bricks.padded_conv import padding_amounts
-from brickbook.init import initialize
+from brickbook.bricks.padding import build_padding_layer, to_layer_padding
+from brickbook.bricks.registry import UPSAMPLE_LAYERS
+from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
+from brickbook.bricks.wrappers import ConvTranspose2d
+from brickbook.init.execution import initialize
 
 
 @pytest.mark.parametrize(
@@ -38,7 +34,7 @@ def test_padding_by_two(name, left):
     ],
 )
 def test_padding_amounts(padding, axes, expected):
-    assert padding_amounts(padding, axes, "reflect") == expected
+    assert to_layer_padding(padding, axes, "reflect") == expected
 
 
 @pytest.mark.parametrize("name", ["nearest", "bilinear"])

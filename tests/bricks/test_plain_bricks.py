@@ -6,26 +6,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from brickbook import Blueprint, initialize, plan
-from brickbook.bricks import (
-    GRN,
-    ChannelRMSNorm,
-    Conv2dAdaptivePadding,
-    ConvAWS2d,
-    ConvModule,
-    ConvWS2d,
-    Dropout,
-    DropPath,
-    LayerScale,
-    Scale,
-    build_dropout,
-    build_norm_layer,
-    build_padding_layer,
-    build_upsample_layer,
-    conv_ws_2d,
-)
-from brickbook.bricks.drop import drop_path
+from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
+from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
+from brickbook.bricks.drop import Dropout, DropPath, build_dropout, drop_path
+from brickbook.bricks.layer_scale import LayerScale
+from brickbook.bricks.norm import build_norm_layer
+from brickbook.bricks.norm.channel import ChannelRMSNorm
+from brickbook.bricks.norm.grn import GRN
+from brickbook.bricks.padding import build_padding_layer
+from brickbook.bricks.scale import Scale
+from brickbook.bricks.upsample import build_upsample_layer
 from brickbook.errors import ConfigError
-from brickbook.init.materialize import materialize
+from brickbook.init.execution.materialize import materialize
 
 
 def test_conv_ws_is_a_convolution_with_a_standardised_weight():

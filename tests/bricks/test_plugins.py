@@ -8,8 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from brickbook import MODELS, PLUGIN_LAYERS, initialize, plan
-from brickbook.bricks import CBAM, ContextBlock, ConvModule, SqueezeExcite, build_plugin_layer
-from brickbook.bricks.plugin import infer_abbr
+from brickbook.bricks.cbam import CBAM
+from brickbook.bricks.context_block import ContextBlock
+from brickbook.bricks.conv_module import ConvModule
+from brickbook.bricks.plugin import build_plugin_layer, infer_abbr
+from brickbook.bricks.squeeze_excite import SqueezeExcite
 from brickbook.errors import ConfigError
 from brickbook.modules import Sequential
 

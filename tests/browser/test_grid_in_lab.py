@@ -15,7 +15,7 @@ SMALL = f"""
 import torch
 from torch import nn
 from brickbook import initialize
-from brickbook.lab.grid import Grid
+from brickbook.lab.widgets import Grid
 from brickbook.measure import compare, snapshot
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(40, 30), nn.BatchNorm1d(30), nn.Linear(30, 5))
@@ -29,7 +29,7 @@ grid
 LARGE = """
 from torch import nn
 from brickbook import initialize
-from brickbook.lab.grid import Grid
+from brickbook.lab.widgets import Grid
 from brickbook.measure import compare, snapshot
 blocks = [nn.Sequential(*(nn.Linear(20, 20) for _ in range(5))) for _ in range(100)]
 net = nn.Sequential(*blocks)

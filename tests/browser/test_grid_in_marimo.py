@@ -25,7 +25,7 @@ def _():
     import marimo as mo
     from torch import nn
     from brickbook import initialize, plan
-    from brickbook.lab.grid import Grid
+    from brickbook.lab.widgets import Grid
     from brickbook.measure import compare, snapshot
 
     net = nn.Sequential(nn.Linear(40, 30), nn.BatchNorm1d(30))

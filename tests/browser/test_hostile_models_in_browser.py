@@ -14,8 +14,8 @@ CELL = ".bb-cell[data-name='{}']"
 CRACKED = """
 from torch import nn
 from brickbook import MODELS
-from brickbook.lab.builder import Builder
-from brickbook.lab.init_lab import InitLab
+from brickbook.lab import Builder
+from brickbook.lab import InitLab
 
 @MODELS.register_module(force=True)
 class Cracked(nn.Linear):
@@ -37,7 +37,7 @@ EVIL = "</script><img src=x onerror=alert(1)>"
 NAMED = f"""
 from torch import nn
 from brickbook import MODELS
-from brickbook.lab.init_lab import InitLab
+from brickbook.lab import InitLab
 evil = {EVIL!r}
 kind = MODELS.register_module(name=evil, force=True)(type(evil, (nn.Linear,), {{}}))
 net = nn.Sequential()

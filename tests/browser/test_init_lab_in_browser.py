@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 CELL = ".bb-cell[data-name='{}']"
 SHOW = """
 from torch import nn
-from brickbook.lab.init_lab import InitLab
+from brickbook.lab import InitLab
 
 def show(net, **options):
     global panel
@@ -29,17 +29,17 @@ show(nn.Sequential(*(block() for _ in range(100))))
 """
 # As if every tensor were so large that a twentieth of a second went by.
 LARGE = """
-import threading, time
-from brickbook.measure import counting
+import importlib, threading, time
 
-real = counting.measure
+counting = importlib.import_module("brickbook.measure.snapshot.snapshot")
+real = counting.measure_tensor
 
-def measure(*args):
+def measure_tensor(*args):
     if threading.current_thread().name == "brickbook-worker":
         time.sleep(0.05)
     return real(*args)
 
-counting.measure = measure
+counting.measure_tensor = measure_tensor
 show(nn.Sequential(*(nn.Linear(8, 8) for _ in range(300))), exact_up_to=0)
 """
 WORKERS = "[it.name for it in threading.enumerate() if it.name == 'brickbook-worker']"

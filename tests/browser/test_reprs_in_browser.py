@@ -9,10 +9,10 @@ import torch
 from notebook_pages import theme as change_theme
 from torch import nn
 
-from brickbook.init import initialize, plan
-from brickbook.measure import compare, snapshot
-from brickbook.measure.alternatives import alternatives
-from brickbook.views.markup import static
+from brickbook.init.execution import initialize
+from brickbook.init.planning import plan
+from brickbook.measure.snapshot import alternatives, compare, snapshot
+from brickbook.views.page import static_report
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ def records():
     todo = plan(net, RULES)
     report = initialize(net, RULES, seed=0)
     comparison = compare(before, snapshot(net))
-    return (todo, report, before, comparison, found, static(comparison, report=report))
+    return (todo, report, before, comparison, found, static_report(comparison, report=report))
 
 
 def saved(folder, name, values):

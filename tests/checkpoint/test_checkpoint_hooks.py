@@ -9,10 +9,7 @@ import torch
 from checkpoint_support import equal, kept, net, ones
 from torch import nn
 
-from brickbook.checkpoint import (
-    load_checkpoint,
-    load_state_dict,
-)
+from brickbook.checkpoint import load_checkpoint, load_state_dict
 from brickbook.errors import BadArgumentError, BadValueError
 
 pytest_plugins = ["checkpoint_fixtures"]

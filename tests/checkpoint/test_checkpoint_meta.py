@@ -18,8 +18,8 @@ from torch.serialization import get_safe_globals, safe_globals
 from torchvision_support import import_torchvision
 
 from brickbook.checkpoint import CheckpointError, load_checkpoint, locate
-from brickbook.checkpoint.allowed import HistoryBuffer
-from brickbook.checkpoint.loaders import read_checkpoint
+from brickbook.checkpoint.formats.safe_globals import HistoryBuffer
+from brickbook.checkpoint.schemes import read_checkpoint
 from brickbook.errors import MissingFileError
 
 pytest_plugins = ["checkpoint_fixtures"]

@@ -60,7 +60,7 @@ def test_torchvision(server, monkeypatch):
     body = packed(source.state_dict())
     url = server.put(f"resnet18-{hashlib.sha256(body).hexdigest()[:8]}.pth", body)
     row = Weights("torchvision", "resnet18", url)
-    monkeypatch.setattr("brickbook.checkpoint.sources.find", lambda *_: row)
+    monkeypatch.setattr("brickbook.checkpoint.schemes.find_weights", lambda *_: row)
     initialize(model, dict(type="Pretrained", checkpoint="torchvision://resnet18"))
     assert same(model, source.state_dict())
 
@@ -77,7 +77,7 @@ def test_pretrained_is_last_and_what_it_lacks_keeps_its_planned_start(tmp_path, 
     assert same(model.backbone, source.backbone.state_dict())
     assert model.head.weight.unique().tolist() == [7]
     assert report["head.weight"].action == "written"
-    assert report.plan["backbone.0.weight"].then == ("init_cfg[0]",)
+    assert report.plan["backbone.0.weight"].later_writers == ("init_cfg[0]",)
     assert set(report.matches[0].missing) == {"head.weight", "head.bias"}
 
 

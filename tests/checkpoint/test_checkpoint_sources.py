@@ -5,18 +5,9 @@ import sys
 
 import pytest
 
-from brickbook.checkpoint import (
-    CheckpointError,
-    DownloadError,
-    MissingPackageError,
-    locate,
-    transfers,
-)
-from brickbook.errors import (
-    BadArgumentError,
-    BadValueError,
-    MissingFileError,
-)
+from brickbook.checkpoint import CheckpointError, MissingPackageError, locate, transfers
+from brickbook.checkpoint.errors import DownloadError
+from brickbook.errors import BadArgumentError, BadValueError, MissingFileError
 
 pytest_plugins = ["checkpoint_fixtures"]
 pytestmark = pytest.mark.usefixtures("cache")

@@ -9,10 +9,10 @@ import os
 import pytest
 import torch
 
-from brickbook.checkpoint.zoo.listing import listing
+from brickbook.checkpoint.zoo import list_weights
 from brickbook.cli import main
+from brickbook.commands import Message, NotebookFrontend, ShellFrontend, complete, run
 from brickbook.errors import BadValueError
-from brickbook.verbs import Answer, Command, Session, complete, run
 
 pytest_plugins = ["checkpoint_fixtures"]
 pytestmark = pytest.mark.usefixtures("cache")
@@ -27,7 +27,7 @@ def at_home(tmp_path, monkeypatch):
 
 
 def say(line):
-    return run(Command(), line.split())
+    return run(ShellFrontend(), line.split())
 
 
 def answer(capsys, line):
@@ -92,7 +92,7 @@ def test_nothing_found(capsys):
     )  # fmt: skip
     assert answer(capsys, "zoo --json nonesuch")[:2] == (0, "[]\n")
     with pytest.raises(BadValueError) as caught:
-        list(listing(scheme="mmcl"))
+        list(list_weights(scheme="mmcl"))
     assert str(caught.value) == "scheme: 'mmcl' has no table. Did you mean 'mmcls'?"
 
 
@@ -149,7 +149,7 @@ class Terminal:
 def test_a_terminal_gets_a_bar(published, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    assert isinstance(say("zoo fetch own_model"), Answer)
+    assert isinstance(say("zoo fetch own_model"), Message)
     assert terminal.told == f"\rown_model [{'#' * 30}] 0.0 of 0.0 MiB\n"
 
 
@@ -189,7 +189,7 @@ def test_convert_runs_only_what_is_trusted(at_home, capsys):
 
 def test_completing(at_home):
     (at_home / "model.pth").write_bytes(b"")
-    session = Session({})
+    session = NotebookFrontend({})
     assert complete(session, ["zoo"], "fe") == ["fetch"]
     assert complete(session, ["zoo", "fetch"], "mmcls://vgg11") == [
         "mmcls://vgg11", "mmcls://vgg11_bn",

@@ -12,14 +12,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peers import import_peer
 from torchvision_support import import_torchvision
 
 from brickbook.checkpoint import CheckpointError, load_checkpoint, locate
-from brickbook.checkpoint.loaders import read_checkpoint
-from brickbook.checkpoint.places import promised_hash
+from brickbook.checkpoint.cache import hash_in_name
+from brickbook.checkpoint.schemes import read_checkpoint
 from brickbook.checkpoint.zoo import (
     SCHEMES,
-    find,
+    find_weights,
     get_deprecated_model_names,
     get_external_models,
     get_mmcls_models,
@@ -50,7 +51,7 @@ def test_every_row_is_whole(scheme):
     for name in known:
         row = known[name]
         assert re.fullmatch(r"https://download\.(openmmlab\.com|pytorch\.org)/\S+\.pth", row.url)
-        assert row.sha256 == promised_hash(row.url)
+        assert row.sha256 == hash_in_name(row.url)
         assert row.mib is None or 1 < row.mib < 10_000
         assert row.paper and re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{4,5}", row.paper)
     for name, target in {**known.aliases, **known.deprecated}.items():
@@ -58,7 +59,7 @@ def test_every_row_is_whole(scheme):
 
 
 def test_which_rows_promise_no_hash():
-    bare = [each.spelling for scheme in SCHEMES for each in table(scheme).weights.values()
+    bare = [each.qualified_name for scheme in SCHEMES for each in table(scheme).weights.values()
             if each.sha256 is None]  # fmt: skip
     assert bare == [
         "open-mmlab://mmedit/vgg16",
@@ -75,10 +76,8 @@ def test_which_rows_promise_no_hash():
     ("file", "names"), [("openmmlab", get_external_models), ("mmcls", get_mmcls_models)]
 )
 def test_the_tables_are_those_of_mmengine(file, names):
-    spec = find_spec("mmengine")
-    if spec is None or spec.origin is None:
-        pytest.skip("mmengine is not installed")
-    theirs = json.loads((Path(spec.origin).parent / "hub" / f"{file}.json").read_text())
+    folder = Path(str(import_peer("mmengine").__file__)).parent
+    theirs = json.loads((folder / "hub" / f"{file}.json").read_text())
     ours = names()
     assert {name: ours[name] for name in theirs} == theirs
 
@@ -93,7 +92,7 @@ def test_the_table_is_that_of_torchvision():
         for word, member in weights.__members__.items():
             for spelling in (f"{name}.{word}", f"{weights.__name__}.{word}"):
                 if f"{name}.{word.lower()}" in ours:  # torchvision may be newer
-                    assert find("torchvision", spelling).url == member.url
+                    assert find_weights("torchvision", spelling).url == member.url
         assert name not in ours or ours[name] == next(iter(weights)).url
 
 
@@ -115,7 +114,9 @@ def test_the_table_is_that_of_torchvision():
     ],
 )
 def test_spellings_of_torchvision(name, file):
-    assert find("torchvision", name).url == f"https://download.pytorch.org/models/{file}.pth"
+    assert (
+        find_weights("torchvision", name).url == f"https://download.pytorch.org/models/{file}.pth"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_the_users_names_come_over_the_default(file, scheme, cache, published):
     assert model.weight.item() == 1
     load_checkpoint(model, f"{scheme}://vgg16_caffe", strict=True)
     assert model.weight.item() == 0
-    assert find("open-mmlab", "rich").mib == 3
+    assert find_weights("open-mmlab", "rich").mib == 3
     assert get_external_models()["train"] == url
     assert len(get_external_models()) == 52
 
@@ -244,7 +245,7 @@ def classifier(published, monkeypatch):
 
     def publish(state):
         url = published(state)
-        monkeypatch.setattr("brickbook.checkpoint.sources.find", lambda *_: SimpleNamespace(
+        monkeypatch.setattr("brickbook.checkpoint.schemes.find_weights", lambda *_: SimpleNamespace(
             url=url, sha256=None, mirrors=()))  # fmt: skip
         return url
 

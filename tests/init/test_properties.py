@@ -90,10 +90,10 @@ def assert_kept(report, model, before):
     assert {name for name, _ in model.named_parameters(remove_duplicate=False)} <= set(todo)
     for row in todo.rows:
         record = report[row.name]
-        assert row.law is None or row.then or record.action == "written"
+        assert row.law is None or row.later_writers or record.action == "written"
         if row.tied_to:
             assert row.kind == "parametrised" or now[row.name] is now[row.tied_to]
-        elif row.then or row.reason.startswith("it is set through"):
+        elif row.later_writers or row.reason.startswith("it is set through"):
             continue
         elif row.kind == "parametrised":
             part, _, key = row.name.rpartition(".")
@@ -199,5 +199,5 @@ def test_a_seed_says_every_number(spec, todo, cfg, more, seed):
         if row.kind != "parametrised" and not is_lazy(one[row.name]):
             assert torch.equal(one[row.name], two[row.name]), row.explain()
             size = one[row.name].numel() * (row.law.std > 0 if row.law else 0)
-            drawn = size > 3 and row.law.independent and not row.then
+            drawn = size > 3 and row.law.elementwise and not row.later_writers
             assert not drawn or not torch.equal(one[row.name], other[row.name]), row.explain()

@@ -1,4 +1,4 @@
-// What of the grid needs no page. test_grid_script.py says where the module is.
+// What of the grid needs no page. test_grid_bundle.py says where the module is.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -7,9 +7,10 @@ import re
 import torch
 from torch import nn
 
-from brickbook.init import initialize, plan
-from brickbook.measure import compare, snapshot
-from brickbook.views.grid import GRID_JS, grid_payload
+from brickbook.init.execution import initialize
+from brickbook.init.planning import plan
+from brickbook.measure.snapshot import compare, snapshot
+from brickbook.views.grid.payload import GRID_JS, grid_payload
 from brickbook.views.page import page
 
 EVIL = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"

@@ -8,6 +8,7 @@ from importlib import import_module
 from types import ModuleType
 
 from brickbook.checkpoint.errors import MissingPackageError
+from brickbook.checkpoint.zoo.listing import ZooEntry, add_scheme, list_weights, sha256_of
 from brickbook.checkpoint.zoo.tables import SCHEMES, Table, Weights, table
 from brickbook.errors import UnknownNameError, nearest
 
@@ -15,17 +16,23 @@ __all__ = [
     "SCHEMES",
     "Table",
     "Weights",
-    "find",
+    "ZooEntry",
+    "add_scheme",
+    "find_weights",
     "get_deprecated_model_names",
     "get_external_models",
     "get_mmcls_models",
     "get_torchvision_models",
+    "list_weights",
+    "sha256_of",
     "table",
     "torchvision_url",
 ]
 
 
-def find(scheme: str, name: str, path: str = "checkpoint", *, spelt: str = "") -> Weights:
+def find_weights(
+    scheme: str, name: str, path: str = "checkpoint", *, written_scheme: str = ""
+) -> Weights:
     """Return the published weights of a name; a deprecated one warns.
 
     ``spelt`` is the scheme as it was written, if otherwise. Raises KeyError for a name that the
@@ -34,23 +41,23 @@ def find(scheme: str, name: str, path: str = "checkpoint", *, spelt: str = "") -
     known = table(scheme)
     key = torchvision_key(name, known) if scheme == "torchvision" else name
     if key not in known:
-        hint = elsewhere(name, known)
+        hint = other_schemes_hint(name, known)
         if scheme == "torchvision" and not hint.startswith("There is"):
             # A torchvision that is there may be newer than the table.
             with suppress(MissingPackageError):
                 return Weights(scheme, name, torchvision_url(name, path))
         raise UnknownNameError(path, f"{scheme}:// lists no {name!r}.", hint)
     if key not in known.weights and key in known.deprecated:
-        spelt = spelt or scheme
+        written_scheme = written_scheme or scheme
         warnings.warn(
-            f"{spelt}://{name} is deprecated in favor of {spelt}://{known.deprecated[key]}",
+            f"{written_scheme}://{name} is deprecated in favor of {written_scheme}://{known.deprecated[key]}",
             UserWarning,
             stacklevel=2,
         )
     return known[key]
 
 
-def elsewhere(name: str, known: Table) -> str:
+def other_schemes_hint(name: str, known: Table) -> str:
     """Hint at the schemes that list a name, or at the nearest name."""
     others = [f"{scheme}://{name}" for scheme in SCHEMES if name in table(scheme)]
     return f"There is {' and '.join(others)}." if others else nearest(name, known)
@@ -73,7 +80,7 @@ def torchvision_key(name: str, known: Table) -> str:
     return f"{model.removesuffix('_weights')}{dot}{choice}"
 
 
-def urls(scheme: str) -> dict[str, str]:
+def urls_of(scheme: str) -> dict[str, str]:
     """Return all names of a scheme with their URLs; a user's entry may be a path."""
     known = table(scheme)
     return {name: known[name].url for name in known}
@@ -81,17 +88,17 @@ def urls(scheme: str) -> dict[str, str]:
 
 def get_external_models() -> dict[str, str]:
     """Return the names of ``open-mmlab://`` with their URLs, the user's own among them."""
-    return urls("open-mmlab")
+    return urls_of("open-mmlab")
 
 
 def get_mmcls_models() -> dict[str, str]:
     """Return the names of ``mmcls://`` with their URLs."""
-    return urls("mmcls")
+    return urls_of("mmcls")
 
 
 def get_torchvision_models() -> dict[str, str]:
     """Return the names of ``torchvision://`` with their URLs; torchvision need not be there."""
-    return urls("torchvision")
+    return urls_of("torchvision")
 
 
 def get_deprecated_model_names() -> dict[str, str]:

@@ -9,18 +9,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from brickbook.checkpoint.download import cached
-from brickbook.checkpoint.places import SCHEME
+from brickbook.checkpoint.cache import SCHEME
+from brickbook.checkpoint.http import cache_path
 from brickbook.checkpoint.zoo.tables import SCHEMES, Weights, table
 from brickbook.errors import BadValueError, UnknownNameError, nearest
 
-__all__ = ["Listed", "listing", "sha256_of", "spelled"]
+__all__ = ["ZooEntry", "add_scheme", "list_weights", "sha256_of"]
 
 BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
-class Listed:
+class ZooEntry:
     """Published weights, their other names, and where they are in the cache, if they are."""
 
     weights: Weights
@@ -33,7 +33,7 @@ class Listed:
         return {**asdict(self.weights), "aliases": list(self.aliases), "file": file}
 
 
-def listing(words: Iterable[str] = (), scheme: str | None = None) -> Iterator[Listed]:
+def list_weights(words: Iterable[str] = (), scheme: str | None = None) -> Iterator[ZooEntry]:
     """Yield the weights in one of whose names each word is, or that a word with ``*`` matches.
 
     Case is nothing. Raises ValueError for a scheme that has no table.
@@ -48,27 +48,27 @@ def listing(words: Iterable[str] = (), scheme: str | None = None) -> Iterator[Li
             others.setdefault(target, []).append(alias)
         for name, row in known.weights.items():
             names = (name, *others.get(name, ()))
-            told = [f"{each}://{one}".casefold() for one in names]
-            if all(any(fits(word, one) for one in told) for word in wanted):
-                yield Listed(row, names[1:], here(row))
+            full_names = [f"{each}://{one}".casefold() for one in names]
+            if all(any(matches_word(word, one) for one in full_names) for word in wanted):
+                yield ZooEntry(row, names[1:], local_file_of(row))
 
 
-def fits(word: str, name: str) -> bool:
+def matches_word(word: str, name: str) -> bool:
     """Whether a word is in a name, or a pattern matches it with or without its scheme."""
     if "*" not in word and "?" not in word:
         return word in name
     return fnmatchcase(name, word) or fnmatchcase(name.partition("://")[2], word)
 
 
-def here(row: Weights) -> Path | None:
+def local_file_of(row: Weights) -> Path | None:
     """Return the file of weights in the cache or of a user's own, if it is there."""
     file = row.own_file
     if row.url.startswith(("http://", "https://")):
-        file = cached(row.url, sha256=row.sha256)
+        file = cache_path(row.url, sha256=row.sha256)
     return file if file is not None and file.is_file() else None
 
 
-def spelled(name: str) -> str:
+def add_scheme(name: str) -> str:
     """Return a checkpoint's name with its scheme: one that is in a single table needs none.
 
     Raises KeyError for a name that no table has, or several.

@@ -12,16 +12,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from brickbook.checkpoint.cache import SCHEME, cache_folder, hash_in_name
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.checkpoint.places import SCHEME, cache_folder, promised_hash
 from brickbook.errors import first_line
 
 __all__ = ["SCHEMES", "Table", "Weights", "table"]
 
 # The scheme of a name, and the file of its table beside this module.
 SCHEMES = ("open-mmlab", "mmcls", "torchvision")
+
 # What a user may put into the home folder: the name that mmcv reads, and the one it documents.
-USERS = ("open_mmlab.json", "open-mmlab.json")
+USER_TABLES = ("open_mmlab.json", "open-mmlab.json")
 KEYS = frozenset({"url", "mirrors", "sha256", "mib", "licence", "paper"})
 
 
@@ -43,7 +44,7 @@ class Weights:
     paper: str | None = None
 
     @property
-    def spelling(self) -> str:
+    def qualified_name(self) -> str:
         """The name with its scheme, as a config has it."""
         return f"{self.scheme}://{self.name}"
 
@@ -86,22 +87,22 @@ def table(scheme: str) -> Table:
     ``mirrors``, ``sha256``, ``mib``, ``licence`` and ``paper``. Raises RuntimeError if one of the
     files cannot be read.
     """
-    shipped = packaged(scheme)
+    shipped = shipped_table(scheme)
     if scheme != "open-mmlab":
         return shipped
     weights = dict(shipped.weights)
-    for file in (cache_folder() / name for name in USERS):
+    for file in (cache_folder() / name for name in USER_TABLES):
         if file.is_file():
-            weights.update(users(file))
+            weights.update(read_user_table(file))
     return replace(shipped, weights=weights)
 
 
 @cache
-def packaged(scheme: str) -> Table:
+def shipped_table(scheme: str) -> Table:
     """Return the names of a scheme that brickbook ships."""
     file = Path(__file__).with_name(f"{scheme}.json")
     found = json.loads(file.read_text(encoding="utf-8"))
-    weights = {name: entry(scheme, name, row) for name, row in found["weights"].items()}
+    weights = {name: make_weights(scheme, name, row) for name, row in found["weights"].items()}
     return Table(
         MappingProxyType(weights),
         MappingProxyType(found["aliases"]),
@@ -109,7 +110,7 @@ def packaged(scheme: str) -> Table:
     )
 
 
-def users(file: Path) -> dict[str, Weights]:
+def read_user_table(file: Path) -> dict[str, Weights]:
     """Read a table of a user's own."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -120,14 +121,14 @@ def users(file: Path) -> dict[str, Weights]:
     weights = {}
     for name, row in found.items():
         row = {"url": row} if isinstance(row, str) else row
-        problem = wrong(row)
+        problem = entry_problem(row)
         if problem:
             raise CheckpointError(f"{file}: {name}", problem)
-        weights[name] = entry("open-mmlab", name, {**row, "sha256": row.get("sha256")})
+        weights[name] = make_weights("open-mmlab", name, {**row, "sha256": row.get("sha256")})
     return weights
 
 
-def wrong(row: Any) -> str:
+def entry_problem(row: Any) -> str:
     """Say what is wrong with a user's entry, if anything is."""
     if not isinstance(row, dict) or not isinstance(row.get("url"), str) or not row["url"]:
         return f"expected a URL or a path, or a dict with 'url', got {row!r}."
@@ -142,9 +143,9 @@ def wrong(row: Any) -> str:
     return ""
 
 
-def entry(scheme: str, name: str, row: Mapping[str, Any]) -> Weights:
+def make_weights(scheme: str, name: str, row: Mapping[str, Any]) -> Weights:
     """Return one row of a table."""
-    digits = row["sha256"] or promised_hash(os.path.basename(row["url"]))  # noqa: PTH119 - a URL
+    digits = row["sha256"] or hash_in_name(os.path.basename(row["url"]))  # noqa: PTH119 - a URL
     return Weights(
         scheme,
         name,

@@ -1,0 +1,19 @@
+"""File formats of checkpoints, read without running what a file says."""
+
+from brickbook.checkpoint.formats.torch_file import (
+    INDEX_SUFFIX,
+    check_map_location,
+    read_file,
+    read_sharded,
+    sibling_file,
+    sibling_key,
+)
+
+__all__ = [
+    "INDEX_SUFFIX",
+    "check_map_location",
+    "read_file",
+    "read_sharded",
+    "sibling_file",
+    "sibling_key",
+]

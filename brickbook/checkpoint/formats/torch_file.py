@@ -1,0 +1,254 @@
+"""Files of ``torch.save``, read without running what they say."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import tarfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
+from brickbook.checkpoint.formats.safe_globals import load_restricted
+from brickbook.errors import BadArgumentError, BadValueError, first_line
+
+__all__ = [
+    "INDEX_SUFFIX",
+    "check_map_location",
+    "read_file",
+    "read_sharded",
+    "sibling_file",
+    "sibling_key",
+]
+
+ZIP = b"PK\x03\x04"  # where torch, too, looks for it: at the start
+PICKLE = b"\x80"
+
+# The first torch whose restricted reader has no known hole (CVE-2026-24747).
+SAFE_TORCH = "2.10"
+
+# The number that a file of torch before 1.6 begins with, after a word on pickle's protocol.
+MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+# What torch says, in part, of files that look like its own, and what it means.
+TORCH_MESSAGES = {
+    "finding central directory": "it ends too early",
+    "not in a subdirectory": "it is a zip archive that torch.save has not written",
+    "TorchScript": "it is a TorchScript archive, of which torch.jit.load gives the model",
+}
+
+NEWER_OPCODES = range(140, 153)  # the operands that came with protocols 4 and 5
+TRUST_HINT = "Only if you trust whoever made it, say trust=True."
+TAR_HINT = (
+    "Only if you trust whoever made it, save it anew: torch.save(torch.load(file, "
+    "weights_only=False), new_file)."
+)
+PICKLE_HINT = "Only if you trust whoever made it, unpickle it yourself and torch.save its tensors."
+
+# Of a checkpoint in several files: it says which tensor is where.
+INDEX_SUFFIX = ".index.json"
+INDEX_FILE = re.compile(r"[^/\\]+\.index\.json")
+
+log = logging.getLogger(__name__)
+
+
+def read_file(
+    file: Path,
+    place: Any,
+    *,
+    mapped: bool = False,
+    trust: bool = False,
+    shown: str = "",
+    path: str = "checkpoint",
+) -> Any:
+    """Return what a checkpoint file holds, as it is.
+
+    Args:
+        file: The file.
+        place: A ``map_location`` that `check_map_location` has passed. A file ending in
+            ``.safetensors`` goes to the device that it is, if it is one.
+        mapped: Whether the system reads a tensor from the file when it is first used: nobody may
+            then write into the file (a new one under its name does no harm) while the tensors are
+            in use.
+        trust: Whether to make whatever the file holds, which can run anything.
+        shown: What the user calls the file.
+        path: Where the config names it, for errors.
+
+    Raises:
+        CheckpointError: For a file that is damaged, and for one that holds objects other than
+            tensors, plain values and `SAFE_GLOBALS`: with ``trust`` these are made, and may do
+            anything while they are.
+    """
+    shown = shown or str(file)
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(32)
+    except OSError as error:
+        raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
+    if file.suffix == ".safetensors":
+        return read_safetensors(file, place, mapped, shown, path)
+    if head.startswith(PICKLE) and MAGIC not in head:  # torch would run it, and then refuse it
+        raise CheckpointError(
+            path, f"{shown} is a pickle that torch.save has not written.", PICKLE_HINT
+        )
+    if not trust and not head.startswith((ZIP, PICKLE)) and tarfile.is_tarfile(file):
+        # torch before 2.6 runs what stands in such a file whatever it is asked (CVE-2025-32434).
+        raise CheckpointError(
+            path, f"{shown} is a tar archive, which torch wrote until 0.1.9 in 2017.", TAR_HINT
+        )
+    if trust:
+        log.warning("trust=True: whatever %s says is run while it is read", shown)
+    try:
+        return unpickle(file, place, mapped and head.startswith(ZIP), trust)
+    except UnpicklingError as error:
+        raise refusal_error(error, head, shown, path) from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise CheckpointError(
+            path, f"{shown} is no checkpoint: {describe_damage(error, head)}."
+        ) from error
+
+
+def unpickle(file: Path, place: Any, mapped: bool, trust: bool) -> Any:
+    """Return what a file of torch's own formats holds; only the zip format can be mapped."""
+    how = {"map_location": place, "mmap": mapped}
+    if trust:
+        return torch.load(file, weights_only=False, **how)
+    if torch.__version__ < SAFE_TORCH:
+        log.info(
+            "torch %s can be harmed by a crafted file; %s mends it", torch.__version__, SAFE_TORCH
+        )
+    return load_restricted(file, **how)
+
+
+def sibling_key(path: str, key: str) -> str:
+    """Return the path of another key of the same config.
+
+    >>> sibling_key("init_cfg[1].checkpoint", "prefix"), sibling_key("filename", "prefix")
+    ('init_cfg[1].prefix', 'prefix')
+    """
+    outer, dot, _ = path.rpartition(".")
+    return f"{outer}{dot}{key}"
+
+
+def check_map_location(map_location: Any, path: str) -> Any:
+    """Check a ``map_location`` before any file is fetched for it."""
+    if map_location is None:
+        return torch.device("cpu")
+    if isinstance(map_location, (str, int, torch.device)):
+        try:
+            return torch.empty(0, device=map_location).device
+        except (RuntimeError, AssertionError) as error:  # no such device, here or anywhere
+            why = str(error).partition("\n")[0].rstrip(".")
+            raise BadValueError(path, f"{map_location!r} can not be used: {why}.") from error
+    if callable(map_location) or isinstance(map_location, Mapping):
+        return map_location
+    raise BadArgumentError(path, f"expected a device, a dict or a function, got {map_location!r}.")
+
+
+def read_safetensors(
+    file: Path, place: Any, mapped: bool, shown: str, path: str
+) -> dict[str, Tensor]:
+    """Return the tensors of a .safetensors file, which cannot hold anything else."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise MissingPackageError(
+            path,
+            f"{shown} needs safetensors, which cannot be imported: {error}.",
+            "Install it: pip install safetensors.",
+        ) from error
+    try:
+        device = str(place) if isinstance(place, torch.device) else "cpu"
+        with safe_open(file, framework="pt", device=device) as opened:
+            state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            header = opened.metadata() or {}
+    except SafetensorError as error:
+        raise CheckpointError(path, f"{shown} is no safetensors file: {error}.") from error
+    if not mapped:
+        state = {name: tensor.clone() for name, tensor in state.items()}
+    # The format has each tensor once; of one with several names the header says them.
+    state.update({name: state[first] for name, first in header.items() if first in state})
+    return state
+
+
+def refusal_error(error: UnpicklingError, head: bytes, shown: str, path: str) -> CheckpointError:
+    """Tell a file that asks for more than tensors from one that is damaged."""
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    operand = re.search(r"Unsupported operand (\d+)", str(error))
+    if operand is not None and int(operand[1]) in NEWER_OPCODES:
+        return CheckpointError(
+            path,
+            f"{shown} is pickled with protocol 4 or 5, of which torch reads nothing without "
+            "running what the file says.",
+            "Ask for a .safetensors file, or for one of torch.save's own protocol, 2. "
+            f"{TRUST_HINT}",
+        )
+    if asked is None:
+        return CheckpointError(path, f"{shown} is no checkpoint: {describe_damage(error, head)}.")
+    return CheckpointError(
+        path,
+        f"{shown} asks for {asked[1]}, and is not read: to make such an object is to run what the "
+        "file says.",
+        "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
+        f"{TRUST_HINT}",
+    )
+
+
+def describe_damage(error: Exception, head: bytes) -> str:
+    """Say what is wrong with a file by its first bytes, or else by what torch says of it."""
+    if not head:
+        return "it is empty"
+    if not head.startswith((ZIP[:2], PICKLE)):
+        return f"it begins with {head!r}"
+    text = str(error)
+    for part, meaning in TORCH_MESSAGES.items():
+        if part in text:
+            return meaning
+    advice = re.search(r"Unsupported [^\n]+", text)  # torch's reason, after a page of advice
+    first = advice[0] if advice else text.partition("\n")[0].partition(". ")[0]
+    return first.rstrip(".") or type(error).__name__
+
+
+def sibling_file(name: str, shard: str) -> str:
+    """Return the name of a file beside an index, spelt as that is.
+
+    >>> sibling_file("hf://org/repo/model.safetensors.index.json@main", "a-1.safetensors")
+    'hf://org/repo/a-1.safetensors@main'
+    """
+    *_, last = INDEX_FILE.finditer(name)
+    return f"{name[: last.start()]}{shard}{name[last.end() :]}"
+
+
+def read_sharded(
+    file: Path, read: Callable[[str], Any], shown: str, path: str
+) -> OrderedDict[str, Any]:
+    """Return the tensors that an index lists, from the files beside it, which ``read`` reads.
+
+    Raises RuntimeError if the index is none or lists a tensor that its file does not hold.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        where = found["weight_map"]
+        entries = [(str(name), str(shard)) for name, shard in where.items()]
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        why = first_line(error) if isinstance(error, (OSError, ValueError)) else "no weight_map"
+        raise CheckpointError(path, f"{shown} is no index of a checkpoint: {why}.") from error
+    state: OrderedDict[str, Any] = OrderedDict()
+    parts: dict[str, Any] = {}
+    for name, shard in entries:
+        if "/" in shard or "\\" in shard or shard in ("", ".", ".."):
+            raise CheckpointError(path, f"{shown} lists {shard!r}, which is no file beside it.")
+        if shard not in parts:
+            parts[shard] = read(shard)
+        held = parts[shard]
+        if not isinstance(held, Mapping) or name not in held:
+            raise CheckpointError(path, f"{shown} looks for {name} in {shard}, which has it not.")
+        state[name] = held[name]
+    return state

@@ -1,0 +1,408 @@
+"""Load weights into a model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.checkpoint.adapt import adapt_state
+from brickbook.checkpoint.errors import CheckpointError
+from brickbook.checkpoint.match import (
+    BATCH_COUNT,
+    Adapted,
+    Match,
+    Reshaped,
+    can_fill,
+    match,
+    named_child_modules,
+    named_tensors,
+    non_persistent,
+    still_missing,
+    stored_tensors,
+)
+from brickbook.checkpoint.schemes import read_checkpoint
+from brickbook.checkpoint.state_dict import (
+    REVISE_KEYS,
+    State,
+    check_prefix,
+    extract_state,
+    is_state_entry,
+    read_part,
+    select_part,
+    strip_wrapper_names,
+    with_metadata,
+)
+from brickbook.errors import BadArgumentError, BadValueError, nearest
+from brickbook.introspect import (
+    SignalDeferral,
+    deferred_signals,
+    keeps_grad_mode,
+    record_origin,
+    rollback_on_error,
+    unwrap_model,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = [
+    "_load_checkpoint",
+    "_load_checkpoint_with_prefix",
+    "fill_model",
+    "load_checkpoint",
+    "load_state_dict",
+    "load_weights",
+    "log_match",
+]
+
+
+@keeps_grad_mode
+def fill_model(
+    model: nn.Module,
+    state: State,
+    strict: bool = False,
+    path: str = "state_dict",
+    format_prefix: Callable[[str], str] = "prefix={!r}".format,
+    *,
+    adapt: str | Collection[str] = (),
+    assign: bool = False,
+) -> Match:
+    """Load a state dict into a model, and return what of the model it filled.
+
+    Every module loads its own part, so that hooks and versions of modules count: one that renames
+    old parameters is asked before anything is called missing. ``adapt`` is that of
+    `adapt_state`; with ``assign`` the model gets tensors of the file's dtype and device in place
+    of its own, which may be on the meta device. Raises as ``Match.check`` does; the model is then
+    unchanged, and so it is after an interrupt.
+    """
+    targets = named_tensors(model)
+    state, adapted = adapt_state(strip_wrapper_names(state, targets), model, adapt)
+    foreseen = match(state, model)
+    for name in () if assign else foreseen.loaded:
+        if targets[name].is_meta:
+            raise BadValueError(
+                "model",
+                f"{name} is on the meta device and has no memory to load into.",
+                "Say assign=True, or call model.to_empty(device='cpu') first.",
+            )
+    # What the names alone would refuse, a hook may still mend: try it, and put back if not.
+    refused = not foreseen.loaded or (strict and not foreseen.exact)
+    with torch.no_grad(), rollback_guard(model, state, refused, assign) as signals:
+        filling = StateLoader(frozenset(state), getattr(state, "_metadata", {}), adapted, assign)
+        filling.load_module(model, state)
+        if filling.failures:
+            raise CheckpointError(path, "; ".join(filling.failures))
+        if assign:
+            retie(model, targets, filling.loaded)
+        found = filling.to_match(model)
+        found.check(path, strict=strict, format_prefix=format_prefix)
+        signals.deferring = True  # an interrupt comes too late now
+    return found
+
+
+def rollback_guard(
+    model: nn.Module, state: State, refused: bool, assign: bool
+) -> AbstractContextManager[SignalDeferral]:
+    """Return what sees to it that a model is loaded or as before.
+
+    Where nothing can go wrong but an interrupt, that waits: the values need not be kept.
+    """
+    if assign:  # what is replaced is kept as it is
+        return rollback_on_error(model, ())
+    if refused or may_fail(model, state):
+        every = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+        return rollback_on_error(model, every.values())
+    return deferred_signals()
+
+
+def may_fail(model: nn.Module, state: State) -> bool:
+    """Whether code that is not torch's takes part, or tensors that may not be copied."""
+    if any(not is_dense(value) for value in state.values()):
+        return True
+    for module in model.modules():
+        hooks = (*module._load_state_dict_pre_hooks.values(),
+                 *module._load_state_dict_post_hooks.values())  # fmt: skip
+        own = (getattr(hook, "hook", hook) for hook in hooks)
+        if any(is_foreign(each) for each in (type(module)._load_from_state_dict, *own)):
+            return True
+    return False
+
+
+def is_dense(value: Any) -> bool:
+    """Whether a value is a tensor of the plain kind."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout is torch.strided
+        and not (value.is_meta or value.is_quantized)
+    )
+
+
+def is_foreign(function: Any) -> bool:
+    """Whether a function is of no module of torch."""
+    return not str(getattr(function, "__module__", "")).startswith("torch.")
+
+
+def retie(model: nn.Module, before: Mapping[str, Tensor], loaded: Iterable[str]) -> None:
+    """Give a parameter that stood under several names to all of them again."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in before.items():
+        names.setdefault(id(tensor), []).append(name)
+    places, filled = dict(tensor_places(model)), frozenset(loaded)
+    for group in names.values():
+        source = next((name for name in group if name in filled), None)
+        for name in group if source else ():
+            held, key = places[name]
+            held[key] = places[source][0][places[source][1]]  # pyright: ignore[reportArgumentType]
+
+
+def tensor_places(
+    model: nn.Module, prefix: str = ""
+) -> Iterator[tuple[str, tuple[dict[str, Any], str]]]:
+    """Yield for each name the dict of the module that has the tensor, and the key there."""
+    model = unwrap_model(model)
+    for held in (model._parameters, model._buffers):
+        yield from ((f"{prefix}{key}", (held, key)) for key in held)
+    for name, child in named_child_modules(model):
+        yield from tensor_places(child, f"{prefix}{name}.")
+
+
+@dataclass
+class StateLoader:
+    """What the walk has come upon so far; names are those of the modules, after their hooks."""
+
+    names_in_file: frozenset[str]
+    metadata: Mapping[str, Any]
+    adapted: tuple[Adapted, ...] = ()
+    assign: bool = False
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    reshaped: list[Reshaped] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def load_module(self, module: nn.Module, state: dict[str, Any], prefix: str = "") -> None:
+        """Load what stands under ``prefix`` into a module, then into its children."""
+        module = unwrap_model(module)
+        messages: list[str] = []
+        local_metadata = self.metadata.get(prefix[:-1], {})
+        if self.assign:
+            # torch's own word for it
+            local_metadata = {**local_metadata, "assign_to_params_buffers": True}
+            for name, tensor in stored_tensors(module):
+                value = state.get(f"{prefix}{name}")
+                if isinstance(value, Tensor) and can_fill(value, tensor):
+                    state[f"{prefix}{name}"] = value.detach().clone()  # it may be the file's
+        # True: list what is missing and unexpected.
+        module._load_from_state_dict(
+            state,
+            prefix,
+            local_metadata,
+            True,
+            self.missing,
+            self.unexpected,
+            messages,
+        )
+        self.failures += [text for text in messages if not text.startswith("size mismatch")]
+        for name, tensor in stored_tensors(module):
+            name = f"{prefix}{name}"
+            value = state.get(name)
+            if name.endswith(BATCH_COUNT) and name not in self.names_in_file:
+                continue  # batch norm put its own there, for a file older than the count
+            if isinstance(value, Tensor) and can_fill(value, tensor):
+                self.loaded.append(name)
+            elif isinstance(value, Tensor):
+                self.reshaped.append(Reshaped(name, tuple(value.shape), tuple(tensor.shape)))
+        for name, child in named_child_modules(module):
+            inner = f"{prefix}{name}."
+            # Its own names only, as torch does it, so that a child's hooks change no others.
+            self.load_module(child, {k: v for k, v in state.items() if k.startswith(inner)}, inner)
+        keys = SimpleNamespace(missing_keys=self.missing, unexpected_keys=self.unexpected)
+        for hook in module._load_state_dict_post_hooks.values():
+            hook(module, keys)
+
+    def to_match(self, model: nn.Module) -> Match:
+        """Return what was filled, once the walk is over."""
+        left_out = {each.name for each in self.adapted if each.left_out}
+        scratch = non_persistent(model)
+        missing = still_missing(self.missing, self.loaded, named_tensors(model))
+        return Match(
+            loaded=tuple(self.loaded),
+            missing=tuple(name for name in missing if name not in left_out),
+            unexpected=tuple(name for name in self.unexpected if name not in scratch),
+            reshaped=tuple(self.reshaped),
+            adapted=self.adapted,
+        )
+
+
+Logger = logging.Logger | str | None
+log = logging.getLogger(__name__)
+silent = logging.getLogger(f"{__name__}.silent")
+silent.disabled = True
+
+
+def load_checkpoint(
+    model: nn.Module,
+    filename: str | os.PathLike[str],
+    map_location: Any = None,
+    strict: bool = False,
+    logger: Logger = None,
+    revise_keys: Sequence[tuple[str, str]] = REVISE_KEYS,
+    **more: Unpack[LoadOptions],
+) -> Any:
+    """Load a checkpoint file, URL or published name into a model; return all that the file holds.
+
+    Each (pattern, replacement) of ``revise_keys`` is applied to the names in the file; by default
+    ``module.`` is cut off. Without ``map_location`` the file is read to the CPU. A match that is
+    not exact is a warning of ``logger``: a Logger or the name of one, ``"silent"`` for none at all,
+    None for brickbook's own. ``more`` are the other arguments of `load_weights`, which returns the
+    match. What is returned here is mapped from the file: put a new file in its place rather than
+    write into it, or say ``mmap=False``.
+
+    Raises FileNotFoundError for a file that is not there, OSError for a download that fails, and
+    RuntimeError for a file without a state dict, if nothing in it fits the model and, with
+    ``strict``, if the match is not exact. The model is then unchanged.
+    """
+    return load_with_match(model, filename, map_location, strict, logger, revise_keys, more)[0]
+
+
+def load_weights(
+    model: nn.Module,
+    checkpoint: str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    revise_keys: Sequence[tuple[str, str]] = REVISE_KEYS,
+    map_location: Any = None,
+    logger: Logger = None,
+    **more: Unpack[LoadOptions],
+) -> Match:
+    """Load a checkpoint file, URL or published name into a model; return what of it was filled.
+
+    As `load_checkpoint`, and: with ``prefix`` only names that begin so count, without it. ``adapt``
+    names what may be changed to fit: ``"positions"``, ``"channels"``, ``"classes"``. ``assign``
+    gives the model the file's tensors in place of its own: a model on the meta device needs that.
+    ``trust`` unpickles whatever the file holds, which can run anything: for this call, and logged.
+    ``mmap=False`` reads a file at once rather than piece by piece as tensors are filled.
+    """
+    return load_with_match(model, checkpoint, map_location, strict, logger, revise_keys, more)[1]
+
+
+class LoadOptions(TypedDict, total=False):
+    """What mmcv's ``load_checkpoint`` does not take."""
+
+    prefix: str | None
+    adapt: str | Collection[str]
+    assign: bool
+    trust: bool
+    mmap: bool
+
+
+@keeps_grad_mode
+def load_with_match(
+    model: nn.Module,
+    filename: str | os.PathLike[str],
+    map_location: Any,
+    strict: bool,
+    logger: Logger,
+    revise_keys: Sequence[tuple[str, str]],
+    options: LoadOptions,
+) -> tuple[Any, Match]:
+    """Load a checkpoint into a model; return what the file holds, and what of the model is full."""
+    if unknown := sorted(options.keys() - LoadOptions.__annotations__.keys()):
+        hint = nearest(unknown[0], LoadOptions.__annotations__)
+        raise BadArgumentError(unknown[0], "is no argument of load_checkpoint.", hint)
+    prefix = options.get("prefix")
+    check_prefix(prefix, "filename")
+    resolve_logger(logger).info("reading checkpoint %s", filename)
+    held = read_checkpoint(
+        filename,
+        map_location,
+        mapped=options.get("mmap", True),
+        trust=options.get("trust", False),
+        path="filename",
+    )
+    state = select_part(extract_state(held, filename, "filename"), prefix, revise_keys, "filename")
+    adapt, assign = options.get("adapt", ()), options.get("assign", False)
+    found = fill_model(model, state, strict, "filename", adapt=adapt, assign=assign)
+    record_origins(model, found, str(filename))
+    log_match(found, logger)
+    return held, found
+
+
+@keeps_grad_mode
+def load_state_dict(
+    module: nn.Module,
+    state_dict: Mapping[str, Any],
+    strict: bool = False,
+    logger: Logger = None,
+    *,
+    adapt: str | Collection[str] = (),
+    assign: bool = False,
+) -> Match:
+    """Load a state dict into a module, and return what of the module it filled.
+
+    Unlike ``nn.Module.load_state_dict`` it reaches into wrapped modules, passes over tensors of
+    another shape unless ``strict``, and leaves the module unchanged when it raises: as
+    ``load_checkpoint`` does, whose ``logger`` it has too. ``adapt`` and ``assign`` are those of
+    `load_weights`.
+    """
+    if not isinstance(state_dict, Mapping):
+        raise BadArgumentError("state_dict", f"expected a dict, got {type(state_dict)}.")
+    for name, value in state_dict.items():
+        if not is_state_entry(name, value):
+            raise BadArgumentError(f"state_dict[{name!r}]", f"expected a Tensor, got {value!r}.")
+    state = with_metadata(OrderedDict(state_dict), getattr(state_dict, "_metadata", {}))
+    spell = "the names without {!r}".format
+    found = fill_model(module, state, strict, "state_dict", spell, adapt=adapt, assign=assign)
+    record_origins(module, found, "a state dict")
+    log_match(found, logger)
+    return found
+
+
+def _load_checkpoint(
+    filename: str | os.PathLike[str], map_location: Any = None, logger: Logger = None
+) -> Any:
+    """Return what a checkpoint file, URL or published name holds, as it is."""
+    resolve_logger(logger).info("reading checkpoint %s", filename)
+    return read_checkpoint(filename, map_location, path="filename")
+
+
+def _load_checkpoint_with_prefix(
+    prefix: str, filename: str | os.PathLike[str], map_location: Any = None
+) -> State:
+    """Return the part of a checkpoint's state dict whose names begin with a prefix, without it.
+
+    A dot is added to the prefix where it has none. Raises AssertionError if no name begins so.
+    """
+    return read_part(filename, prefix, map_location, path="filename")
+
+
+def record_origins(model: nn.Module, found: Match, origin: str) -> None:
+    """Note where the tensors that were filled come from: ``only_missing`` asks for it."""
+    tensors = named_tensors(model)
+    record_origin((tensors[name] for name in found.loaded), origin)
+
+
+def log_match(found: Match, logger: Logger) -> None:
+    """Warn of a match that is not exact."""
+    if not found.exact:
+        resolve_logger(logger).warning("%s", found)
+    elif found.adapted:
+        resolve_logger(logger).info("%s", found)
+
+
+def resolve_logger(logger: Logger) -> logging.Logger:
+    """Return the logger that mmcv's ``logger`` argument means."""
+    if isinstance(logger, logging.Logger):
+        return logger
+    if logger is None:
+        return log
+    return silent if logger == "silent" else logging.getLogger(logger)

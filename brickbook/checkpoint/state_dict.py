@@ -1,0 +1,246 @@
+"""State dicts: names, prefixes, metadata."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from brickbook.checkpoint.errors import CheckpointError
+from brickbook.checkpoint.formats import sibling_key
+from brickbook.checkpoint.schemes import read_checkpoint
+from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
+from brickbook.introspect import has_module_part, plain_name
+
+__all__ = [
+    "REVISE_KEYS",
+    "State",
+    "check_prefix",
+    "extract_state",
+    "is_state_entry",
+    "join_limited",
+    "read_part",
+    "read_state",
+    "rename_keys",
+    "revise_names",
+    "select_part",
+    "strip_wrapper_names",
+    "with_metadata",
+]
+
+# What nn.DataParallel puts before every name.
+REVISE_KEYS: Sequence[tuple[str, str]] = ((r"^module\.", ""),)
+MAX_LISTED = 12
+State = OrderedDict[str, Any]
+
+
+def read_state(
+    checkpoint: str | os.PathLike[str],
+    *,
+    prefix: str | None = None,
+    map_location: Any = "cpu",
+    trust: bool = False,
+    path: str = "init_cfg.checkpoint",
+) -> State:
+    """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
+
+    ``{'state_dict': ...}`` is unwrapped, and ``module.`` is cut off the names. With ``prefix`` (a
+    dot is added where it has none) only the names that begin with it are kept, without it. The
+    tensors may be mapped from the file: they are for copying, before the file is written to. With
+    ``trust`` a file is read that holds more than tensors and plain values, whatever that does.
+
+    Every way in which a checkpoint can be unusable by itself is raised here, naming its ``path``:
+    FileNotFoundError, OSError for a download, AssertionError for a prefix that no name has,
+    RuntimeError for a file that is damaged or unsafe or holds no state dict.
+    """
+    state = read_part(checkpoint, prefix, map_location, mapped=True, trust=trust, path=path)
+    tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    return with_metadata(OrderedDict(tensors), getattr(state, "_metadata", {}))
+
+
+def read_part(
+    checkpoint: str | os.PathLike[str],
+    prefix: str | None,
+    map_location: Any,
+    *,
+    mapped: bool = False,
+    trust: bool = False,
+    path: str = "checkpoint",
+) -> State:
+    """Return the state dict in a checkpoint, or its part under a prefix, with the metadata."""
+    check_prefix(prefix, path)
+    found = read_checkpoint(checkpoint, map_location, mapped=mapped, trust=trust, path=path)
+    return select_part(extract_state(found, checkpoint, path), prefix, REVISE_KEYS, path)
+
+
+def check_prefix(prefix: Any, path: str) -> None:
+    """Raise TypeError for what is no prefix, before a file is fetched for it."""
+    if not (prefix is None or isinstance(prefix, str)):
+        raise BadArgumentError(sibling_key(path, "prefix"), f"expected a str, got {prefix!r}.")
+
+
+def select_part(
+    state: State, prefix: str | None, revise_keys: Sequence[tuple[str, str]], path: str
+) -> State:
+    """Return a state dict under revised names, or its part under a prefix, without that."""
+    if prefix and any(name.startswith(with_dot(prefix)) for name in state):  # it may be "module."
+        return select_prefix(state, prefix, sibling_key(path, "prefix"))
+    state = revise_names(state, revise_keys, sibling_key(path, "revise_keys"))
+    return select_prefix(state, prefix, sibling_key(path, "prefix")) if prefix else state
+
+
+def extract_state(checkpoint: Any, shown: object, path: str = "checkpoint") -> State:
+    """Return the state dict in a checkpoint: its ``state_dict``, else itself, with the metadata.
+
+    Kept are the tensors and what modules store as ``_extra_state``. Raises RuntimeError if there is
+    no tensor.
+    """
+    found = checkpoint
+    if isinstance(checkpoint, Mapping):
+        found = checkpoint.get("state_dict", checkpoint)
+    state: State = OrderedDict()
+    if isinstance(found, Mapping):
+        for name, value in found.items():
+            if is_state_entry(name, value):
+                state[name] = value
+    if not any(isinstance(value, Tensor) for value in state.values()):
+        hint = f"It holds {found!r:.60}, not a dict."
+        if isinstance(found, Mapping):
+            hint = f"It holds {join_limited(found) or 'nothing'}, and none of it is a tensor."
+        raise CheckpointError(path, f"No state_dict found in checkpoint file {shown}.", hint)
+    return with_metadata(state, getattr(found, "_metadata", {}))
+
+
+def is_state_entry(name: object, value: object) -> bool:
+    """Whether an entry can be of a state dict: a tensor, or what a module stores beside those."""
+    return isinstance(name, str) and (isinstance(value, Tensor) or name.endswith("_extra_state"))
+
+
+def revise_names(
+    state: State, revise_keys: Sequence[tuple[str, str]], path: str = "revise_keys"
+) -> State:
+    """Return a state dict with each (pattern, replacement) applied to all of its names.
+
+    Raises ValueError if a pattern is none, or if two names would become the same.
+    """
+
+    def revise(name: str) -> str:
+        for pattern, replacement in revise_keys:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    try:
+        return rename_keys(state, revise, path)
+    except re.error as error:
+        raise BadValueError(path, f"{error.pattern!r} is no pattern: {error}.") from error
+
+
+def select_prefix(state: State, prefix: str, path: str = "prefix") -> State:
+    """Return the part of a state dict that begins with a prefix, without it.
+
+    Raises AssertionError if there is none, with the prefixes that there are.
+    """
+    start = with_dot(prefix)
+    found = rename_keys(
+        state, lambda name: name[len(start) :] if name.startswith(start) else None, path
+    )
+    if not found:
+        raise CheckError(
+            path,
+            f"{start} is not in the pretrained model.",
+            nearest(start[:-1], nearby_prefixes(state, start))
+            or f"Its names are {join_limited(state)}.",
+        )
+    return found
+
+
+def with_dot(prefix: str) -> str:
+    """Return a prefix with its dot.
+
+    >>> with_dot("backbone"), with_dot("backbone.")
+    ('backbone.', 'backbone.')
+    """
+    return prefix if prefix.endswith(".") else f"{prefix}."
+
+
+def nearby_prefixes(names: Iterable[str], prefix: str) -> list[str]:
+    """Return the prefixes below the part of ``asked`` that exists.
+
+    >>> nearby_prefixes(["a.b.w", "a.c.w", "d.w"], "a.x."), nearby_prefixes(["a.b.w", "d.w"], "x.")
+    (['a.b', 'a.c'], ['a', 'd'])
+    """
+    names = list(names)
+    outer = prefix
+    while outer and not any(name.startswith(outer) for name in names):
+        outer = outer[:-1].rpartition(".")[0]
+        outer = f"{outer}." if outer else ""
+    inner = (name[len(outer) :].partition(".") for name in names if name.startswith(outer))
+    return sorted({f"{outer}{first}" for first, dot, _ in inner if dot})
+
+
+def rename_keys(state: State, rename: Callable[[str], str | None], path: str) -> State:
+    """Return a state dict under new names, without those that become None, and its metadata too."""
+    found: State = OrderedDict()
+    origin: dict[str, str] = {}
+    for name, value in state.items():
+        new = rename(name)
+        if new is None:
+            continue
+        if new in found:
+            raise BadValueError(path, f"{origin[new]} and {name} would both become {new}.")
+        found[new], origin[new] = value, name
+    metadata = {}
+    for part, value in getattr(state, "_metadata", {}).items():
+        new = rename(f"{part}.") if part else ""  # metadata is by module, "" is the whole
+        if new is not None:
+            metadata[new.removesuffix(".")] = value
+    return with_metadata(found, metadata)
+
+
+def with_metadata(state: State, metadata: Mapping[str, Any]) -> State:
+    """Attach the version of each module, which torch keeps in an attribute of the dict."""
+    state._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
+    return state
+
+
+def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
+    """Write words in a row, and how many more there are.
+
+    >>> join_limited("abcd", most=2)
+    'a, b and 2 more'
+    """
+    words = [str(word) for word in words]
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def strip_wrapper_names(state: State, wanted: Collection[str]) -> State:
+    """Return a state dict without the words that wrappers put into its names.
+
+    ``wanted`` are the names of the model: one that has a part called ``module`` keeps that word.
+
+    >>> from collections import OrderedDict
+    >>> list(strip_wrapper_names(OrderedDict({"module.a._orig_mod.b": 1}), {"a.b"}))
+    ['a.b']
+    """
+    keep_module = any(map(has_module_part, wanted))
+    names: dict[str, str] = {}
+    taken = set(state)
+    for name in state:
+        bare = plain_name(name, keep_module=keep_module)
+        if bare != name and bare not in taken:
+            taken.add(bare)
+            names[name] = bare
+    if not names:
+        return state
+    # Of modules, of which the metadata has the names, there is none in the state itself.
+    kept = taken.difference(names)
+
+    def rename(name: str) -> str:
+        return name if name in kept else plain_name(name, keep_module=keep_module)
+
+    return rename_keys(state, rename, "state_dict")

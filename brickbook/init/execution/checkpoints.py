@@ -1,0 +1,83 @@
+"""The checkpoints of a plan: read and compared first, loaded last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.checkpoint import (
+    Match,
+    State,
+    fill_model,
+    log_match,
+    match,
+    named_tensors,
+    read_state,
+    strip_wrapper_names,
+)
+from brickbook.init.planning import CheckpointLoad, InitPlan
+from brickbook.introspect import is_sharded, local_shard, record_origin
+
+__all__ = ["PendingLoad", "load_checkpoint", "read_checkpoints"]
+
+
+class PendingLoad(NamedTuple):
+    """A checkpoint that was read and not loaded yet, and what of its part of the model it fits."""
+
+    load: CheckpointLoad
+    state: State
+    match: Match
+
+    def filled(self, model: nn.Module) -> Iterator[Tensor]:
+        """Yield the tensors of the model that it fills."""
+        own = named_tensors(model.get_submodule(self.load.name))
+        for name in self.match.loaded:
+            yield own[name]
+
+
+def read_checkpoints(plan: InitPlan, model: nn.Module) -> list[PendingLoad]:
+    """Read the checkpoints of a plan and compare them with the model; nothing is written."""
+    return [read_and_match(load, model) for load in plan.loads]
+
+
+def read_and_match(load: CheckpointLoad, model: nn.Module) -> PendingLoad:
+    """Read a checkpoint and compare its names with those of its part of the model."""
+    state = read_state(
+        load.init.checkpoint,
+        prefix=load.init.prefix,
+        map_location=load.init.map_location or "cpu",
+        path=f"{load.path}.checkpoint",
+    )
+    part = model.get_submodule(load.name)
+    state = strip_wrapper_names(state, named_tensors(part))
+    return PendingLoad(load, state, match(state, part))
+
+
+def load_checkpoint(pending: PendingLoad, model: nn.Module) -> tuple[Match, list[Tensor]]:
+    """Load a checkpoint into its part of the model; return the match and the tensors it filled."""
+    load, part = pending.load, model.get_submodule(pending.load.name)
+    state = to_local_shards(pending, part)
+    done = pending._replace(match=fill_model(part, state, path=f"{load.path}.checkpoint"))
+    log_match(done.match, None)
+    loaded = list(done.filled(model))
+    record_origin(loaded, load.init.checkpoint)
+    return done.match, loaded
+
+
+def to_local_shards(pending: PendingLoad, module: nn.Module) -> State:
+    """Return the state dict with, for every DTensor of the module, what this rank holds of it."""
+    own = named_tensors(module)
+    sharded = [name for name in pending.match.loaded if is_sharded(own[name])]
+    if not sharded:
+        return pending.state
+    state = copy(pending.state)
+    for name in sharded:
+        full, mine = state[name].detach(), torch.empty_like(own[name].detach())
+        shard = local_shard(mine)
+        shard.copy_from(full.to(shard.local.device).reshape(-1), 0)
+        state[name] = mine
+    return state

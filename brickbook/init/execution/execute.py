@@ -1,0 +1,372 @@
+"""Carry out a plan: everything is checked and read first, then each tensor is written once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
+from itertools import groupby
+from typing import Any
+
+from torch import Tensor, nn
+
+from brickbook.checkpoint import Match
+from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.init.execution.audit import WriteAudit, tied_owners
+from brickbook.init.execution.checkpoints import PendingLoad, load_checkpoint, read_checkpoints
+from brickbook.init.execution.report import InitReport, Outcome
+from brickbook.init.execution.rng import SeededRng
+from brickbook.init.execution.shards import check_shards, unsharded
+from brickbook.init.execution.writer import ParameterWriter, tensors_of
+from brickbook.init.initializers import BaseInit
+from brickbook.init.laws import Normal
+from brickbook.init.planning import (
+    CustomCall,
+    FrozenPolicy,
+    InitOptions,
+    InitPlan,
+    Phase,
+    PlanRow,
+    PrecedenceOrder,
+    plan_with_tensors,
+    writing_order,
+)
+from brickbook.introspect import (
+    SignalDeferral,
+    deferred_signals,
+    keeps_grad_mode,
+    pinned,
+    plain_name,
+    rollback_on_error,
+    tensors_in,
+)
+
+__all__ = ["Execution", "affected_tensors", "check_draws", "execute", "initialize"]
+
+ANY_DRAW = Normal(0.0, 1.0)  # stands for custom init code, which may draw
+LOG = logging.getLogger("brickbook")
+
+
+@keeps_grad_mode
+def initialize(
+    module: nn.Module,
+    init_cfg: object = None,
+    *,
+    strict: bool = False,
+    seed: int | None = None,
+    order: PrecedenceOrder = "brickbook",
+    frozen: FrozenPolicy = "init",
+    only_missing: bool = False,
+    protect: Sequence[str | type] | str | type = (),
+    reinitialize: bool = False,
+    atomic: bool = False,
+    batch: object = None,
+) -> InitReport:
+    """Initialise a model's weights as ``init_cfg`` says, and report what was done.
+
+    Everything is checked before the first write.
+
+    Args:
+        module: The model.
+        init_cfg: A dict or a list of dicts, which are not changed: ``type`` names an initialiser
+            (`INITIALIZERS`), ``layer`` the layers meant (classes, dotted names, patterns,
+            parameters), ``override`` parts of the model by name. With None, the modules' own
+            configs are carried out, as their ``init_weights`` does.
+        strict: Raise for a rule that matches nothing, which else warns.
+        seed: None draws from torch's generator in mmcv's order; with a seed each parameter has a
+            stream of its own, derived from the seed and its name.
+        order: As in `plan`, and so are the four that follow.
+        frozen: Whether parameters that take no gradient are written.
+        only_missing: Leave what was loaded.
+        protect: What nothing may write.
+        reinitialize: Initialise again what is initialised already.
+        atomic: Keep a copy of the model, and put it back on any exception.
+        batch: What data-driven rules run the model on: a tensor, a tuple of arguments or a dict of
+            keyword arguments.
+
+    Returns:
+        The record of what happened to every parameter.
+
+    Raises:
+        ConfigError: For a config that cannot be carried out; it also is mmcv's TypeError, KeyError,
+            ValueError or RuntimeError.
+
+    >>> model = nn.Linear(4, 2)
+    >>> initialize(model, dict(type="Constant", layer="Linear", val=1.0, bias=2.0))
+    InitReport: 2 parameters: 2 written by a law
+    """
+    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+    plan, tensors = plan_with_tensors(module, init_cfg, options)
+    return execute(plan, module, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
+
+
+@keeps_grad_mode
+def execute(
+    plan: InitPlan,
+    model: nn.Module,
+    *,
+    seed: int | None = None,
+    atomic: bool = False,
+    batch: object = None,
+    tensors: Mapping[str, Tensor] | None = None,
+) -> InitReport:
+    """Write what a plan says into the model it was made for.
+
+    Nothing is written if anything can be known to be wrong. Where custom init code, a checkpoint
+    or data may fail on the way, a copy of what they and the laws may change is kept (with
+    ``atomic``: of everything), and put back if that does or if it is interrupted, by Ctrl-C or by
+    a SIGTERM that has a handler in Python. Otherwise an interrupt waits until the writing is done.
+
+    Args:
+        plan: What `plan` returned for this model.
+        model: The model.
+        seed: As in `initialize`.
+        atomic: As in `initialize`.
+        batch: As in `initialize`.
+        tensors: What `tensors_of` returns, where the caller has it.
+
+    Raises:
+        ConfigError: If the plan is for another model, or cannot be carried out.
+    """
+    rng = SeededRng.from_seed(seed)
+    tensors = tensors_of(model, plan) if tensors is None else tensors
+    check_tensors(plan, tensors)
+    check_draws(plan, tensors, batch, rng, caller="initialize")
+    writer = ParameterWriter(plan, model, tensors, rng)
+    execution = Execution(plan, model, writer, read_checkpoints(plan, model))
+    plan.warn()
+    with guard(plan, model, writer, atomic=atomic) as signals:
+        with execution.pinned_rows():
+            execution.write_and_call()
+            execution.load()
+            execution.fit(batch)
+        execution.mark_initialized()
+        signals.deferring = True  # an interrupt comes too late now
+    report = execution.report()
+    LOG.info("%s: %r", type(model).__name__, report)
+    return report
+
+
+def guard(
+    plan: InitPlan, model: nn.Module, writer: ParameterWriter, *, atomic: bool
+) -> AbstractContextManager[SignalDeferral]:
+    """Return what puts the model back if a plan fails; where it cannot, an interrupt waits."""
+    if atomic:
+        return rollback_on_error(model)
+    if plan.runs or plan.loads or plan.fits or writer.computed_rows:
+        return rollback_on_error(model, affected_tensors(plan, model, writer.tensors))
+    return deferred_signals()
+
+
+class Execution:
+    """One run of a plan: laws and custom init code, then checkpoints, then fits to data.
+
+    Attributes:
+        writer: Writes rows into the tensors that the model has now.
+        audit: Which step wrote each parameter last.
+        names_with_values: The tensors that had values before: resets change none of them, and
+            pinned ones get theirs back. None: all.
+        matches: What each checkpoint has filled.
+    """
+
+    def __init__(
+        self,
+        plan: InitPlan,
+        model: nn.Module,
+        writer: ParameterWriter,
+        pending: Sequence[PendingLoad] = (),
+        names_with_values: Collection[str] | None = None,
+    ) -> None:
+        self.plan, self.model, self.writer, self.pending = plan, model, writer, pending
+        self.names_with_values = names_with_values
+        self.audit = WriteAudit(model, tied_owners(model) if plan.runs else {})
+        self.matches: tuple[Match, ...] = ()
+
+    def pinned_rows(self) -> AbstractContextManager[None]:
+        """Give pinned tensors their values and places back after the block."""
+        tensors, known = self.writer.tensors, self.names_with_values
+        if not (self.plan.runs or self.plan.loads):
+            return nullcontext()
+        names = (row.name for row in self.plan.rows if row.pinned and row.name in tensors)
+        kept = [tensors[name] for name in names if known is None or name in known]
+        return pinned(kept, self.model)
+
+    def write_and_call(self) -> None:
+        """Write laws and run custom init code, in the plan's order.
+
+        What a checkpoint fills afterwards is not drawn.
+        """
+        loaded = {id(tensor) for load in self.pending for tensor in load.filled(self.model)}
+        steps = ordered_steps(self.plan, self.writer.tensors, loaded)
+        for call, group in groupby(steps, custom_call_of):
+            if call is None:
+                rows: list[Any] = list(group)
+                self.writer.write(rows)
+                self.audit.record_written(rows)
+            else:
+                self.run_custom_init(call)
+
+    def run_custom_init(self, call: CustomCall) -> None:
+        """Run custom init code, and note what it has changed; a reset keeps what had values."""
+        module, dot = self.model.get_submodule(call.name), f"{call.name}." if call.name else ""
+        keep: set[str] = set()
+        if call.phase is Phase.RESETS:
+            keep = {name for name in self.names_with_values or () if name.startswith(dot)}
+        tensors = (
+            [tensor for name, tensor in tensors_in(self.model) if name in keep] if keep else ()
+        )
+        with (
+            unsharded(module),
+            pinned(tensors),
+            self.audit.watch(call.path, call.name, ignored=keep),
+        ):
+            call_custom_init(call, module, self.writer.rng)
+        self.writer.refresh(call.name)
+
+    def load(self) -> None:
+        """Load the checkpoints, each followed by the laws that stand in its own entry."""
+        for pending in self.pending:
+            found, loaded = load_checkpoint(pending, self.model)
+            self.matches += (found,)
+            self.audit.record_loaded(pending.load.path, loaded)
+            after = [row for row in self.plan.planned if row.after_load == pending.load.path]
+            self.writer.write(after)
+            self.audit.discard(self.writer.tensors[row.name] for row in after)
+
+    def fit(self, batch: object) -> None:
+        """Let data-driven rules adjust what they drew, unless something was written over it."""
+        tensors = self.writer.tensors
+        for fit in self.plan.fits:
+            drawn = [
+                row for row in self.plan.planned if row.source == fit.path and len(row.shape) > 1
+            ]
+            names = [row.name for row in drawn if not self.audit.is_overwritten(row, tensors)]
+            if names:
+                fit.init.adjust(self.model, names, batch)  # pyright: ignore[reportAttributeAccessIssue]
+            self.audit.fitted.update(names)
+
+    def mark_initialized(self) -> None:
+        """Set the flag of each BaseModule that the plan initialises."""
+        for name in self.plan.starts:
+            setattr(self.model.get_submodule(name), "_is_init", True)  # noqa: B010 - any BaseModule
+
+    def report(self, more: Mapping[str, Outcome] | None = None) -> InitReport:
+        """Return the record of what was done; ``more`` are outcomes that only the caller knows."""
+        outcomes = self.audit.outcomes(self.plan, self.writer.tensors)
+        return InitReport(
+            self.plan, {**outcomes, **(more or {})}, self.writer.rng.seed, self.matches
+        )
+
+
+def call_custom_init(call: CustomCall, module: Any, rng: SeededRng) -> None:
+    """Call custom init code on a module: its ``init_weights``, or an initialiser of the user's.
+
+    With a seed, torch's generator is set for the call, from the seed and the call's path, and put
+    back afterwards; modules that are initialised inside the call go on with the seed.
+    """
+    init: Any = call.rule.init if call.rule else None
+    if isinstance(init, BaseInit):
+        init.wholemodule = call.whole_module
+
+    def run() -> None:
+        with rng.scoped(call.name, call.path):
+            init(module) if init is not None else module.init_weights()
+
+    copy_context().run(run)  # so that an interrupt, whenever it comes, leaves no stream behind
+
+
+def ordered_steps(
+    plan: InitPlan, tensors: Mapping[str, Tensor], loaded_ids: Collection[int]
+) -> list[PlanRow | CustomCall]:
+    """Return what is done before checkpoints, in mmcv's order; what they fill is not drawn."""
+    rows = plan.planned
+    if plan.loads:
+        rows = tuple(
+            row
+            for row in rows
+            if not row.after_load and id(tensors.get(row.name)) not in loaded_ids
+        )
+    if not plan.runs:
+        return [*rows]
+    return sorted((*rows, *plan.runs), key=writing_order)
+
+
+def custom_call_of(step: PlanRow | CustomCall) -> CustomCall | None:
+    """Return a step that is custom init code, None for a law."""
+    return step if isinstance(step, CustomCall) else None
+
+
+def affected_tensors(
+    plan: InitPlan, model: nn.Module, tensors: Mapping[str, Tensor]
+) -> list[Tensor]:
+    """Return the tensors that a plan may change, each once."""
+    found: dict[int, Tensor] = {}
+    for row in plan.rows:
+        if row.law is not None and row.kind != "parametrised":
+            found[id(tensors[row.name])] = tensors[row.name]
+        elif row.law is not None:
+            owner, _, key = row.name.rpartition(".")
+            chain = model.get_submodule(f"{owner}.parametrizations.{key}".lstrip("."))
+            found.update((id(tensor), tensor) for tensor in chain.parameters())
+    for step in (*plan.runs, *plan.loads):
+        part = model.get_submodule(step.name)
+        found.update((id(tensor), tensor) for tensor in (*part.parameters(), *part.buffers()))
+    return list(found.values())
+
+
+def check_tensors(plan: InitPlan, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a plan whose laws have no tensor of their shape, or none with memory, to write to."""
+    for row in plan.rows:
+        if row.law is None or row.kind == "parametrised":
+            continue
+        tensor = tensors.get(row.name)
+        if tensor is None or tensor.shape != row.shape:
+            raise BadValueError(row.name, "the plan was made for another model.")
+        if tensor.is_meta:
+            raise BadValueError(
+                row.name,
+                "it is on the meta device: there is no memory to write to.",
+                "Call materialize(model, init_cfg, device=...) for such a model.",
+            )
+
+
+def check_draws(
+    plan: InitPlan, tensors: Mapping[str, Tensor], batch: object, rng: SeededRng, *, caller: str
+) -> None:
+    """Refuse shards that cannot be drawn, names that would share a stream, and missing data.
+
+    Args:
+        plan: The plan; what its custom init code may draw counts as drawn.
+        tensors: The model's tensors by name.
+        batch: What data-driven rules run the model on; None is refused if there are any.
+        rng: What the numbers are drawn from.
+        caller: The public function that takes the batch, for the hint.
+    """
+    laws = [(row.name, row.law) for row in plan.rows if row.law and row.name in tensors]
+    if plan.runs:
+        paths = {call.path for call in plan.runs}
+        here = (row for row in plan.rows if row.name in tensors)
+        laws += [(row.name, ANY_DRAW) for row in here if not paths.isdisjoint(row.later_writers)]
+    check_shards(((tensors[name], law, name) for name, law in laws), rng)
+    if rng.seed is not None:
+        check_distinct_streams(name for name, _ in laws)
+    for fit in plan.fits:
+        if batch is None:
+            problem = f"{fit.kind} runs the model on data."
+            raise BadArgumentError(fit.path, problem, f"Pass batch=... to {caller}.")
+
+
+def check_distinct_streams(names: Iterable[str]) -> None:
+    """Refuse two tensors of one stream: a submodule with the name of a wrapper hides its own."""
+    first: dict[str, str] = {}
+    for name in names:
+        plain = plain_name(name)
+        other = first.setdefault(plain, name)
+        if other != name:
+            raise BadValueError(
+                name,
+                f"with a seed it would get the numbers of {other}: "
+                "'module' is taken for a wrapper.",
+                "Give the submodule another name.",
+            )

@@ -1,0 +1,29 @@
+"""Laws: how the numbers of one tensor are drawn, and what theory says about them.
+
+A law has all its numbers: ``Normal(0, 0.0589)``. An initialiser (`brickbook.init.initializers`)
+gives the law for a tensor whose shape is known.
+"""
+
+from brickbook.init.laws.base import Atoms, DiscreteLaw, Law, law_from_dict, law_to_dict
+from brickbook.init.laws.elementwise import (
+    Constant,
+    Normal,
+    TruncNormal,
+    Uniform,
+    normal_mass,
+    range_problem,
+)
+from brickbook.init.laws.matrix import (
+    Centred,
+    HadamardMatrix,
+    IdentityMatrix,
+    OrthogonalMatrix,
+    SparseNormal,
+    Stacked,
+)
+
+__all__ = [
+    "Atoms", "Centred", "Constant", "DiscreteLaw", "HadamardMatrix", "IdentityMatrix", "Law",
+    "Normal", "OrthogonalMatrix", "SparseNormal", "Stacked", "TruncNormal", "Uniform",
+    "law_from_dict", "law_to_dict", "normal_mass", "range_problem",
+]  # fmt: skip

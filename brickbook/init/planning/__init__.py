@@ -1,0 +1,48 @@
+"""From configs to a plan: which rule fills which parameter with which law."""
+
+from brickbook.init.planning.completion import (
+    CompletedPlan,
+    PoisonMark,
+    complete_plan,
+    is_poisoned,
+    poison,
+    unfilled_error,
+)
+from brickbook.init.planning.options import FrozenPolicy, InitOptions, PrecedenceOrder
+from brickbook.init.planning.plan import plan, plan_base_module, plan_with_tensors
+from brickbook.init.planning.result import (
+    CheckpointLoad,
+    CustomCall,
+    InitPlan,
+    Phase,
+    PlanRow,
+    plan_columns,
+    writing_order,
+)
+from brickbook.init.planning.sources import plan_driven
+from brickbook.init.planning.why import Reason, Why
+
+__all__ = [
+    "CheckpointLoad",
+    "CompletedPlan",
+    "CustomCall",
+    "FrozenPolicy",
+    "InitOptions",
+    "InitPlan",
+    "Phase",
+    "PlanRow",
+    "PoisonMark",
+    "PrecedenceOrder",
+    "Reason",
+    "Why",
+    "complete_plan",
+    "is_poisoned",
+    "plan",
+    "plan_base_module",
+    "plan_columns",
+    "plan_driven",
+    "plan_with_tensors",
+    "poison",
+    "unfilled_error",
+    "writing_order",
+]

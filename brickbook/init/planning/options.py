@@ -1,0 +1,60 @@
+"""What a plan is asked for beside its rules: one value from the front doors to the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.introspect import Selector, parse_selector
+
+__all__ = ["FrozenPolicy", "InitOptions", "PrecedenceOrder"]
+
+PrecedenceOrder = Literal["brickbook", "mmcv"]
+FrozenPolicy = Literal["init", "skip"]
+
+
+@dataclass(frozen=True)
+class InitOptions:
+    """The options that `plan`, `initialize`, `materialize` and ``init_weights`` share.
+
+    Attributes:
+        strict: a rule without effect is an error, not a warning.
+        order: "mmcv" lets an override win only over the rules that stand before it.
+        frozen: "skip" leaves parameters that take no gradient.
+        only_missing: leaves what brickbook has loaded from a checkpoint.
+        protect: selectors of what nothing may write.
+        reinitialize: initialises again the modules that are initialised already.
+    """
+
+    strict: bool = False
+    order: PrecedenceOrder = "brickbook"
+    frozen: FrozenPolicy = "init"
+    only_missing: bool = False
+    protect: Sequence[str | type] | str | type = ()
+    reinitialize: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse unknown words."""
+        for key, known in (
+            ("order", get_args(PrecedenceOrder)),
+            ("frozen", get_args(FrozenPolicy)),
+        ):
+            if getattr(self, key) not in known:
+                words = " or ".join(map(repr, known))
+                raise BadValueError(key, f"expected {words}, got {getattr(self, key)!r}.")
+
+    @property
+    def protect_selectors(self) -> Iterator[tuple[str, Selector]]:
+        """The selectors of what nothing may write, each with its path."""
+        given = [self.protect] if isinstance(self.protect, (str, type)) else self.protect
+        if not isinstance(given, Collection):
+            raise BadArgumentError(
+                "protect", f"expected a str, a class or a list of them, got {given!r}."
+            )
+        for at, source in enumerate(given):
+            path = f"protect[{at}]"
+            if not isinstance(source, (str, type)):
+                raise BadArgumentError(path, f"expected a str or a class, got {source!r}.")
+            yield path, parse_selector(source, path)

@@ -1,0 +1,107 @@
+"""From a model and its configs to a plan: nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from brickbook.errors import BadArgumentError, UnmatchedRuleError
+from brickbook.init.planning.candidates import PlanBuilder
+from brickbook.init.planning.config import read_rules
+from brickbook.init.planning.options import FrozenPolicy, InitOptions, PrecedenceOrder
+from brickbook.init.planning.precedence import resolve
+from brickbook.init.planning.result import InitPlan
+from brickbook.init.planning.sources import (
+    AlreadyInitialized,
+    ConfigSource,
+    CustomInit,
+    collect_sources,
+)
+from brickbook.introspect import ModuleIndex
+
+__all__ = ["plan", "plan_base_module", "plan_with_tensors"]
+
+
+def plan(
+    model: nn.Module,
+    init_cfg: object = None,
+    *,
+    strict: bool = False,
+    order: PrecedenceOrder = "brickbook",
+    frozen: FrozenPolicy = "init",
+    only_missing: bool = False,
+    protect: Sequence[str | type] | str | type = (),
+    reinitialize: bool = False,
+) -> InitPlan:
+    """Say what ``initialize(model, init_cfg)`` would do; nothing is written or loaded.
+
+    Meta-device and lazy models can be planned.
+
+    Args:
+        model: any module.
+        init_cfg: a dict or a list of dicts; with None the rules are those that the modules carry.
+        strict: a rule that matches nothing is an error (else it is listed in ``unmatched``).
+        order: with "mmcv" an override wins only over the rules that stand before it.
+        frozen: "skip" leaves parameters that take no gradient.
+        only_missing: leaves what brickbook's `load_checkpoint` or `load_state_dict` has loaded
+            (torch's own functions leave no note of it).
+        protect: names or patterns of what nothing may write, as in ``layer``; the dotted name of a
+            parameter as well.
+        reinitialize: initialises again the parts that are initialised already.
+
+    Returns:
+        A row for every parameter: the rule that wins, its law, or why it is left as it is.
+
+    Raises:
+        ConfigError: the config cannot be carried out; also mmcv's TypeError, KeyError, ValueError
+            or RuntimeError. The subclass UnmatchedRuleError with ``strict=True``.
+    """
+    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+    return plan_with_tensors(model, init_cfg, options)[0]
+
+
+PlanAndTensors = tuple[InitPlan, dict[str, Tensor]]
+
+
+def plan_with_tensors(model: nn.Module, init_cfg: object, options: InitOptions) -> PlanAndTensors:
+    """Return the plan, and the tensors of its rows by name (none for a parametrised one)."""
+    if init_cfg is None:
+        return build_plan(model, collect_sources(model, reinitialize=options.reinitialize), options)
+    return build_plan(model, [ConfigSource("", model, read_rules(init_cfg))], options)
+
+
+def plan_base_module(model: nn.Module, options: InitOptions) -> PlanAndTensors:
+    """Plan what `BaseModule.init_weights` does: everything but the model's own ``init_weights``."""
+    sources = collect_sources(model, root_custom_init=False, reinitialize=options.reinitialize)
+    return build_plan(model, sources, options)
+
+
+def build_plan(
+    model: nn.Module,
+    sources: Iterable[ConfigSource | CustomInit | AlreadyInitialized],
+    options: InitOptions,
+) -> PlanAndTensors:
+    """Collect the candidates of all sources, then let the winners be chosen."""
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
+    builder = PlanBuilder(model)
+    reject_torchscript(builder.index_of(model, ""))
+    for source in sources:
+        builder.add(source)
+    builder.protect(options.protect_selectors)
+    if options.strict and builder.unmatched:
+        first = builder.unmatched[0]
+        raise UnmatchedRuleError(first.path, first.problem, first.hint)
+    return resolve(builder, options)
+
+
+def reject_torchscript(index: ModuleIndex) -> None:
+    """Raise TypeError for TorchScript: its layers have lost their classes, no rule matches."""
+    kind = next((kind for kind in index.by_class if issubclass(kind, torch.jit.ScriptModule)), None)
+    if kind is not None:
+        name = index.named_modules[index.by_class[kind][-1]][0]
+        problem = "it is TorchScript, whose layers have lost their classes."
+        hint = "Start the model before torch.jit compiles it."
+        raise BadArgumentError(f"model.{name}".rstrip("."), problem, hint)

@@ -1,0 +1,192 @@
+"""Who wins when several rules have a law for one tensor; stated here and nowhere else.
+
+Lowest to highest: a module's own default, an outer ``init_cfg``, an inner ``init_cfg``, an
+``override``, a checkpoint, an override that stands in a checkpoint's own entry. Between equals the
+later entry wins, between defaults the outer module's: it knows what it built the inner ones for.
+Nothing writes what is protected, frozen under ``frozen='skip'``, loaded under ``only_missing``, or
+part of a module that is initialised already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from brickbook.init.planning.candidates import Candidate, PlanBuilder, join_name, tensor_key
+from brickbook.init.planning.options import InitOptions
+from brickbook.init.planning.result import CheckpointLoad, CustomCall, InitPlan, PlanRow
+from brickbook.init.planning.why import Reason, Why
+from brickbook.introspect import ModuleIndex, ParamSlot, origin_of, storage_of, walk
+
+__all__ = ["resolve"]
+
+PRIORITY = {"default": 0, "layer": 1, "override": 2, "after load": 3}
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+What = tuple[str, str, str, tuple[int, ...], str]  # name, kind, module, shape and dtype of a row
+
+
+def resolve(builder: PlanBuilder, options: InitOptions) -> tuple[InitPlan, dict[str, Tensor]]:
+    """Choose the winner for every tensor.
+
+    Returns:
+        The plan, its rows in the order of ``named_parameters``, and the tensors of the rows by
+        name (none for a parametrised one).
+    """
+    resolver = PrecedenceResolver(builder, options)
+    rows = [
+        row for name, module in walk(builder.model) for row in resolver.module_rows(name, module)
+    ]
+    winners = {row.source for row in rows if row.law is not None}
+    plan = InitPlan(
+        tuple(rows),
+        tuple(builder.unmatched),
+        tuple(resolver.loads),
+        tuple(builder.custom_calls),
+        tuple(builder.base_modules),
+        tuple(fit for fit in builder.fits if fit.path in winners),
+    )
+    return plan, resolver.tensors
+
+
+class PrecedenceResolver:
+    """Makes the row of every tensor from what a builder has collected."""
+
+    def __init__(self, builder: PlanBuilder, options: InitOptions) -> None:
+        self.builder, self.options = builder, options
+        # The outermost checkpoint is loaded last.
+        self.loads = [load for _, load in sorted(builder.loads, key=lambda item: -item[0])]
+        self.later_writers = find_later_writers(builder.model, [*builder.custom_calls, *self.loads])
+        self.padding = padding_by_weight(builder.index_of(builder.model, ""))
+        self.first_names: dict[int, str] = {}
+        self.tensors: dict[str, Tensor] = {}
+
+    def module_rows(self, prefix: str, module: nn.Module) -> Iterator[PlanRow]:
+        """Yield the rows of one module: its parameters, and what else rules fill of it."""
+        named = self.builder.named_slots.get(id(module), {}).values()
+        for slot in named:
+            if slot.through_parametrization:
+                name = join_name(prefix, slot.key)
+                yield self.computed_row(name, module, slot)
+        for key, tensor in module._parameters.items():
+            if tensor is not None:
+                yield self.tensor_row(join_name(prefix, key), "parameter", module, tensor)
+        for slot in named:
+            if slot.role == "buffer":
+                yield self.tensor_row(join_name(prefix, slot.key), "buffer", module, slot.tensor)
+
+    def tensor_row(self, name: str, kind: str, module: nn.Module, tensor: Tensor) -> PlanRow:
+        """Return the row of a parameter or a buffer."""
+        self.tensors[name] = tensor
+        frozen = kind == "parameter" and not tensor.requires_grad
+        what = name, kind, type(module).__name__, *shape_and_dtype(tensor)
+        return self.decide(what, id(tensor), [tensor], frozen)
+
+    def computed_row(self, name: str, module: nn.Module, slot: ParamSlot) -> PlanRow:
+        """Return the row of what a parametrisation computes."""
+        storage = storage_of(module, slot)
+        frozen = not all(tensor.requires_grad for tensor in storage)
+        what = name, "parametrised", type(module).__name__, *shape_and_dtype(slot.tensor)
+        row = self.decide(what, tensor_key(module, slot), storage, frozen)
+        if row.law is not None and slot.key == "weight" and isinstance(module, EMBEDDINGS):
+            return row._replace(padding=module.padding_idx)
+        return row
+
+    def decide(self, what: What, key: int, storage: list[Tensor], frozen: bool) -> PlanRow:
+        """Return the row of a tensor: with the winner's law, or why it has none.
+
+        Args:
+            what: the first fields of the row.
+            key: what the tensor is known by, see `tensor_key`.
+            storage: the tensors that hold its numbers.
+            frozen: it takes no gradient.
+        """
+        name, _, module, *_ = what
+        first = self.first_names.setdefault(key, name)
+        later = self.later_writers.get(id(storage[0]), ())
+        if first != name:
+            why = Reason(Why.TIED, first)
+            return PlanRow(*what, why=why, tied_to=first, frozen=frozen, later_writers=later)
+        candidates = self.builder.candidates.get(key, ())
+        pinned = self.pinned_reason(key, storage, frozen)
+        why = pinned or self.builder.initialized.get(key)
+        if why:
+            rules = tuple(each.bound_rule.rule.path for each in candidates)
+            return PlanRow(*what, why=why, overridden=rules, frozen=frozen, pinned=bool(pinned))
+        if not candidates:
+            why = self.builder.skipped.get(key) or Reason(Why.NO_RULE, module)
+            if later:
+                why = Reason(Why.MAY_FILL, ", ".join(later))
+            return PlanRow(*what, why=why, frozen=frozen, later_writers=later)
+        *others, best = sorted(candidates, key=self.rank)
+        rule = best.bound_rule.rule
+        return PlanRow(
+            *what,
+            law=best.law,
+            source=rule.path,
+            rule=rule.type_name,
+            overridden=tuple(each.bound_rule.rule.path for each in others),
+            frozen=frozen,
+            later_writers=later,
+            order=best.order,
+            after_load=best.bound_rule.after_checkpoint,
+            padding=self.padding.get(key),
+        )
+
+    def rank(self, candidate: Candidate) -> tuple[int, int, int]:
+        """Return what the winner has most of: level, then (where it counts) outer, then later.
+
+        Outer counts after checkpoints, because the outer one is loaded after the inner ones, and
+        between defaults, because a constructor has its inner modules before it initialises them.
+        """
+        rule = candidate.bound_rule
+        level = rule.level
+        outer = -rule.depth if level in ("after load", "default") else 0
+        if self.options.order == "mmcv" and level == "override":
+            level = "layer"
+        return PRIORITY[level], outer, candidate.order
+
+    def pinned_reason(self, key: int, storage: Iterable[Tensor], frozen: bool) -> Reason | None:
+        """Return why nothing may write a tensor, or what it is computed from; None if it may."""
+        for each in (key, *map(id, storage)) if self.builder.protected else ():
+            if each in self.builder.protected:
+                return self.builder.protected[each]
+        if frozen and self.options.frozen == "skip":
+            return Reason(Why.FROZEN)
+        for tensor in storage if self.options.only_missing else ():
+            if origin := origin_of(tensor):
+                return Reason(Why.LOADED, origin)
+        return None
+
+
+def shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
+    """Return what a row says of a tensor; a lazy one has no shape yet."""
+    return () if is_lazy(tensor) else tuple(tensor.shape), str(tensor.dtype)[6:]
+
+
+def padding_by_weight(index: ModuleIndex) -> dict[int, int]:
+    """Return, by the id of an embedding's weight, the row that stays 0."""
+    embeddings = [
+        index.named_modules[at][1]
+        for kind, positions in index.by_class.items()
+        if issubclass(kind, EMBEDDINGS)
+        for at in positions
+    ]
+    return {
+        id(module._parameters.get("weight")): module.padding_idx
+        for module in embeddings
+        if isinstance(module, EMBEDDINGS) and module.padding_idx is not None
+    }
+
+
+def find_later_writers(
+    model: nn.Module, steps: Iterable[CustomCall | CheckpointLoad]
+) -> dict[int, tuple[str, ...]]:
+    """Return, by the id of a tensor, the paths of the custom code and checkpoints that follow."""
+    found: dict[int, tuple[str, ...]] = {}
+    for step in steps:
+        module = model.get_submodule(step.name)
+        for tensor in (*module.parameters(), *module.buffers()):
+            found[id(tensor)] = (*found.get(id(tensor), ()), step.path)
+    return found

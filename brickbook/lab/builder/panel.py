@@ -1,0 +1,317 @@
+"""The builder: a model put together by hand, with shapes and costs at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+from IPython.core.getipython import get_ipython
+from torch import nn
+
+from brickbook.blueprint import Blueprint, kinds
+from brickbook.config import copy_config
+from brickbook.errors import ConfigError
+from brickbook.lab.builder.brick_list import row_dict
+from brickbook.lab.builder.form_pane import Edit, FormPane
+from brickbook.lab.builder.layout import (
+    ADD,
+    BRANCH,
+    BUTTON_EDITS,
+    JSON,
+    LABEL_STYLE,
+    PYTHON,
+    UNWRAP,
+    USE,
+    WRAP,
+    BuilderControls,
+    set_options,
+)
+from brickbook.lab.builder.menus import container_types, default_type, kind_options
+from brickbook.lab.builder.preview import BrickRow, Preview
+from brickbook.lab.builder.state import BuilderState
+from brickbook.lab.builder.tree_edits import parse_error_path
+from brickbook.lab.builder.words import builder_text
+from brickbook.lab.form import default_blueprint, input_errors
+from brickbook.lab.history import History
+from brickbook.lab.widgets import Panel, reports_errors
+from brickbook.live_panels import PANEL_LOCK, replace_live_panel
+
+__all__ = ["Builder"]
+
+# What the list on the page asks for by name, beside the buttons: edits with a path.
+LIST_EDITS = ("extend", "fold", "move")
+
+
+class Builder(Panel):
+    """Pick bricks, fill in their arguments, take the model: ``Builder()`` in a notebook cell.
+
+    The controls mirror ``self.state``, a `BuilderState`; `go` shows another one. They stand in
+    ``controls`` on the left and in ``form_pane`` on the right; ``code`` is a text below. A new
+    builder of the same name closes the old one.
+
+    Args:
+        blueprint: What to begin with: None for a small net, ``Blueprint()`` for nothing.
+        name: The name of the model in the notebook.
+        namespace: Where "Use as" puts the model, besides ``self.model``: None for the variables
+            of the notebook.
+        input_shape: The shape of one sample.
+
+    Raises:
+        BadValueError: ``name`` is no name for a variable.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint | None = None,
+        *,
+        name: str = "model",
+        namespace: MutableMapping[str, Any] | None = None,
+        input_shape: Sequence[int] = (3, 32, 32),
+    ) -> None:
+        shape = tuple(input_shape)
+        given = default_blueprint(shape) if blueprint is None else blueprint
+        given = Blueprint(tuple(copy_config(cfg) for cfg in given.bricks))  # no config stands twice
+        self.state = BuilderState(History(given), input_shape=shape).rename(name)
+        super().__init__(layout=w.Layout(width="100%"))
+        self.namespace = namespace
+        self.model: nn.Module | None = None
+        self.preview = Preview(shape)
+        self.preview_inputs: tuple[Blueprint, tuple[int, ...]] | None = None
+        self.visible_rows: list[BrickRow] = []
+        self.controls = BuilderControls(self.notice)
+        self.form_pane = FormPane(self.edit)
+        self.code = w.Textarea(
+            description=builder_text("code"),
+            rows=12,
+            style=LABEL_STYLE,
+            layout=w.Layout(width="auto", display="none"),
+        )
+        # Two sides next to each other where there is room, else below each other.
+        sides = w.HBox(
+            [self.controls, self.form_pane], layout=w.Layout(flex_flow="row wrap", width="100%")
+        )
+        self.children = (sides, self.code)
+        self.connect_controls()
+        self.go(self.state)
+        replace_live_panel(("builder", name), self)
+
+    def __repr__(self) -> str:
+        return f"Builder({self.state.name}: {self.preview.summary()})"
+
+    def close(self) -> None:
+        """Close the panel and everything in it, also the forms that are not shown."""
+        super().close()
+        self.form_pane.cache.close()
+
+    def connect_controls(self) -> None:
+        """Let every control edit the state."""
+        controls = self.controls
+        for name, button in controls.buttons.items():
+            button.on_click(partial(self.on_button, name))
+        controls.kind.observe(self.update_types, "value")
+        controls.bricks.observe(self.on_select, "selected")
+        controls.bricks.on_msg(self.on_list_message)
+        controls.shape.observe(self.on_shape_change, "value")
+        controls.name.observe(self.on_name_change, "value")
+
+    # What is shown.
+
+    def go(self, state: BuilderState) -> None:
+        """Show a state."""
+        with PANEL_LOCK:
+            if (state.blueprint, state.name) != (self.state.blueprint, self.state.name):
+                self.code.layout.display = "none"  # it is the code of another model
+            self.state = state
+            if (state.blueprint, state.input_shape) != self.preview_inputs:
+                self.preview = state.preview()
+                self.preview_inputs = (state.blueprint, state.input_shape)
+            self.notice.clear()
+            self.update_menus()
+            self.show_bricks()
+            self.form_pane.show(state, self.preview)
+            self.show_controls()
+
+    def update_menus(self) -> None:
+        """Bring the menus up to date: a class may have been registered since."""
+        set_options(self.controls.kind, kind_options())
+        set_options(self.controls.container_menu, container_types())
+        self.update_types()
+
+    @reports_errors
+    def update_types(self, change: object = None) -> None:
+        """List the types of the kind; for another kind, select one that fits."""
+        controls = self.controls
+        if (kind := controls.kind.value) is not None:
+            set_options(controls.type, kinds()[kind].module_dict)
+            if change is not None:
+                path = self.state.insertion_path(controls.position.value or "after")
+                fits = default_type(kind, self.preview.shape_before(path))
+                controls.type.value = fits or controls.type.value
+
+    def show_bricks(self) -> None:
+        """Show the bricks that are in no folded one."""
+        state, bricks = self.state, self.controls.bricks
+        self.visible_rows = state.visible_rows(self.preview)
+        marked: set[Any] = set()
+        if state.anchor is not None:
+            chain, first, length = state.siblings
+            marked = {(*chain, at) for at in range(first, first + length)}
+        with bricks.hold_sync():
+            bricks.rows = [self.list_row(row) for row in self.visible_rows]
+            indices = {row.path: at for at, row in enumerate(self.visible_rows)}
+            bricks.marked = [indices[path] for path in indices if path in marked]
+            bricks.selected = indices.get(state.selected, -1)
+
+    def list_row(self, row: BrickRow) -> dict[str, Any]:
+        """Return a row as the page shows it."""
+        folded = row.path in self.state.folded
+        hidden = self.preview.rows if folded else ()
+        inside = (other for other in hidden if other.path[: len(row.path)] == row.path)
+        return row_dict(row, folded, [other.error for other in inside if other.error])
+
+    def show_controls(self) -> None:
+        """Show the sums, shape and name, and which buttons can be pressed."""
+        state, controls = self.state, self.controls
+        controls.summary.show(self.preview.summary(), "info")
+        controls.shape.value = ", ".join(map(str, state.input_shape))
+        controls.name.value = state.name
+        controls.buttons[USE].description = builder_text("use", name=state.name)
+        is_brick, is_nested = state.selected_config is not None, len(state.selected) > 1
+        siblings = state.siblings if is_brick else None
+        at_front = siblings is not None and not is_nested and siblings.first == 0
+        at_end = siblings is not None and not is_nested and siblings.end == len(state.blueprint)
+        disabled = {
+            "Up": not is_brick or at_front,
+            "Down": not is_brick or at_end,
+            "Out": not is_brick or not is_nested,
+            "Into": not is_brick or state.into() is state,
+            "Duplicate": not state.selected or isinstance(state.selected[-1], str),
+            "Delete": not state.selected,
+            "Undo": not state.history.past,
+            "Redo": not state.history.future,
+            WRAP: not is_brick,
+            UNWRAP: not is_brick or not self.preview.row_at(state.selected).is_container,
+            BRANCH: state.branch() is state,
+        }
+        for name, value in disabled.items():
+            controls.buttons[name].disabled = value
+
+    # What the reader does.
+
+    @reports_errors
+    def edit(self, edit: Edit) -> None:
+        """Show the state that an edit makes of this one, if it makes one."""
+        state = edit(self.state)
+        if state is not None:
+            self.go(state)
+
+    @reports_errors
+    def on_button(self, name: str, _button: object = None) -> None:
+        """Do what a button says."""
+        controls = self.controls
+        if name in (USE, PYTHON, JSON):
+            if self.report_incomplete("used" if name == USE else "copied"):
+                return
+            if name == USE:
+                self.use()
+            else:
+                self.show_code(self.state.to_python() if name == PYTHON else self.state.to_json())
+        elif name == ADD:
+            position = controls.position.value or "after"
+            self.go(self.state.add(str(controls.kind.value), str(controls.type.value), position))
+        elif name == WRAP:
+            self.go(self.state.wrap(str(controls.container_menu.value)))
+        else:
+            self.go(self.state.apply(BUTTON_EDITS[name]))
+
+    @reports_errors
+    def on_select(self, change: Mapping[str, Any]) -> None:
+        """Select the brick that was clicked."""
+        at = change["new"]
+        path = self.visible_rows[at].path if 0 <= at < len(self.visible_rows) else ()
+        if path != self.state.selected and path:
+            self.go(self.state.select(path))
+
+    @reports_errors
+    def on_list_message(
+        self, _widget: object, content: Mapping[str, Any], _buffers: object
+    ) -> None:
+        """Do what a key or the mouse asks for in the list."""
+        if content.get("copied"):
+            self.notice.show(builder_text("copied"), "info")
+        edit = str(content.get("do"))
+        if edit in BUTTON_EDITS.values():
+            self.go(self.state.apply(edit))
+        elif edit in LIST_EDITS:
+            position = [content["where"]] if "where" in content else []
+            self.go(self.state.apply(edit, tuple(content["path"]), *position))
+
+    @reports_errors
+    def on_shape_change(self, change: Mapping[str, Any]) -> None:
+        """Take another input shape."""
+        self.controls.shape_notice.clear()
+        try:
+            self.go(self.state.with_input(change["new"]))
+        except ConfigError as error:
+            self.controls.shape_notice.show(error.problem)
+
+    @reports_errors
+    def on_name_change(self, change: Mapping[str, Any]) -> None:
+        """Take another name for the model."""
+        self.controls.name_notice.clear()
+        try:
+            self.go(self.state.rename(change["new"].strip()))
+        except ConfigError as error:
+            self.controls.name_notice.show(error.problem)
+
+    # What leaves the builder: the model into the notebook, its config as text.
+
+    def report_incomplete(self, action: str) -> bool:
+        """Select the first brick with a wrong text or an empty field, and say which."""
+        for path, cfg in self.state.blueprint.walk():
+            form = self.form_pane.form_with_input(cfg)
+            row = self.preview.row_at(path)
+            missing = dict.fromkeys(row.missing, builder_text("needs value"))
+            for key, problem in (input_errors(form.rows) if form else missing).items():
+                self.go(self.state.select(path))
+                values = {"brick": row.number, "path": key, "problem": problem}
+                self.notice.show(builder_text(f"refused.{action}", **values))
+                return True
+        return False
+
+    def use(self) -> None:
+        """Build the model and put it into the notebook; an error selects its brick."""
+        name, namespace = self.state.name, self.target_namespace()
+        if namespace and name in namespace and not isinstance(namespace[name], nn.Module):
+            self.controls.name_notice.show(builder_text("taken", name=name))
+            return
+        try:
+            self.model = self.state.build()
+        except ConfigError as error:
+            self.go(self.state.select(parse_error_path(error.path) or self.state.selected))
+            self.notice.show(builder_text("not built", error=error))
+            return
+        if namespace is None:
+            self.notice.show(builder_text("built"), "info")
+            return
+        namespace[name] = self.model
+        text = builder_text("new model", name=name)
+        if self.preview.fits:
+            self.notice.show(text, "info")
+        else:
+            cannot_run = builder_text("cannot run", summary=self.preview.summary())
+            self.notice.show(f"{text}\n{cannot_run}")
+
+    def target_namespace(self) -> MutableMapping[str, Any] | None:
+        """Return where the model goes: what was given, else the notebook's variables."""
+        shell = get_ipython()
+        return self.namespace if self.namespace is not None or shell is None else shell.user_ns
+
+    def show_code(self, text: str) -> None:
+        """Show a text below, and offer it to the clipboard of the page."""
+        self.code.value = text
+        self.code.layout.display = None
+        self.notice.show(builder_text("below"), "info")
+        self.controls.bricks.send({"copy": text})

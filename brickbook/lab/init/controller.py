@@ -1,0 +1,243 @@
+"""Initialising, undoing and redoing from the panel, with every part kept in step with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as w
+
+from brickbook.errors import BadValueError, ConfigError
+from brickbook.i18n import Texts
+from brickbook.init.execution import InitReport
+from brickbook.init.planning import InitPlan
+from brickbook.lab.init.diagnosis import Diagnosis
+from brickbook.lab.init.plan_view import PlanView
+from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.session import (
+    AnotherModelError,
+    InitSession,
+    missing_checkpoint_files,
+    name_rebound,
+)
+from brickbook.lab.init.state import RuleSet
+from brickbook.lab.init.toolbar import Counting, Toolbar
+from brickbook.lab.init.variants import Variants
+from brickbook.lab.init.weight_undo import StaleWeightsError
+from brickbook.lab.init.words import error_text, path_label, report_summary, title_text
+from brickbook.live_panels import MODEL_LOCK, PANEL_LOCK
+from brickbook.views.grid.payload import Variant
+
+MAX_NAMES = 3
+
+
+@dataclass
+class Controller:
+    """What the buttons and the methods of the panel do; no widget is made or laid out here.
+
+    ``show_weights`` paints the numbers of the session. ``plan`` is what the rules would do, None
+    while they cannot be used.
+    """
+
+    session: InitSession
+    name: str
+    namespace: Mapping[str, Any]
+    texts: Texts
+    title: w.Label
+    rules: RuleList
+    plan_view: PlanView
+    toolbar: Toolbar
+    counting: Counting
+    diagnosis: Diagnosis
+    variants: Variants
+    show_weights: Callable[[], None]
+    plan: InitPlan | None = None
+    refused_step: tuple[str, object] | None = (
+        None  # the button, and what it would have written over
+    )
+
+    def apply(self) -> InitReport:
+        """Initialise by the rules at hand; see `InitLab.apply`."""
+        self.diagnosis.stop()  # it may hold the models' lock for a minute
+        with PANEL_LOCK, MODEL_LOCK:
+            self.rules.clear_errors()
+            for path, text in self.rules.errors.items():
+                raise BadValueError(path, text)
+            with self.model_change():
+                self.toolbar.status.show(self.texts["init.busy"], "info")
+                try:
+                    report = self.session.apply(self.rules.state)
+                except Exception as error:
+                    text = f"{type(error).__name__}: {error}"
+                    if isinstance(error, ConfigError):
+                        text = error_text(error, self.texts)
+                        self.rules.show_error(error)
+                    self.toolbar.status.show(self.texts("init.unchanged", text=text))
+                    raise
+                self.plan = report.plan
+                self.plan_view.show(self.plan, self.plan_warnings(self.plan))
+                self.toolbar.status.show(report_summary(report, self.texts), "info")
+            return report
+
+    def carry_out(
+        self, plan: InitPlan, seed: int | None, atomic: bool, batch: object
+    ) -> InitReport:
+        """Initialise by a plan made elsewhere; see `InitLab.carry_out`."""
+        with self.model_change(requires_name=False):
+            report = self.session.execute(plan, seed, batch, atomic)
+            self.toolbar.status.show(report_summary(report, self.texts), "info")
+        return report
+
+    def undo(self, anyway: bool = False) -> None:
+        """Put back what the last initialisation has written; see `InitLab.undo`."""
+        with self.model_change():
+            self.session.undo(anyway)
+            self.toolbar.status.show(self.texts["init.undone"], "info")
+
+    def redo(self, anyway: bool = False) -> None:
+        """Write again what `undo` has put back."""
+        with self.model_change():
+            self.session.redo(anyway)
+            self.toolbar.status.show(self.texts["init.redone"], "info")
+
+    def press_initialize(self) -> None:
+        """Initialise; a config that cannot be used is shown already."""
+        with suppress(ConfigError):
+            self.apply()
+
+    def press_undo(self) -> None:
+        """Undo; see `step_history`."""
+        self.step_history(self.undo, "init.undo")
+
+    def press_redo(self) -> None:
+        """Redo; see `step_history`."""
+        self.step_history(self.redo, "init.redo")
+
+    def step_history(self, action: Callable[..., None], button_key: str) -> None:
+        """Go a step back or forth; over what others have written only at the second press.
+
+        Another model of the panel's name is shown already: nothing is raised for it.
+        """
+        refused, self.refused_step = self.refused_step, None
+        with suppress(AnotherModelError):
+            try:
+                action()
+            except StaleWeightsError as error:
+                if refused == (button_key, error.now):
+                    action(anyway=True)
+                    return
+                self.look_again()
+                self.refused_step = (button_key, error.now)
+                self.toolbar.status.show(self.changes_text("live.stale", error.names, button_key))
+
+    def preview(self, rule_set: RuleSet) -> Variant:
+        """Return what rules would make of the model, on a copy; a batch that runs is stopped."""
+        self.diagnosis.stop()
+        try:
+            return self.session.preview(rule_set)
+        finally:
+            self.diagnosis.resume()
+
+    @contextmanager
+    def model_change(self, requires_name: bool = True) -> Iterator[None]:
+        """Change the model inside, then show it anew; counting begins again, also after failure.
+
+        Raises:
+            AnotherModelError: with nothing begun, if ``requires_name`` and the panel's name means
+                another model now.
+        """
+        self.diagnosis.stop()
+        with PANEL_LOCK, MODEL_LOCK:
+            was_counting = self.counting.worker.busy
+            try:
+                if requires_name:
+                    self.check_name()
+                self.counting.worker.cancel()
+                yield
+            except BaseException:
+                if was_counting:
+                    self.counting.start_if_sampled()
+                self.diagnosis.resume()
+                raise
+            self.variants.refresh()
+            self.show_weights()
+            self.counting.start_if_sampled()
+
+    def check_name(self) -> None:
+        """Refuse to change a model that the panel's name does not mean any more."""
+        if name_rebound(self.namespace, self.name, self.session.model):
+            text = self.texts("init.name_rebound", name=self.name)
+            self.toolbar.status.show(text)
+            raise AnotherModelError(self.name, text)
+
+    def refresh(self) -> None:
+        """Plan the rules anew, and read the weights again if something else has changed them."""
+        changed = self.session.look_again()
+        self.toolbar.status.clear()  # it is about rules that are others now
+        self.handle_changes(changed)
+        self.update_plan()
+        self.show_weights()
+
+    def look_again(self) -> None:
+        """Show the weights as they are, with a message, if something else has changed them."""
+        changed = self.session.look_again()
+        if self.handle_changes(changed):
+            self.update_plan()
+        if changed:
+            self.show_weights()
+
+    def handle_changes(self, names: Sequence[str]) -> bool:
+        """Bring the parts up to date after a change by others; True if it is more than buffers."""
+        if not names:
+            return False
+        self.diagnosis.discard_signals()
+        self.variants.refresh()
+        self.title.value = title_text(
+            self.name, self.session.model, self.session.comparison, self.texts
+        )
+        self.counting.start_if_sampled()
+        buffers = {name for name, _ in self.session.model.named_buffers()}
+        parameters = [name for name in names if name not in buffers]
+        if parameters:
+            self.toolbar.status.show(self.changes_text("live.changed", parameters), "info")
+        return bool(parameters)
+
+    def changes_text(self, key: str, names: Sequence[str], button_key: str = "init.undo") -> str:
+        """Return the message that something else has changed tensors."""
+        shown = [*names[:MAX_NAMES], *(["…"] if len(names) > MAX_NAMES else [])]
+        listed = self.texts["init.comma"].join(shown)
+        return self.texts(key, n=len(names), names=listed, button=self.texts[button_key])
+
+    def update_plan(self) -> None:
+        """Plan the rules anew, and show what they would do or why there is no plan."""
+        self.rules.clear_errors()
+        wrong = dict(self.rules.errors)
+        self.plan = None
+        try:
+            found = self.session.plan(self.rules.state)
+        except ConfigError as error:
+            # A field that lacks something shows it already: its rule need not show it too.
+            if not any(path.startswith(f"{error.path}.") for path in wrong):
+                if not self.rules.show_error(error):
+                    wrong[error.path] = f"{error.problem} {error.hint}".rstrip()
+                wrong.update(self.rules.errors)
+        else:
+            self.plan = found if not wrong else None
+        lines = [
+            self.texts("init.line", place=path_label(path, self.texts), text=text)
+            for path, text in wrong.items()
+        ]
+        if self.plan is not None:
+            lines = self.plan_warnings(self.plan)
+        self.plan_view.show(self.plan, lines)
+        self.toolbar.refresh_code()
+
+    def plan_warnings(self, plan: InitPlan) -> list[str]:
+        """Return what may go wrong with a plan: no way back, files that are not there."""
+        lines = [text for text in [self.session.why_not_undoable(plan)] if text]
+        for error in missing_checkpoint_files(plan, self.texts):
+            self.rules.show_error(error)
+            lines.append(error_text(error, self.texts))
+        return lines

@@ -1,0 +1,330 @@
+"""The init lab: pick rules, see what they would do, do it, look at every parameter, undo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+from torch import nn
+
+from brickbook.errors import BadArgumentError
+from brickbook.html import html_table
+from brickbook.i18n import Texts
+from brickbook.init.execution import InitReport
+from brickbook.init.planning import InitPlan
+from brickbook.lab.init.controller import Controller
+from brickbook.lab.init.detail import Detail
+from brickbook.lab.init.diagnosis import Diagnosis
+from brickbook.lab.init.plan_view import PlanView
+from brickbook.lab.init.presets import initial_init_cfg
+from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.session import EXACT_UP_TO, UNDO_BUDGET, InitSession, name_rebound
+from brickbook.lab.init.state import RuleSet
+from brickbook.lab.init.toolbar import Counting, Exports, LabContents, Toolbar
+from brickbook.lab.init.variants import Variants
+from brickbook.lab.init.words import parameter_count, plan_table, report_summary, title_text
+from brickbook.lab.widgets import (
+    Grid,
+    LeanLayout,
+    Panel,
+    descendants,
+    full_width,
+    reports_errors,
+    scrolling_column,
+)
+from brickbook.live_panels import MODEL_LOCK, live_panels, replace_live_panel
+from brickbook.measure.snapshot import Comparison
+from brickbook.views.export import export
+from brickbook.views.grid.payload import Variant
+from brickbook.views.page import StaticReport, static_report
+from brickbook.views.svg.depth import depth_svg
+
+__all__ = ["InitLab"]
+
+FALLBACK_ROWS = 12
+
+
+class InitLab(Panel):
+    """A panel that initialises the weights of ``model`` and shows every parameter before and after.
+
+    Opening a panel closes those of the same model, and those of a model that had the name before.
+    What is wrong inside a config is shown at its field.
+
+    Args:
+        model: the model; it is changed in place, by Initialize, Undo and Redo alone.
+        name: what the copied Python calls the model.
+        init_cfg: the rules at first; by default the model's own, or else Kaiming weights and norm
+            scales of one.
+        seed: an int, or None for torch's own generator.
+        undo_budget: how many bytes the old weights kept for Undo may take.
+        exact_up_to: of a model with more values a sample is shown until all are counted.
+        batch: what rules that need data run the model on, as in `initialize`; the diagnosis too.
+        input_shape: without a ``batch``, the shape (without the batch size) of the N(0, 1) numbers
+            that the diagnosis offers to run the model on.
+        namespace: the user's variables; nothing is written once ``name`` is another model there.
+        language: "en" or "zh", None for the reader's. Names, laws, the reasons of a plan,
+            errors of a config and what docstrings say of arguments are always English.
+
+    Raises:
+        TypeError: the model is no ``nn.Module``, or ``init_cfg`` is no config.
+        ValueError: an unknown language.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        name: str = "model",
+        init_cfg: object = None,
+        seed: int | None = 0,
+        undo_budget: int = UNDO_BUDGET,
+        exact_up_to: int = EXACT_UP_TO,
+        batch: object = None,
+        input_shape: Sequence[int] | None = None,
+        namespace: Mapping[str, Any] | None = None,
+        language: str | None = None,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
+        rule_set = RuleSet.from_cfg(
+            init_cfg if init_cfg is not None else initial_init_cfg(model), seed
+        )
+        self.texts = texts = Texts(language)
+        super().__init__(layout=full_width(min_width="0"))
+        self.model, self.name, self.namespace = model, name, namespace or {}
+        replaced = [
+            old for old in live_panels() if isinstance(old, InitLab) and old.yields_to(self)
+        ]
+        for old in replaced:
+            old.diagnosis.stop()  # its batch holds the lock
+        with MODEL_LOCK:
+            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch, texts)
+        title = title_text(name, model, self.session.comparison, texts)
+        self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
+        self.rules = RuleList(model, rule_set, self.refresh, texts)
+        self.grid = Grid(layout=LeanLayout(flex="1 1 30em", min_width="0"))
+        self.detail = Detail(texts)
+        self.plan_view = PlanView(texts)
+        pressed = (self.on_initialize, self.on_undo, self.on_redo)
+        self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)
+        self.counting = Counting(self.session, self.show_weights, texts)
+        draw_signals = partial(depth_svg, language=texts.language)
+        self.diagnosis = Diagnosis(model, draw_signals, self.namespace, input_shape, texts)
+        self.variants = Variants(self.rules, self.preview, self.show_weights, texts)
+        self.controller = Controller(
+            self.session, name, self.namespace, texts, self.title, self.rules, self.plan_view,
+            self.toolbar, self.counting, self.diagnosis, self.variants, self.show_weights,
+        )  # fmt: skip
+        self.arrange()
+        self.grid.observe(self.on_grid_change, ["selected", "log_counts"])
+        self.refresh()
+        replace_live_panel(("model", id(model)), self)
+        for old in replaced:
+            old.close()
+        self.counting.start_if_sampled()
+
+    def yields_to(self, new: InitLab) -> bool:
+        """Whether a new panel replaces this one: of its model, or of one that has its name now."""
+        renamed = self.name == new.name and name_rebound(self.namespace, self.name, self.model)
+        return renamed or self.model is new.model
+
+    def arrange(self) -> None:
+        """Put everything in its place."""
+        left = scrolling_column(w.VBox([self.rules, self.variants], layout=full_width()))
+        body = w.HBox([left, self.grid], layout=full_width())
+        top = (self.title, self.notice, self.plan_view, self.diagnosis, self.toolbar, self.counting)
+        self.children = (*top, body, self.detail)
+
+    @property
+    def state(self) -> RuleSet:
+        """The rules and the seed, as a value."""
+        return self.rules.state
+
+    @property
+    def plan(self) -> InitPlan | None:
+        """What the rules would do; None while they cannot be used."""
+        return self.controller.plan
+
+    @property
+    def comparison(self) -> Comparison:
+        """The numbers of every tensor before and after the last Initialize."""
+        return self.session.comparison
+
+    @property
+    def report(self) -> InitReport | None:
+        """What the last Initialize did; None before it and after Undo."""
+        return self.session.report
+
+    # What guarded callbacks set; here it also answers for the parts.
+    @property
+    def last_error(self) -> Exception | None:
+        """The last exception in a callback, of the panel or of a part of it."""
+        found = (getattr(part, "last_error", None) for part in descendants(self))
+        return self.own_error or next((error for error in found if error is not None), None)
+
+    @last_error.setter
+    def last_error(self, error: Exception | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.own_error = error
+
+    def apply(self) -> InitReport:
+        """Do what the Initialize button does, and return the report.
+
+        Raises:
+            ConfigError: the rules cannot be used; it is shown at its field, and no parameter is
+                changed.
+            ValueError: the name means another model now.
+        """
+        return self.controller.apply()
+
+    def carry_out(
+        self,
+        todo: InitPlan,
+        *,
+        seed: int | None = None,
+        atomic: bool = False,
+        batch: object = None,
+    ) -> InitReport:
+        """Initialise by a plan made elsewhere; it is shown here, and Undo takes it back.
+
+        The arguments and what is raised are those of `brickbook.initialize`.
+        """
+        return self.controller.carry_out(todo, seed, atomic, batch)
+
+    def undo(self, *, anyway: bool = False) -> None:
+        """Do what the Undo button does: put back what the last Initialize has written.
+
+        Args:
+            anyway: write over what something else has written since; `redo` brings that back.
+
+        Raises:
+            StaleWeightsError: something else has changed the weights since, and not ``anyway``.
+            ValueError: there is nothing to undo, or no copy, or another model of that name.
+        """
+        self.controller.undo(anyway)
+
+    def redo(self, *, anyway: bool = False) -> None:
+        """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
+        self.controller.redo(anyway)
+
+    def python(self) -> str:
+        """Return the rules and the seed as Python that runs as pasted."""
+        return self.state.to_python(self.name)
+
+    def static(self) -> StaticReport:
+        """Return what the panel shows as fixed HTML, for viewers without a kernel or widgets."""
+        done = self.texts["static.nothing"]
+        if self.report is not None:
+            done = report_summary(self.report, self.texts)
+        return static_report(
+            self.comparison,
+            self.plan,
+            self.report,
+            title=self.title.value,
+            message=done,
+            language=self.texts.language,
+        )
+
+    def export(self, file: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write what the panel shows to a file: .html, .svg, .png, .csv or .json; see `export`."""
+        return export(self, file, force=force, title=self.title.value)
+
+    def make_exports(self) -> Exports:
+        """Make the buttons of file formats; each writes what the panel shows when it is pressed."""
+        return Exports(
+            self.name,
+            lambda: (LabContents(self.comparison, self.plan, self.report), self.title.value),
+            self.texts,
+        )
+
+    @reports_errors
+    def refresh(self) -> None:
+        """Make the plan anew and show what it would do; nothing is written.
+
+        The weights too are looked at again, if something else has changed them since.
+        """
+        self.controller.refresh()
+
+    @reports_errors
+    def look_again(self) -> None:
+        """Show the weights as they are, with a message, if something else has changed them."""
+        self.controller.look_again()
+
+    @reports_errors
+    def on_initialize(self, _button: w.Button) -> None:
+        """Initialize."""
+        self.controller.press_initialize()
+
+    @reports_errors
+    def on_undo(self, _button: w.Button) -> None:
+        """Undo."""
+        self.controller.press_undo()
+
+    @reports_errors
+    def on_redo(self, _button: w.Button) -> None:
+        """Redo."""
+        self.controller.press_redo()
+
+    @reports_errors
+    def on_grid_change(self, _change: object) -> None:
+        """Show another parameter, or the same one on another scale."""
+        self.show_detail()
+
+    def preview(self, rule_set: RuleSet) -> Variant:
+        """Return what rules would make of the model, on a copy."""
+        return self.controller.preview(rule_set)
+
+    def show_weights(self) -> None:
+        """Show the numbers of the model."""
+        self.grid.show(
+            self.comparison,
+            self.plan,
+            self.report,
+            self.variants.previews,
+            language=self.texts.language,
+        )
+        history = self.session.history
+        self.toolbar.set_enabled(self.plan is not None, history.why_no_undo, history.why_no_redo)
+        self.diagnosis.show(self.plan, self.report, self.session.batch)
+        self.show_detail()
+
+    def show_detail(self) -> None:
+        """Show the chosen parameter."""
+        name = self.grid.selected
+        row = self.plan.get(name) if self.plan is not None else None
+        self.detail.log_counts = self.grid.log_counts
+        self.detail.show(self.comparison.get(name), row, self.report)
+
+    def close(self) -> None:
+        """Close the panel and let go of the old weights."""
+        if hasattr(self, "controller"):  # also called for a panel that could not be made
+            self.session.discard_copies()
+            self.counting.close()
+            self.diagnosis.stop()
+            self.toolbar.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"InitLab({self.name}: {parameter_count(self.comparison, self.texts)})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Show the panel; where there are no widgets, the plan and what to do."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return {**(bundle or {}), "text/html": self.fallback_html()}
+
+    def fallback_html(self) -> str:
+        """Return what a saved notebook shows of a panel whose kernel is gone: a few kilobytes.
+
+        The same for the same rules: no number of the weights is in it, which may be drawn anew.
+        """
+        lines = (self.title.value, self.texts["live.fallback"])
+        words = "".join(f"<p>{escape(text)}</p>" for text in lines)
+        if self.plan is None:
+            return words
+        table = plan_table(self.plan, self.texts)
+        more = self.texts["plan.more"]
+        return words + html_table(*table, max_rows=FALLBACK_ROWS, more_template=more)

@@ -1,0 +1,196 @@
+"""Running a model to count its work: on the meta device, where that costs neither time nor memory.
+
+Matrix products, convolutions and attention are counted, wherever they are called from, by the
+formulas of ``torch.utils.flop_counter``; additions, activations and norms are not.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import is_lazy
+
+from brickbook.blueprint import MacCounter, to_meta
+from brickbook.introspect import unwrap_model
+from brickbook.measure.probe import (
+    Batch,
+    Shape,
+    collect_tensors,
+    grad_mode,
+    map_tensors,
+    preserved_state,
+    run_forward,
+    seeded_rng,
+    without_compile,
+)
+
+__all__ = ["CostCounter", "CountedCall", "count_costs"]
+
+M = TypeVar("M", bound="CostCounter")
+
+
+@dataclass
+class CountedCall:
+    """A module that is running: what was counted before it, and what by its parts."""
+
+    part: nn.Module
+    name: str
+    shapes: tuple[Shape, ...]
+    total_before: int
+    counted_inside: int = 0
+
+
+class CostCounter(MacCounter):
+    """Counts what each module of a model does itself, apart from what the modules in it do.
+
+    ``macs`` are multiply-adds, ``bytes`` the memory of the tensors that modules return: each piece
+    of memory counts once, for the innermost module that returns it, and what goes in not at all.
+    """
+
+    def __init__(self, model: nn.Module, given: Batch) -> None:
+        super().__init__()
+        self.model = model
+        self.stack: list[CountedCall] = []
+        self.macs: Counter[int] = Counter()
+        self.bytes: Counter[int] = Counter()
+        self.calls: Counter[int] = Counter()
+        self.outputs: dict[int, Shape] = {}
+        self.handles: list[Any] = []
+        # Weak references, so that no address is taken for a piece of memory that has gone.
+        self.counted_storages: dict[int, StorageWeakRef] = {}
+        for tensor in (*model.parameters(), *model.buffers(), *collect_tensors(list(given.args)),
+                       *collect_tensors(dict(given.kwargs or {}))):  # fmt: skip
+            self.count_new_bytes(tensor)
+
+    def __enter__(self) -> CostCounter:
+        for name, module in self.model.named_modules():
+            entering = module.register_forward_pre_hook(self.on_enter(name), with_kwargs=True)
+            leaving = module.register_forward_hook(self.on_exit, with_kwargs=True)
+            self.handles += [entering, leaving]
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        for handle in self.handles:
+            handle.remove()
+
+    def on_enter(self, name: str) -> Callable[..., None]:
+        """Return a hook for the time before a module runs."""
+
+        def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
+            shapes = tuple(tuple(x.shape) for x in collect_tensors((args, kwargs)))
+            self.stack.append(CountedCall(module, name, shapes, self.total))
+
+        return hook
+
+    def on_exit(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Credit a module with what was counted since it began, but for its parts' share."""
+        call = self.stack.pop()
+        while call.part is not module:  # the model has caught an error of its own
+            call = self.stack.pop()
+        made = collect_tensors(output)
+        self.adjust(call, collect_tensors((args, kwargs)), made)
+        me, whole = id(module), self.total - call.total_before
+        self.macs[me] += whole - call.counted_inside
+        self.calls[me] += 1
+        self.bytes[me] += sum(map(self.count_new_bytes, made))
+        if made:
+            self.outputs[me] = tuple(made[0].shape)
+        if self.stack:
+            self.stack[-1].counted_inside += whole
+
+    def adjust(self, call: CountedCall, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        """Change ``total`` where a module is counted otherwise than by its operations."""
+
+    def count_new_bytes(self, tensor: Tensor) -> int:
+        """Return the size of a tensor's memory the first time it is counted, then 0."""
+        if is_lazy(tensor) or tensor.layout != torch.strided:
+            return 0
+        try:
+            storage = tensor.untyped_storage()
+        except NotImplementedError:  # a subclass that has none
+            return 0
+        mark = StorageWeakRef(storage)
+        if mark.cdata in self.counted_storages:
+            return 0
+        self.counted_storages[mark.cdata] = mark
+        return storage.nbytes()
+
+
+def count_costs(
+    model: nn.Module, batch: Batch, training: bool, make_counter: Callable[[nn.Module, Batch], M]
+) -> M:
+    """Run a model with a counter of its own.
+
+    A twin on the meta device runs. Where that cannot, because the ``forward`` asks for values or
+    calls what knows no such device, the model itself does, and is given back as it was.
+
+    Raises ValueError with the layer and the shapes it got if that fails too.
+    """
+    inner = unwrap_model(model)
+    tensors = (*inner.parameters(), *inner.buffers())
+    try:
+        with torch.device("meta"):
+            return run_counted(
+                to_meta(inner, force_copy=True), batch_to_meta(batch), training, make_counter
+            )
+    except Exception:
+        if any(is_lazy(tensor) or tensor.is_meta for tensor in tensors):
+            raise  # the model itself has no values, or must not be given its shapes
+    inference = any(tensor.is_inference() for tensor in tensors)
+    devices = {tensor.device for tensor in tensors}
+    with (
+        seeded_rng(0, devices),
+        preserved_state(inner),
+        without_compile(inner),
+        without_fused_kernels(),
+    ):
+        return run_counted(inner, batch.copy_tensors(False)[0], training, make_counter, inference)
+
+
+def run_counted(
+    model: nn.Module,
+    batch: Batch,
+    training: bool,
+    make_counter: Callable[[nn.Module, Batch], M],
+    inference: bool = False,
+) -> M:
+    """Run a model and count."""
+    for part in model.modules():  # not by train(), which may do more
+        part.training = training
+    counter = make_counter(model, batch)
+    with grad_mode(False, inference), counter:
+        run_forward(model, batch, counter.stack)
+    return counter
+
+
+def batch_to_meta(batch: Batch) -> Batch:
+    """Return a batch of the same shapes without values."""
+    args, kwargs = map_tensors(
+        (batch.args, dict(batch.kwargs or {})), lambda tensor: tensor.to("meta")
+    )
+    return Batch(args, kwargs, batch.source)
+
+
+@contextmanager
+def without_fused_kernels() -> Iterator[None]:
+    """Keep torch from running attention and recurrent layers as one operation of unknown cost."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        with warnings.catch_warnings():
+            # Not of the model's making: torch sets all flags of that library together.
+            warnings.filterwarnings("ignore", "TF32 acceleration")
+            with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
+                yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

@@ -1,0 +1,96 @@
+"""The rules of the diagnosis: their thresholds, and what each is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from brickbook.i18n import Texts
+
+__all__ = [
+    "DEAD_SHARE",
+    "DEPTH_FACTOR",
+    "GAIN_FACTOR",
+    "GRADIENT_FACTOR",
+    "LAW_TOLERANCE",
+    "MIN_SAMPLES",
+    "RECTIFIER_TOLERANCE",
+    "RULES",
+    "SATURATED_SHARE",
+    "DiagnosisRule",
+]
+
+GAIN_FACTOR = (
+    8.0,
+    30.0,
+)  # note, warning: by how much a chain's gains multiply to too little or too much
+
+RECTIFIER_TOLERANCE = 0.05  # how near a gain must be to a rectifier's to be taken for it
+DEPTH_FACTOR = (10.0, 1e4)  # warning, error: how far the std of the signals drifts
+GRADIENT_FACTOR = (100.0, 1e6)  # warning, error: how far the gradients' norm drifts
+DEAD_SHARE = (0.5, 0.99)  # warning, error: share of dead units
+SATURATED_SHARE = 0.5  # share of a tanh's or sigmoid's outputs near its bounds
+LAW_TOLERANCE = (6.0, 0.02)  # standard errors, and a relative slack for rounding to 16 bits
+MIN_SAMPLES = 16  # elements that a unit must have before it can be called dead
+
+
+@dataclass(frozen=True)
+class DiagnosisRule:
+    """A rule: its name, a title, its thresholds in words, and a paragraph for a student."""
+
+    name: str
+    title: str
+    threshold: str
+    explain: str
+
+    def translate(self, texts: Mapping[str, str]) -> DiagnosisRule:
+        """Return the rule in the words of a table, such as `brickbook.i18n.Texts`."""
+        return translated_rule(self.name, texts)
+
+
+def format_percent_3g(share: float) -> str:
+    """Say a share.
+
+    >>> format_percent_3g(0.5)
+    '50 %'
+    """
+    return f"{100 * share:.3g} %"
+
+
+# The numbers in the words of a threshold, by rule: all rules, in the order of their weight.
+THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "not-finite": {},
+    "symmetric": {},
+    "zeros": {},
+    "dead": {
+        "low": format_percent_3g(DEAD_SHARE[0]),
+        "high": format_percent_3g(DEAD_SHARE[1]),
+        "samples": f"{MIN_SAMPLES}",
+    },
+    "depth": {"low": f"{DEPTH_FACTOR[0]:g}", "high": f"{DEPTH_FACTOR[1]:,.0f}"},
+    "gradients": {"low": f"{GRADIENT_FACTOR[0]:g}", "high": f"{GRADIENT_FACTOR[1]:,.0f}"},
+    "saturated": {"low": format_percent_3g(SATURATED_SHARE)},
+    "gain": {
+        "low": f"{GAIN_FACTOR[0]:g}",
+        "high": f"{GAIN_FACTOR[1]:g}",
+        "near": format_percent_3g(RECTIFIER_TOLERANCE),
+    },
+    "law": {"errors": f"{LAW_TOLERANCE[0]:g}", "slack": f"{LAW_TOLERANCE[1]:g}"},
+    "unmatched": {},
+    "untouched": {},
+}
+
+
+def translated_rule(name: str, texts: Mapping[str, str]) -> DiagnosisRule:
+    """Return a rule in the words of a table."""
+    title, threshold, explain = (
+        texts[f"about.{name}.{part}"] for part in ("title", "threshold", "explain")
+    )
+    return DiagnosisRule(name, title, threshold.format_map(THRESHOLD_TEXTS[name]), explain)
+
+
+ENGLISH = Texts("en")
+RULES: Mapping[str, DiagnosisRule] = MappingProxyType(
+    {name: translated_rule(name, ENGLISH) for name in THRESHOLD_TEXTS}
+)

@@ -1,0 +1,39 @@
+"""One forward and one backward pass, with statistics of every layer."""
+
+from brickbook.measure.probe.batch import (
+    Batch,
+    Shape,
+    check_shape,
+    collect_tensors,
+    first_layer,
+    guess_shape,
+    is_batch,
+    make_batch,
+    map_tensors,
+)
+from brickbook.measure.probe.hooks import first_float_tensor, tensor_stats
+from brickbook.measure.probe.probe import probe, run_forward, without_compile
+from brickbook.measure.probe.records import Signal, Signals
+from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
+
+__all__ = [
+    "Batch",
+    "Shape",
+    "Signal",
+    "Signals",
+    "check_shape",
+    "collect_tensors",
+    "first_float_tensor",
+    "first_layer",
+    "grad_mode",
+    "guess_shape",
+    "is_batch",
+    "make_batch",
+    "map_tensors",
+    "preserved_state",
+    "probe",
+    "run_forward",
+    "seeded_rng",
+    "tensor_stats",
+    "without_compile",
+]

@@ -1,0 +1,182 @@
+"""The probe: one forward and one backward pass, and the numbers of every layer's output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import get_gradient_edge
+from torch.nn.parameter import is_lazy
+
+from brickbook.errors import BadArgumentError, BadValueError, first_line
+from brickbook.introspect import unwrap_model
+from brickbook.measure.probe.batch import Batch, make_batch
+from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
+from brickbook.measure.probe.records import Signals
+from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
+
+__all__ = ["probe", "run_forward", "without_compile"]
+
+Mode = Literal["train", "eval"]
+
+
+def probe(
+    model: nn.Module,
+    batch: Any = None,
+    *,
+    input_shape: Sequence[int] | None = None,
+    seed: int = 0,
+    loss: Callable[[Any], Tensor] | None = None,
+    gradients: bool = True,
+    mode: Mode | None = None,
+) -> Signals:
+    """Run a model once and return the numbers of every layer's output, in the order they ran.
+
+    ``batch`` is what the model is called with: a tensor, a tuple of arguments or a dict of
+    keywords. Without one, ``input_shape`` (batch size included) is drawn: N(0, 1), or token ids
+    for a model whose first layer is an embedding. Dead units and a norm's statistics want a batch
+    of some size: 64 vectors, or 16 pictures.
+
+    With ``gradients`` one backward pass follows, of ``loss(output)``, by default the mean of the
+    squares of an output that is a tensor; its size says little, its course through depth much.
+    ``mode`` is "train" or "eval", None as the model is: in eval a fresh batch norm does not
+    normalise. ``seed`` is that of the batch and of dropout.
+
+    The model is given back as it was, also after an error: modes, buffers, ``.grad``, hooks,
+    torch's random numbers (of the CPU and of the model's devices) and grad mode; the batch too.
+    No activation is kept beyond what the backward pass needs. A module that runs more than eight
+    times is recorded the first eight. Compiled and data-parallel wrappers are run without.
+
+    Raises:
+        BadArgumentError: ``model`` is no module, or there is not one of batch and input_shape.
+        BadValueError: the model cannot run yet (meta device, lazy layers), or raises; the layer
+            and the shapes it got are named.
+    """
+    check_model(model, mode)
+    inner = unwrap_model(model)
+    tensors = (*inner.parameters(), *inner.buffers())
+    inference = any(tensor.is_inference() for tensor in tensors)
+    gradients = gradients and not inference
+    devices = {tensor.device for tensor in tensors}
+    with (
+        grad_mode(gradients, inference),
+        seeded_rng(seed, devices),
+        preserved_state(inner),
+        without_compile(inner),
+    ):
+        given = make_batch(inner, batch, input_shape, seed)
+        own, reached = given.copy_tensors(gradients)
+        if mode is not None:
+            inner.train(mode == "train")
+        flags = {part.training for part in inner.modules()}
+        with ActivationHooks(inner, gradients) as listener:
+            output = run_forward(inner, own, listener.stack)
+            del own
+            listener.active = False  # checkpointed parts run again in the backward pass
+            value = None
+            if gradients and (loss is not None or isinstance(output, Tensor)):
+                value = run_backward(inner, output, loss, listener, reached)
+    return Signals(
+        tuple(listener.rows),
+        given.source,
+        given.shapes,
+        "mixed" if len(flags) > 1 else "train" if flags == {True} else "eval",
+        value,
+        seed,
+        sum(listener.calls.values()),
+    )
+
+
+def check_model(model: nn.Module, mode: object) -> None:
+    """Raise for a model that cannot be run, or an unknown mode."""
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"expected a module, got {model!r}.")
+    if mode not in (None, "train", "eval"):
+        raise BadValueError("mode", f"expected 'train', 'eval' or None, got {mode!r}.")
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            hint = "Run one batch through the model first."
+            raise BadValueError("model", f"{name} has no shape yet.", hint)
+        if tensor.is_meta:
+            problem = f"{name} is on the meta device and has no values."
+            raise BadValueError("model", problem, "Materialize the model first.")
+
+
+@contextmanager
+def without_compile(model: nn.Module) -> Iterator[None]:
+    """Run compiled parts as they are written: hooks would compile them anew."""
+    stance: Any = getattr(torch.compiler, "set_stance", None)
+    compiled = any(type(part).__name__ == "OptimizedModule" for part in model.modules())
+    if stance is None or not compiled:
+        yield
+        return
+    with stance("force_eager"):
+        yield
+
+
+def run_forward(model: nn.Module, batch: Batch, stack: Sequence[Any]) -> Any:
+    """Run a model; an error says in which layer, and what that got.
+
+    ``stack`` are the modules that are running: each with ``part``, ``name`` and ``shapes``.
+    """
+    try:
+        return batch.run(model)
+    except Exception as error:
+        running = stack[-1] if stack else None
+        part = running.part if running else model
+        shapes = running.shapes if running else batch.shapes
+        got = ", ".join(map(str, shapes)) or "no tensor"
+        name = running.name if running else ""
+        problem = f"{type(part).__name__} got {got}: {error_sentence(error)}"
+        raise BadValueError(name or "model", problem) from error
+
+
+def run_backward(
+    model: nn.Module,
+    output: Any,
+    loss: Callable[[Any], Tensor] | None,
+    hooks: ActivationHooks,
+    inputs: list[Tensor],
+) -> float | None:
+    """Send gradients back; return the loss, None if nothing leads back from it."""
+    value = mean_square(output) if loss is None else loss(output)
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        raise BadValueError(
+            "loss", f"expected a tensor with one number, got {describe_value(value)}."
+        )
+    if not value.requires_grad:
+        return None
+    # As far as needed and no further: nothing reaches a parameter's .grad or its hooks.
+    edges: list[Any] = [*hooks.edges, *map(get_gradient_edge, inputs)]
+    known = find_leaves(model)
+    for part in model.modules():
+        if id(part) not in known:  # a token or a place that a model learns
+            edges += [p for p in part.parameters(recurse=False) if p.requires_grad]
+    try:
+        torch.autograd.grad(value.sum(), edges, allow_unused=True)
+    except Exception as error:
+        problem = f"the backward pass failed: {error_sentence(error)}"
+        raise BadValueError("model", problem, "Pass gradients=False.") from error
+    return float(value.detach())
+
+
+def mean_square(output: Tensor) -> Tensor:
+    """The mean of |x|²; of a 16-bit output in float32, where small squares are not lost."""
+    if not output.is_floating_point() and not output.is_complex():
+        return output.new_zeros((), dtype=torch.float32)
+    value = output.abs() if output.is_complex() else output
+    return value.to(torch.promote_types(value.dtype, torch.float32)).square().mean()
+
+
+def error_sentence(error: Exception) -> str:
+    """The first line of an error, with its full stop."""
+    line = first_line(error)
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def describe_value(value: object) -> str:
+    """A value for an error."""
+    return f"one of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)

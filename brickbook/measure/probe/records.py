@@ -1,0 +1,158 @@
+"""What runs through a model at its start: the numbers of every layer's output, not the output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from brickbook.errors import UnknownNameError, nearest
+from brickbook.html import format_number, format_shape
+from brickbook.records import Column, Record, read_fields
+
+__all__ = ["Part", "Signal", "Signals"]
+
+Part = Literal["layer", "norm", "activation", "other"]
+
+
+@dataclass(frozen=True, repr=False)
+class Signal:
+    """The numbers of one output.
+
+    ``part`` is what made it: a "layer" with weights, a "norm", an "activation" or something
+    "other". ``kind`` is its class; of an activation that the model applies as a function and that
+    is seen where the next layer takes it, "rectified input".  ``call`` counts the calls of a module
+    that runs several times.
+
+    NaN and infinite elements are counted in ``nan`` and ``inf`` and left out of the rest; where
+    none is left, ``mean``, ``std`` and ``max`` (of the absolute values) are None. ``zeros`` is a
+    share of ``count``.
+
+    ``units`` are the channels or features, ``dead`` the share of them that is 0 for the whole
+    batch after a rectifier, ``saturated`` the share of elements within 0.03 of the bounds ±1 of a
+    tanh (of a sigmoid, stretched to ±1). ``grad`` is the standard deviation of the loss's gradient
+    by the output and ``grad_norm`` its length. Each is None where it has no meaning or is not
+    known.
+    """
+
+    name: str
+    kind: str
+    part: Part
+    shape: tuple[int, ...]
+    count: int
+    mean: float | None = None
+    std: float | None = None
+    max: float | None = None
+    zeros: float = 0.0
+    nan: int = 0
+    inf: int = 0
+    units: int = 1
+    dead: float | None = None
+    saturated: float | None = None
+    grad: float | None = None
+    grad_norm: float | None = None
+    call: int = 1
+
+    @property
+    def label(self) -> str:
+        """The name, with the call if it is not the first."""
+        return self.name if self.call == 1 else f"{self.name} (call {self.call})"
+
+    @property
+    def samples(self) -> int:
+        """How many elements each unit has."""
+        return self.count // max(1, self.units)
+
+    def __repr__(self) -> str:
+        if self.mean is None or self.std is None:
+            return f"Signal({self.label!r}, {self.kind}, {self.shape}, no values)"
+        numbers = f"mean {self.mean:.4g}, std {self.std:.4g}"
+        return f"Signal({self.label!r}, {self.kind}, {self.shape}, {numbers})"
+
+
+SIGNAL_COLUMNS = (
+    Column("label", "output", dtype="str"),
+    Column("name", dtype="str"),
+    Column("kind", "class", dtype="str"),
+    Column("part", dtype="str"),
+    Column("shape", "shape", text=format_shape),
+    Column("count", dtype="int64"),
+    Column("mean", "mean", dtype="float64", text=format_number, right=True),
+    Column("std", "std", dtype="float64", text=format_number, right=True),
+    Column("max", dtype="float64"),
+    Column("zeros", dtype="float64"),
+    Column("nan", dtype="int64"),
+    Column("inf", dtype="int64"),
+    Column("units", dtype="int64"),
+    Column("dead", "dead", dtype="float64", text=format_number, right=True),
+    Column("saturated", "saturated", dtype="float64", text=format_number, right=True),
+    Column("grad", "gradient std", dtype="float64", text=format_number, right=True),
+    Column("grad_norm", dtype="float64"),
+    Column("call", dtype="int64"),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class Signals(Record, Sequence[Signal]):
+    """The numbers of every layer's output, in the order in which the layers ran.
+
+    ``source`` says what went in: "given", "N(0, 1)" or "token ids"; ``input`` are the shapes of its
+    tensors. ``mode`` is "train", "eval", or "mixed" if the parts of the model differ. ``loss`` is
+    what the gradients are of; None if there are none. ``calls`` counts all calls of leaf modules:
+    more than ``rows`` if some ran more often than is kept.
+    """
+
+    rows: tuple[Signal, ...]
+    source: str = "given"
+    input: tuple[tuple[int, ...], ...] = ()
+    mode: Literal["train", "eval", "mixed"] = "train"
+    loss: float | None = None
+    seed: int = 0
+    calls: int = 0
+
+    _index = "label"
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a row by its place or by its label, or the rows of a slice."""
+        if not isinstance(key, str):
+            return self.rows[key]
+        for row in self.rows:
+            if row.label == key:
+                return row
+        labels = [row.label for row in self.rows]
+        raise UnknownNameError("name", f"no layer {key!r} has run.", nearest(key, labels))
+
+    def __iter__(self) -> Iterator[Signal]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def layers(self) -> tuple[Signal, ...]:
+        """The rows of layers with weights: what a curve through depth is drawn of."""
+        return tuple(row for row in self.rows if row.part == "layer")
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(map(str, self.input)) or "nothing"
+        grads = "with gradients" if self.loss is not None else "without gradients"
+        return f"Signals({len(self)} outputs on {self.source} {shapes}, {self.mode}, {grads})"
+
+    def _columns(self) -> Sequence[Column]:
+        return SIGNAL_COLUMNS
+
+    def _rows(self) -> Sequence[Signal]:
+        return self.rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON-able values."""
+        return {**vars(self), "rows": [asdict(row) for row in self.rows]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], path: str = "signals") -> Signals:
+        """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
+        top = read_fields(cls, data, path)
+        rows = (
+            read_fields(Signal, row, f"{path}.rows[{at}]") for at, row in enumerate(top["rows"])
+        )
+        return cls(**{**top, "rows": tuple(Signal(**row) for row in rows)})

@@ -1,0 +1,1 @@
+"""What pictures and tables show, as data."""

@@ -1,0 +1,239 @@
+"""A record as a file: HTML, SVG, PNG, CSV or JSON, by the end of the file's name.
+
+`export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now)
+or an open init lab (its comparison, plan and report).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from brickbook.errors import BadArgumentError, BadValueError, MissingFileError
+from brickbook.html import html_table
+from brickbook.init.execution import InitReport
+from brickbook.init.planning import InitPlan
+from brickbook.measure.snapshot import (
+    COMPARISON_COLUMNS,
+    Alternatives,
+    Comparison,
+    Snapshot,
+    compare,
+    compared_tensors,
+    snapshot,
+)
+from brickbook.records import plain_rows, record_values
+from brickbook.views.data.bin_rows import bin_rows
+from brickbook.views.page import page, static_page
+from brickbook.views.png import svg_to_png
+from brickbook.views.svg import histograms as svg
+from brickbook.views.text import terminal_table
+
+__all__ = [
+    "SUFFIXES",
+    "export",
+    "from_json",
+    "to_bins_csv",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_png",
+    "to_svg",
+]
+
+FORMULA_PREFIXES = ("=", "+", "-", "@")
+
+
+def export(
+    value: Any,
+    file: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    title: str = "",
+) -> Path:
+    """Write a record to a file in the format that the end of its name says (`SUFFIXES`).
+
+    ``.csv`` are the statistics, ``.bins.csv`` the histograms. A file that is there already is
+    replaced only with ``force``.
+
+    Raises ValueError for an unknown ending, for a file that is there, and for a record that has no
+    such format; TypeError for a value that is no record; FileNotFoundError for a missing folder.
+    """
+    path = Path(file).expanduser()
+    make = SUFFIXES[suffix_of(path)]
+    if not path.parent.is_dir():
+        raise MissingFileError("file", f"the folder {path.parent} does not exist.")
+    if path.exists() and not force:
+        raise BadValueError(
+            "file", f"{path} is there already.", "Add force=True, or --force, to replace it."
+        )
+    made = make(value, title)
+    path.write_bytes(made if isinstance(made, bytes) else made.encode())
+    return path
+
+
+def suffix_of(path: Path) -> str:
+    """Return the ending of a file's name that says its format."""
+    name = path.name.lower()
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if name.endswith(suffix) and name != suffix:
+            return suffix
+    problem = f"{path.name} has no ending that names a format."
+    raise BadValueError("file", problem, f"Known: {', '.join(SUFFIXES)}.")
+
+
+def record_parts(value: Any) -> tuple[Comparison | None, InitPlan | None, InitReport | None]:
+    """Return what there is of a record: numbers, plan, report; TypeError for anything else."""
+    if isinstance(value, InitPlan):
+        return None, value, None
+    if isinstance(value, InitReport):
+        return None, value.plan, value
+    if isinstance(value, nn.Module):
+        value = snapshot(value)
+    if isinstance(value, Snapshot):
+        return compare(value, value), None, None
+    if isinstance(value, Comparison):
+        return value, None, None
+    if isinstance(found := getattr(value, "comparison", None), Comparison):  # the init lab
+        return found, getattr(value, "plan", None), getattr(value, "report", None)
+    raise BadArgumentError(
+        "value",
+        "expected a plan, a report, a snapshot, a comparison, alternatives, a model or the init "
+        f"lab, got {type(value).__name__}.",
+    )
+
+
+def to_html(value: Any, title: str = "") -> str:
+    """Return a self-contained page that follows the reader's light or dark colours."""
+    title = title or type(value).__name__
+    if isinstance(value, Alternatives):
+        picture = svg.alternatives_svg(value, columns=4)
+        return static_page(title, repr(value), value.unmatched_messages, picture, full_table(value))
+    comparison, plan, report = record_parts(value)
+    if comparison is not None:
+        return page(title, comparison, plan, report)
+    plan = plan or InitPlan(())
+    told = report if report is not None else plan
+    warnings = map(str, plan.unmatched)
+    return static_page(title, repr(told), warnings, svg.plan_svg(plan, columns=4), full_table(told))
+
+
+def full_table(value: Any) -> str:
+    """A record as an HTML table with all its rows."""
+    table = terminal_table(value)
+    return html_table(table.headings, table.rows, max_rows=len(table.rows))
+
+
+def to_svg(value: Any, title: str = "") -> str:
+    """Return a picture of small multiples for any viewer: histograms, of a plan its laws."""
+    if isinstance(value, Alternatives):
+        return svg.alternatives_svg(value, title)
+    comparison, plan, report = record_parts(value)
+    if comparison is None:
+        return svg.plan_svg(plan or InitPlan(()), title)
+    done = report.plan if report is not None else plan
+    alone = comparison.before is comparison.after
+    return svg.comparison_svg(comparison, done, title, single=alone)
+
+
+def to_png(value: Any, title: str = "") -> bytes:
+    """Return the picture of `to_svg` in its light colours, two pixels to a unit.
+
+    It is drawn by a Chromium on this machine, which may take some seconds; RuntimeError if there
+    is none.
+    """
+    drawn = to_svg(value, title)
+    return svg_to_png(drawn, *svg.size_of(drawn))
+
+
+def to_csv(value: Any) -> str:
+    """Return the statistics, one line per tensor, full precision; shapes as 64x3x7x7."""
+    if isinstance(value, Alternatives):
+        return csv_text(*record_values(value))
+    comparison, plan, report = record_parts(value)
+    if comparison is None:
+        return csv_text(*record_values(report or plan or InitPlan(())))
+    if comparison.before is comparison.after:
+        return csv_text(*record_values(comparison.after))
+    done = report.plan if report is not None else plan
+    keys, _ = record_values(comparison)
+    return csv_text(keys, plain_rows(COMPARISON_COLUMNS, compared_tensors(comparison, done)))
+
+
+def to_bins_csv(value: Any) -> str:
+    """Return the histograms: name, whose, the bin's ends and its count, one line per bin."""
+    found: Any = value
+    if not isinstance(value, Alternatives):
+        found, _, _ = record_parts(value)
+        if found is None:
+            raise BadValueError("value", f"{type(value).__name__} has no histograms.")
+        found = found.after if found.before is found.after else found
+    return csv_text(("name", "of", "low", "high", "count"), bin_rows(found))
+
+
+def csv_text(headings: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV."""
+    headings = list(headings)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows([csv_cell(row[head]) for head in headings] for row in rows)
+    return out.getvalue()
+
+
+def csv_cell(value: Any) -> Any:
+    """One cell; a name that a spreadsheet would run as a formula gets an apostrophe before it."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    if isinstance(value, str) and value.startswith(FORMULA_PREFIXES):
+        return f"'{value}"
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Return what `from_json` reads back; of a model its snapshot, of the init lab its numbers."""
+    if not isinstance(value, (InitPlan, InitReport, Snapshot, Comparison, Alternatives)):
+        comparison, _, _ = record_parts(value)
+        value = comparison.after if isinstance(value, nn.Module) and comparison else comparison
+    return value.to_json()
+
+
+def from_json(json_text: str, path: str = "json") -> Any:
+    """Read what `to_json` wrote: a plan, report, snapshot, comparison or alternatives.
+
+    Raises ValueError for a text that is none of them.
+    """
+    try:
+        data = json.loads(json_text)
+    except json.JSONDecodeError as error:
+        raise BadValueError(path, f"is no JSON: {error}.") from None
+    for keys, read in READERS.items():
+        if isinstance(data, dict) and keys <= data.keys():
+            return read(data)
+    raise BadValueError(path, "holds no plan, report, snapshot, comparison or alternatives.")
+
+
+# By the keys that only such a record has.
+READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
+    frozenset({"rows", "unmatched"}): InitPlan.from_dict,
+    frozenset({"records", "plan"}): InitReport.from_dict,
+    frozenset({"bins", "tensors"}): Snapshot.from_dict,
+    frozenset({"before", "after"}): Comparison.from_dict,
+    frozenset({"start", "choices"}): Alternatives.from_dict,
+}
+
+SUFFIXES: dict[str, Callable[[Any, str], str | bytes]] = {
+    ".html": to_html,
+    ".svg": to_svg,
+    ".png": to_png,
+    ".csv": lambda value, _title: to_csv(value),
+    ".bins.csv": lambda value, _title: to_bins_csv(value),
+    ".json": lambda value, _title: to_json(value),
+}

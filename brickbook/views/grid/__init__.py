@@ -1,0 +1,1 @@
+"""The histogram grid: payload and scripts."""

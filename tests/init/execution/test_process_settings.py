@@ -1,0 +1,94 @@
+"""What belongs to the process is as it was, at whatever line an interrupt comes."""
+
+import gc
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.serialization import get_safe_globals
+
+from brickbook import BaseModule, Sequential, initialize, load_checkpoint
+
+CFG = {"type": "Normal", "std": 0.02, "layer": "Linear"}
+FILES = {"transaction.py", "contextlib.py", "grad_mode.py"}
+SAFE_GLOBALS = {"_add_safe_globals", "_clear_safe_globals"}  # of torch
+
+
+class Custom(BaseModule):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+
+    def init_weights(self):
+        nn.init.constant_(self.fc.weight, 5)
+
+
+class Interrupter:
+    """A trace function that sends Ctrl-C at the n-th line run of what changes settings."""
+
+    def __init__(self, at):
+        self.at, self.count, self.where = at, 0, None
+
+    def __call__(self, frame, event, arg):
+        file = Path(frame.f_code.co_filename)
+        ours = file.name in FILES or not {"execution", "formats"}.isdisjoint(file.parts)
+        if not ours and file.name != "load.py" and frame.f_code.co_name not in SAFE_GLOBALS:
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count == self.at:
+                self.where = f"{file.name}:{frame.f_lineno}"
+                signal.raise_signal(signal.SIGINT)
+        return self
+
+
+def settings():
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    modes = gc.isenabled(), torch.is_grad_enabled(), torch.get_num_threads()
+    return *modes, handlers, sorted(map(str, get_safe_globals()))
+
+
+def model():
+    return Sequential(nn.Linear(3, 3), nn.ReLU(), Custom(), init_cfg=CFG)
+
+
+CASES = {
+    "load_checkpoint": lambda model, file: load_checkpoint(model, file),
+    "initialize": lambda model, file: initialize(model, seed=3),
+}
+
+
+# A generator that is interrupted as it is entered is finished by the collector, in no context.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a debugger or coverage traces lines too")
+@pytest.mark.parametrize("name", CASES)
+def test_an_interrupt_at_any_line_leaves_the_settings_of_the_process(name, tmp_path):
+    file = tmp_path / "a.pth"
+    torch.save(model().state_dict(), file)
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    CASES[name](model(), str(file))
+    before, at, seen = settings(), 0, True
+    wrong = []
+    try:
+        while seen:
+            at += 1
+            part, tracer = model(), Interrupter(at)
+            sys.settrace(tracer)
+            try:
+                CASES[name](part, str(file))
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.settrace(None)
+            seen = tracer.where
+            if settings() != before or not part.training:
+                wrong.append(seen)
+                torch.set_grad_enabled(True)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+        assert at > 100
+        assert wrong == []
+    finally:
+        signal.signal(signal.SIGINT, was)
