@@ -165,16 +165,21 @@ def collect_tensors(value: Any) -> list[Tensor]:
 
 
 def map_tensors(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Return a nest of lists, tuples and dicts with each tensor changed; other things as is."""
+    """Return a nest of lists, tuples and dicts with each tensor changed; other things as is.
+
+    Of the classes derived from these, named tuples alone can be made anew: the tensors in others,
+    such as an output class, are looked at, and the value is returned as is.
+    """
     if isinstance(value, Tensor):
         return change(value)
     if type(value) is dict:
         return {key: map_tensors(item, change) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(map_tensors(item, change) for item in value)
-    if isinstance(value, tuple):  # a named one
-        return type(value)(*(map_tensors(item, change) for item in value))
-    if isinstance(value, Mapping):  # an output class: only read
-        for item in value.values():
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        # Not by its constructor, which may have other arguments.
+        return tuple.__new__(type(value), (map_tensors(item, change) for item in value))
+    if isinstance(value, (Mapping, list, tuple)):
+        for item in value.values() if isinstance(value, Mapping) else value:
             map_tensors(item, change)
     return value

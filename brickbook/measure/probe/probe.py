@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.errors import BadArgumentError, BadValueError, first_line
 from brickbook.introspect import unwrap_model
 from brickbook.measure.probe.batch import Batch, make_batch
+from brickbook.measure.probe.functions import FunctionCalls
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
 from brickbook.measure.probe.records import Signals
 from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
@@ -73,7 +74,8 @@ def probe(
             inner.train(mode == "train")
         flags = {part.training for part in inner.modules()}
         with ActivationHooks(inner, gradients) as listener:
-            output = run_forward(inner, own, listener.stack)
+            with FunctionCalls():
+                output = run_forward(inner, own, listener.stack)
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
             value = None
@@ -150,7 +152,9 @@ def run_backward(
     if not value.requires_grad:
         return None
     # As far as needed and no further: nothing reaches a parameter's .grad or its hooks.
-    edges: list[Any] = [*hooks.edges, *map(get_gradient_edge, inputs)]
+    # A model may have detached what it got.
+    wanted = [given for given in inputs if given.requires_grad]
+    edges: list[Any] = [*hooks.edges, *map(get_gradient_edge, wanted)]
     known = find_leaves(model)
     for part in model.modules():
         if id(part) not in known:  # a token or a place that a model learns

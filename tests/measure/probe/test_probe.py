@@ -7,6 +7,7 @@ import json
 import math
 import threading
 import weakref
+from collections import OrderedDict, namedtuple
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from brickbook.errors import ConfigError
-from brickbook.measure.probe import Signals, probe
+from brickbook.measure.cost import complexity
+from brickbook.measure.probe import Signals, collect_tensors, map_tensors, probe
 
 
 def batch(*shape: int) -> torch.Tensor:
@@ -231,6 +233,81 @@ def test_a_named_tuple_is_one_argument():
     packed = nn.utils.rnn.pack_sequence([torch.randn(4, 3), torch.randn(2, 3)])
     signals = probe(nn.LSTM(3, 5), packed, loss=lambda output: output[0].data.sum())
     assert signals.input == ((6, 3), (4,))
+
+
+class Sized(tuple):
+    def __new__(cls, items, size):
+        return super().__new__(cls, items)
+
+
+ONES = torch.ones(3)
+NESTS = {
+    "torch.Size": (torch.Size([2, 3]), 0, True),
+    "a plain nest": ({"a": [ONES, (ONES, 1)]}, 2, False),
+    "a tuple's subclass": (Sized([ONES, ONES], 2), 2, True),
+    "a list's subclass": (type("Batch", (list,), {})([ONES]), 1, True),
+    "a sequence of torch's": (torch.max(torch.eye(3), 0), 2, True),
+    "a packed sequence": (nn.utils.rnn.pack_sequence([ONES]), 2, False),
+    "a mapping": (OrderedDict(a=ONES), 1, True),
+}
+
+
+@pytest.mark.parametrize("case", NESTS)
+def test_only_what_can_be_made_anew_is(case):
+    value, count, kept = NESTS[case]
+    fresh = map_tensors(value, torch.clone)
+    assert type(fresh) is type(value) and len(collect_tensors(value)) == count
+    assert (fresh is value) == kept
+    assert all(a.equal(b) for a, b in zip(*map(collect_tensors, (fresh, value)), strict=True))
+
+
+def test_a_named_tuple_is_made_without_its_constructor():
+    value = tuple.__new__(type("Pair", (namedtuple("Pair", "a b"),), {"__new__": None}), (ONES, 1))
+    fresh = map_tensors(value, lambda tensor: tensor + 1)
+    assert type(fresh) is type(value) and fresh.a.tolist() == [2, 2, 2] and fresh.b == 1
+
+
+@pytest.mark.parametrize("size", [torch.Size([8]), Sized((4, 2), 8)])
+def test_sizes_are_no_batch_but_may_go_in(size):
+    class Decoder(nn.Module):
+        def forward(self, x, output_size):
+            return x.new_zeros(output_size) + x.sum()
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.decoder = nn.Linear(4, 8), Decoder()
+
+        def forward(self, x):
+            return self.decoder(self.fc(x), output_size=size)
+
+    found = probe(Net(), batch(2, 4))
+    assert [row.name for row in found] == ["fc", "decoder"] and found["fc"].grad is not None
+    assert complexity(Net(), (2, 4)).macs == 2 * 4 * 8
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_a_model_may_ask_for_gradients_of_its_input(mode):
+    def hears(self, x, ask):  # as wav2vec2 and hubert
+        x = x[:, None] if ask else x.unsqueeze(1)
+        if ask:
+            x.requires_grad = True
+        return self.parts[0](x)
+
+    model = Custom(hears, nn.Conv1d(1, 4, 3))
+    x = batch(2, 9)
+    found = probe(model, (x, True), mode=mode)
+    assert found.rows == probe(model, (x, False), mode=mode).rows and found[0].grad is not None
+    assert not x.requires_grad
+    assert probe(model, (x, True), gradients=False)[0].grad is None
+
+
+def test_a_model_may_ask_for_no_gradients_of_its_input():
+    def fixed(self, x):
+        x.requires_grad = False
+        return self.parts[0](x)
+
+    assert probe(Custom(fixed, nn.Linear(4, 4)), batch(2, 4))[0].grad is not None
 
 
 def test_a_drawn_batch_is_the_same_for_every_dtype():
