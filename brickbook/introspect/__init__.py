@@ -17,6 +17,7 @@ from brickbook.introspect.dtensor import (
     local_shard,
     local_tensor,
 )
+from brickbook.introspect.flat_shards import first_flat_shard, summoned_ranks
 from brickbook.introspect.layers import (
     FILLABLE_DTYPES,
     ParamSlot,
@@ -103,9 +104,10 @@ __all__ = [
     "find_chains",
     "find_parents",
     "find_slots",
+    "first_flat_shard",
     "following",
-    "is_elementwise",
     "has_module_part",
+    "is_elementwise",
     "is_module_wrapper",
     "is_norm_layer",
     "is_packed_class",
@@ -136,6 +138,7 @@ __all__ = [
     "rollback_on_error",
     "source_params",
     "storage_of",
+    "summoned_ranks",
     "tensors_in",
     "unfillable_reason",
     "unwrap",

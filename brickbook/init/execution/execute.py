@@ -17,7 +17,7 @@ from brickbook.init.execution.audit import WriteAudit, tied_owners
 from brickbook.init.execution.checkpoints import PendingLoad, load_checkpoint, read_checkpoints
 from brickbook.init.execution.report import InitReport, Outcome
 from brickbook.init.execution.rng import SeededRng
-from brickbook.init.execution.shards import check_shards, unsharded
+from brickbook.init.execution.shards import check_shards, check_summoned, unsharded
 from brickbook.init.execution.writer import ParameterWriter, tensors_of
 from brickbook.init.initializers import BaseInit
 from brickbook.init.laws import Normal
@@ -132,7 +132,7 @@ def execute(
     rng = SeededRng.from_seed(seed)
     tensors = tensors_of(model, plan) if tensors is None else tensors
     check_tensors(plan, tensors)
-    check_draws(plan, tensors, batch, rng, caller="initialize")
+    check_draws(plan, model, tensors, batch, rng, caller="initialize")
     writer = ParameterWriter(plan, model, tensors, rng)
     execution = Execution(plan, model, writer, read_checkpoints(plan, model))
     plan.warn()
@@ -332,12 +332,19 @@ def check_tensors(plan: InitPlan, tensors: Mapping[str, Tensor]) -> None:
 
 
 def check_draws(
-    plan: InitPlan, tensors: Mapping[str, Tensor], batch: object, rng: SeededRng, *, caller: str
+    plan: InitPlan,
+    model: nn.Module,
+    tensors: Mapping[str, Tensor],
+    batch: object,
+    rng: SeededRng,
+    *,
+    caller: str,
 ) -> None:
     """Refuse shards that cannot be drawn, names that would share a stream, and missing data.
 
     Args:
         plan: The plan; what its custom init code may draw counts as drawn.
+        model: The model.
         tensors: The model's tensors by name.
         batch: What data-driven rules run the model on; None is refused if there are any.
         rng: What the numbers are drawn from.
@@ -349,6 +356,7 @@ def check_draws(
         here = (row for row in plan.rows if row.name in tensors)
         laws += [(row.name, ANY_DRAW) for row in here if not paths.isdisjoint(row.later_writers)]
     check_shards(((tensors[name], law, name) for name, law in laws), rng)
+    check_summoned(laws, model, rng)
     if rng.seed is not None:
         check_distinct_streams(name for name, _ in laws)
     for fit in plan.fits:

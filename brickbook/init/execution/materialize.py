@@ -147,7 +147,7 @@ def materialize(
     )
     tensors = tensors_of(built, completed.plan)
     check_devices(tensors, where)
-    check_draws(completed.plan, tensors, batch, rng, caller="materialize")
+    check_draws(completed.plan, built, tensors, batch, rng, caller="materialize")
     if completed.uncovered and not allow_uninitialized:
         raise unfilled_error(completed.uncovered, built)
     draft.warn()

@@ -18,12 +18,14 @@ from brickbook.introspect import (
     LocalShard,
     is_sharded,
     local_shard,
+    plain_name,
+    summoned_ranks,
 )
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
 
-__all__ = ["check_shards", "local_row", "unsharded"]
+__all__ = ["check_shards", "check_summoned", "local_row", "unsharded"]
 
 
 def local_row(tensor: Tensor, index: int) -> Tensor | None:
@@ -95,6 +97,22 @@ def check_shards(writes: Iterable[tuple[Tensor, Law, str]], rng: HasSeed) -> Non
                     "draw numbers of its own.",
                     "Pass seed=n.",
                 )
+
+
+def check_summoned(laws: Iterable[tuple[str, Law]], model: nn.Module, rng: HasSeed) -> None:
+    """Refuse draws without a seed inside ``summon_full_params`` of FSDP1.
+
+    Each rank keeps its part of what it draws: the whole would be pieces of several draws.
+    """
+    if rng.seed is not None or summoned_ranks(model) < 2:
+        return
+    name = next((name for name, law in laws if law.is_random()), None)
+    if name is not None:
+        raise BadValueError(
+            plain_name(name),
+            "FSDP1 shards it again: without a seed every rank would draw numbers of its own.",
+            "Pass seed=n.",
+        )
 
 
 def check_placements(tensor: DTensor, name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from brickbook.errors import BadArgumentError, UnmatchedRuleError
+from brickbook.errors import BadArgumentError, BadValueError, UnmatchedRuleError
 from brickbook.init.planning.candidates import PlanBuilder
 from brickbook.init.planning.config import read_rules
 from brickbook.init.planning.options import FrozenPolicy, InitOptions, PrecedenceOrder
@@ -19,7 +19,7 @@ from brickbook.init.planning.sources import (
     CustomInit,
     collect_sources,
 )
-from brickbook.introspect import ModuleIndex
+from brickbook.introspect import ModuleIndex, first_flat_shard, plain_name
 
 __all__ = ["plan", "plan_base_module", "plan_with_tensors"]
 
@@ -88,6 +88,7 @@ def build_plan(
         raise BadArgumentError("model", f"expected an nn.Module, got {type(model).__name__}.")
     builder = PlanBuilder(model)
     reject_torchscript(builder.index_of(model, ""))
+    reject_flat_shards(model)
     for source in sources:
         builder.add(source)
     builder.protect(options.protect_selectors)
@@ -105,3 +106,15 @@ def reject_torchscript(index: ModuleIndex) -> None:
         problem = "it is TorchScript, whose layers have lost their classes."
         hint = "Start the model before torch.jit compiles it."
         raise BadArgumentError(f"model.{name}".rstrip("."), problem, hint)
+
+
+def reject_flat_shards(model: nn.Module) -> None:
+    """Raise ValueError for the shards of FSDP1: shapes and places in the whole are not known."""
+    name = first_flat_shard(model)
+    if name is not None:
+        raise BadValueError(
+            plain_name(name),
+            "FSDP1 (FullyShardedDataParallel) keeps a piece of a flat parameter on each rank: "
+            "its shape, and its place in the whole, are not known.",
+            "Call it inside FullyShardedDataParallel.summon_full_params(model), on every rank.",
+        )
