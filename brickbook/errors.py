@@ -18,6 +18,7 @@ __all__ = [
     "UnknownNameError",
     "UnmatchedRuleError",
     "UnmatchedRuleWarning",
+    "WriteError",
     "first_line",
     "nearest",
 ]
@@ -79,6 +80,10 @@ class UnmatchedRuleError(ConfigError, ValueError):
 
 class MissingFileError(ConfigError, FileNotFoundError):
     """A file that is not where its name says."""
+
+
+class WriteError(ConfigError, OSError):
+    """A file that could not be written."""
 
 
 class MissingOperatorError(ConfigError, ImportError):

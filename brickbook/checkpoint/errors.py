@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brickbook.errors import ConfigError
+from brickbook.errors import ConfigError, WriteError
 
 __all__ = ["CheckpointError", "DownloadError", "MissingPackageError", "WriteError"]
 
@@ -17,7 +17,3 @@ class DownloadError(ConfigError, OSError):
 
 class MissingPackageError(ConfigError, ImportError):
     """A checkpoint that needs an optional package, which cannot be imported."""
-
-
-class WriteError(ConfigError, OSError):
-    """A checkpoint that could not be written."""

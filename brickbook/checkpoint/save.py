@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ from brickbook.checkpoint.state_dict import (
     with_metadata,
 )
 from brickbook.errors import BadArgumentError, BadValueError, first_line
+from brickbook.files import atomic_write
 from brickbook.introspect import unwrap_model
 
 __all__ = [
@@ -56,7 +57,7 @@ def write_file(filename: str | os.PathLike[str], write: Callable[[Path], object]
     """Let ``write`` fill a file, and put that where the name says: a path, or a URL of fsspec."""
     name = os.fspath(filename)
     if SCHEME.match(name) is None:
-        with atomic_write(Path(name).expanduser()) as part:
+        with atomic_write(Path(name).expanduser(), "filename") as part:
             write(part)
         return
     if name.startswith("pavi://"):
@@ -77,22 +78,36 @@ def write_file(filename: str | os.PathLike[str], write: Callable[[Path], object]
             raise WriteError("filename", problem) from error
 
 
-@contextmanager
-def atomic_write(file: Path) -> Iterator[Path]:
-    """Give a path beside a file to write to; it takes the file's place when all went well."""
-    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())  # a crash must not leave an empty file there
-        part.replace(file)
-    except OSError as error:
-        problem = f"{file} cannot be written: {error.strerror or error}."
-        raise WriteError("filename", problem) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+def write_torch(content: Any, filename: str | os.PathLike[str]) -> None:
+    """Write what ``torch.save`` writes; OSError if the file cannot be written."""
+
+    def write(part: Path) -> None:
+        with ErrorKeepingWriter(FileIO(part, "w")) as file:
+            try:
+                torch.save(content, file)
+            except RuntimeError:
+                if file.error is not None:
+                    raise file.error from None
+                raise
+
+    write_file(filename, write)
+
+
+class ErrorKeepingWriter(BufferedWriter):
+    """A file that keeps why it could not be written: torch says only where it was then."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write some bytes."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def write_safetensors(
@@ -126,7 +141,16 @@ def write_safetensors(
         # Parts of one memory are written apart, as the format wants it.
         tensors[name] = value.clone() if storage in used else value.contiguous()
         used.add(storage)
-    write_file(filename, lambda file: safetensors.save_file(tensors, file, metadata=metadata))
+
+    def write(part: Path) -> None:
+        try:
+            safetensors.save_file(tensors, part, metadata=metadata)
+        except import_module("safetensors").SafetensorError as error:
+            if found := OS_ERROR.search(str(error)):
+                raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
+            raise
+
+    write_file(filename, write)
 
 
 def read_header(file: Path) -> dict[str, Any]:
@@ -184,7 +208,7 @@ def save_checkpoint(
         state = extract_state(content, filename, "model")
         write_safetensors(state, filename, content.get("meta", {}))
     else:
-        write_file(filename, lambda file: torch.save(content, file))
+        write_torch(content, filename)
 
 
 def check_file_client(arguments: Mapping[str, Any] | None, filename: str) -> None:
@@ -323,8 +347,7 @@ def convert(
     if is_safetensors(file):
         write_safetensors(state, file, meta)
     else:
-        whole = {"meta": meta, "state_dict": compact_storage(state)}
-        write_file(file, lambda part: torch.save(whole, part))
+        write_torch({"meta": meta, "state_dict": compact_storage(state)}, file)
     return Converted(file, len(state), file.stat().st_size, dropped_names(every, state))
 
 

@@ -16,6 +16,7 @@ import torch
 from brickbook.commands.command import Frontend, Parser
 from brickbook.config import is_plain_word, parse_literal, parse_shape
 from brickbook.errors import BadValueError, ConfigError, MissingFileError
+from brickbook.files import write_whole
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.planning import InitOptions
 
@@ -331,4 +332,4 @@ def check_target(word: str, option: str, force: bool) -> Path:
 
 def write_text(text: str, word: str, option: str, force: bool) -> None:
     """Write a text to a file."""
-    check_target(word, option, force).write_text(text, encoding="utf-8")
+    write_whole(check_target(word, option, force), text, option)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import torch
-
 from brickbook.blueprint import Blueprint
+from brickbook.checkpoint.save import write_torch
 from brickbook.commands.arguments import (
     add_save,
     check_target,
@@ -76,7 +75,7 @@ def build_from_file(frontend: Frontend, arguments: argparse.Namespace) -> Messag
     model = blueprint.build(given)
     trace = shapes(model, (1, *shape)) if shape is not None else None
     if target is not None:
-        torch.save(model.state_dict(), target)
+        write_torch(model.state_dict(), target)
     if arguments.python:  # alone, so that the output is a program
         lines = [blueprint.to_python(input_shape=given).rstrip()]
     else:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import torch
-
+from brickbook.checkpoint.save import write_torch
 from brickbook.commands.arguments import (
     add_batch,
     add_force,
@@ -84,7 +83,7 @@ def run_init(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     batch = read_batch(frontend, arguments.batch, arguments.seed)
     report = frontend.execute(todo, model, arguments.seed, arguments.atomic, batch)
     if target is not None:
-        torch.save(model.state_dict(), target)
+        write_torch(model.state_dict(), target)
     return report
 
 

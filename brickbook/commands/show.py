@@ -19,6 +19,7 @@ from brickbook.commands.arguments import (
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
 from brickbook.config import parse_shape
 from brickbook.errors import BadValueError
+from brickbook.files import write_whole
 from brickbook.init.execution import execute
 from brickbook.init.planning import plan
 from brickbook.measure.snapshot import compare, snapshot
@@ -93,7 +94,7 @@ def initialize_and_compare(model: Any, cfg: Any, arguments: argparse.Namespace) 
     report = execute(todo, model, seed=arguments.seed) if cfg is not None else None
     comparison = compare(before, snapshot(model, bins=arguments.bins) if report else before)
     if file is not None:
-        file.write_text(page(arguments.model, comparison, todo, report), encoding="utf-8")
+        write_whole(file, page(arguments.model, comparison, todo, report), "--html")
         text = f"{file}: {len(comparison)} tensors"
     else:
         text = comparison_text(comparison)

@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError, MissingFileError
+from brickbook.files import write_whole
 from brickbook.html import html_table
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
@@ -61,10 +62,11 @@ def export(
     """Write a record to a file in the format that the end of its name says (`SUFFIXES`).
 
     ``.csv`` are the statistics, ``.bins.csv`` the histograms. A file that is there already is
-    replaced only with ``force``.
+    replaced only with ``force``, and in one step: there is never half of one.
 
     Raises ValueError for an unknown ending, for a file that is there, and for a record that has no
-    such format; TypeError for a value that is no record; FileNotFoundError for a missing folder.
+    such format; TypeError for a value that is no record; FileNotFoundError for a missing folder,
+    OSError for a file that cannot be written.
     """
     path = Path(file).expanduser()
     make = SUFFIXES[suffix_of(path)]
@@ -74,8 +76,7 @@ def export(
         raise BadValueError(
             "file", f"{path} is there already.", "Add force=True, or --force, to replace it."
         )
-    made = make(value, title)
-    path.write_bytes(made if isinstance(made, bytes) else made.encode())
+    write_whole(path, make(value, title))
     return path
 
 

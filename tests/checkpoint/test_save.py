@@ -212,7 +212,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     before = file.read_bytes()
 
     def full(content, part):
-        part.write_bytes(b"half of it")
+        part.write(b"half of it")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("brickbook.checkpoint.save.torch.save", full)
