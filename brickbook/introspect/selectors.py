@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cached_property
@@ -13,16 +13,18 @@ from torch import nn
 
 from brickbook.errors import BadValueError, nearest
 from brickbook.introspect.layers import cached_per_class, role_of_weight
-from brickbook.introspect.names import plain_module_name
-from brickbook.introspect.traverse import post_order
+from brickbook.introspect.names import plain_module_name, unwrap
+from brickbook.introspect.traverse import CONTAINERS, post_order, walk
 
 __all__ = [
     "ModuleIndex",
     "ModuleMatch",
     "Selector",
     "Unmatched",
+    "are_placeholders",
     "class_names",
     "explain_no_match",
+    "find_module",
     "known_class_names",
     "merge_matches",
     "module_matches",
@@ -30,12 +32,14 @@ __all__ = [
     "resolve_selector",
 ]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Hashable)
 
 COMPOSITES = (
     nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder,
     nn.TransformerEncoderLayer, nn.TransformerDecoderLayer,
 )  # fmt: skip
+
+PLACEHOLDERS = (*CONTAINERS, nn.Identity)
 
 
 @cached_per_class
@@ -146,6 +150,18 @@ class ModuleIndex:
         return [plain_module_name(name[start:]) for name, _ in self.named_modules]
 
     @cached_property
+    def named_positions(self) -> list[tuple[str, int]]:
+        """Every (plain relative name, position); a shared module has several names."""
+        found = [(name, position) for position, name in enumerate(self.names)]
+        parts = [part for _, part in self.named_modules]
+        children = sum(child is not None for part in parts for child in part._modules.values())
+        if children >= len(parts):  # more than one a module: some are shared
+            known = set(self.names)
+            more = ((plain_module_name(name), part) for name, part in walk(self.module))
+            found += [(name, self.positions[id(part)]) for name, part in more if name not in known]
+        return found
+
+    @cached_property
     def positions(self) -> dict[int, int]:
         """The position of each module, by id."""
         return {id(part): position for position, (_, part) in enumerate(self.named_modules)}
@@ -173,7 +189,17 @@ class ModuleIndex:
 
     def find_named(self, selector: Selector) -> list[int]:
         """Return the positions of the modules that a name or a pattern matches."""
-        return match_names(selector, ((name, position) for position, name in enumerate(self.names)))
+        return match_names(selector, self.named_positions)
+
+    def find_attribute(self, selector: Selector) -> int | None:
+        """Return the position of the module that a dotted name gives by attribute access.
+
+        So a property that returns a layer names it; None if the name gives no module of these.
+        """
+        part: object = self.module
+        for key in selector.text.split("."):
+            part = getattr(unwrap(part) if isinstance(part, nn.Module) else part, key, None)
+        return self.positions.get(id(part)) if isinstance(part, nn.Module) else None
 
     def find_parameters(self, selector: Selector) -> list[tuple[int, str]]:
         """Return (position, key) of the parameters whose full dotted name a selector matches."""
@@ -181,7 +207,7 @@ class ModuleIndex:
             selector,
             (
                 (f"{name}.{key}" if name else key, (position, key))
-                for position, name in enumerate(self.names)
+                for name, position in self.named_positions
                 for key in parameter_keys(self.named_modules[position][1])
             ),
         )
@@ -195,7 +221,7 @@ def match_names(selector: Selector, names: Iterable[tuple[str, T]]) -> list[T]:
     if exact or selector.kind == "name":
         return exact
     match = re.compile(selector.text).fullmatch
-    return [value for name, value in names if match(name)]
+    return list(dict.fromkeys(value for name, value in names if match(name)))
 
 
 class ModuleMatch(NamedTuple):
@@ -225,6 +251,7 @@ class SelectorMatch:
 def resolve_selector(selector: Selector, index: ModuleIndex) -> SelectorMatch:
     """Find what a selector matches: a class, else a module by name, else a parameter by name.
 
+    A name is one of the module's (a shared one has several), else an attribute that gives it.
     The name of a module matches all layers inside of it. Classes made of layers (attention,
     transformers) match those as well.
     """
@@ -234,7 +261,7 @@ def resolve_selector(selector: Selector, index: ModuleIndex) -> SelectorMatch:
         positions = index.find_classes((cls,))
         if positions or selector.kind == "class":
             return SelectorMatch(selector, tuple(match_classes(positions, param_pattern, index)))
-    positions = index.find_named(selector)
+    positions = find_module(selector, index)
     if positions:
         if not param_pattern or selector.kind == "name":
             positions = index.descendants(positions)
@@ -245,6 +272,21 @@ def resolve_selector(selector: Selector, index: ModuleIndex) -> SelectorMatch:
         return SelectorMatch(selector, ())
     named = (ModuleMatch(position, key) for position, key in index.find_parameters(selector))
     return SelectorMatch(selector, tuple(named))
+
+
+def find_module(selector: Selector, index: ModuleIndex) -> list[int]:
+    """Return the positions of the modules that a name, an attribute or a pattern gives."""
+    positions = index.find_named(selector)
+    if positions or selector.kind != "name" or not selector.text:
+        return positions
+    found = index.find_attribute(selector)
+    return [] if found is None else [found]
+
+
+def are_placeholders(positions: Iterable[int], index: ModuleIndex) -> bool:
+    """Whether modules only keep a place: containers without a layer, or ``nn.Identity``."""
+    parts = (part for at in positions for part in index.named_modules[at][1].modules())
+    return all(isinstance(part, PLACEHOLDERS) and not part._parameters for part in parts)
 
 
 def match_classes(
@@ -318,6 +360,9 @@ def explain_no_match(
             if not (filled and is_loaded_class(selector.text)):
                 yield Unmatched(path, f"{shown} matches nothing.", suggest_name(selector, index))
         elif not any(position in filled for position in positions):
+            by_class = selector.kind != "pattern" and index.find_classes((selector.source,))
+            if not by_class and are_placeholders(positions, index):
+                continue  # it exists, and there is nothing to fill
             keys = {key for at in positions for key in parameter_keys(index.named_modules[at][1])}
             if selector.param_pattern:
                 yield Unmatched(path, f"{shown} matches no parameter.", nearest("", keys))
@@ -332,7 +377,7 @@ def explain_no_match(
 
 def suggest_name(selector: Selector, index: ModuleIndex) -> str:
     """Return the nearest name: of a class or a module for a plain name, else of a module."""
-    names = {name for name in index.names if name}
+    names = {name for name, _ in index.named_positions if name}
     if selector.kind == "pattern":
         written = str(selector.source).removeprefix("re:")
         return nearest(re.sub(r"[*?\[\]\\]|:\w+$", "", written), names)

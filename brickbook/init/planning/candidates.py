@@ -22,8 +22,10 @@ from brickbook.introspect import (
     ParamSlot,
     Selector,
     Unmatched,
+    are_placeholders,
     derived_params,
     explain_no_match,
+    find_module,
     find_slots,
     is_norm_layer,
     layer_slots,
@@ -264,7 +266,8 @@ class PlanBuilder:
         bound = BoundRule(rule, init, level, after, source_depth(source))
         if any(init.modules_to_fill(index.by_name[name]) is not None for name in names):
             matches = [ModuleMatch(index.positions[id(index.by_name[name])]) for name in names]
-        if not self.add_matches(bound, index, matches):
+        filled = self.add_matches(bound, index, matches)
+        if not filled and not are_placeholders((match.position for match in matches), index):
             problem = f"{override.selector.source!r} has no 'weight' or 'bias' that it could fill."
             self.unmatched.append(Unmatched(f"{rule.path}.name", problem))
 
@@ -369,14 +372,14 @@ class PlanBuilder:
 def match_override(override: Override, index: ModuleIndex) -> list[ModuleMatch]:
     """Return what an override matches.
 
-    A plain name is an attribute, as in mmcv, and everything below it is meant; else it is what it
-    would be in ``layer``.
+    A plain name is an attribute, as in mmcv (a property that returns a layer is one), and
+    everything below it is meant; else it is what it would be in ``layer``.
 
     Raises:
         NoSuchModuleError: it matches nothing.
     """
     selector = override.selector
-    positions = index.find_named(selector) if selector.kind == "name" else []
+    positions = find_module(selector, index) if selector.kind == "name" else []
     if positions and not selector.param_pattern:
         return [ModuleMatch(at) for at in index.descendants(positions)]
     matches = list(resolve_selector(selector, index).matches) if selector.text else []
@@ -384,7 +387,10 @@ def match_override(override: Override, index: ModuleIndex) -> list[ModuleMatch]:
         raise NoSuchModuleError(
             f"{override.rule.path}.name",
             f"{type(index.module).__name__} has no module {selector.source!r}.",
-            nearest(str(selector.source).strip("*"), filter(None, index.names)),
+            nearest(
+                str(selector.source).strip("*"),
+                (name for name, _ in index.named_positions if name),
+            ),
         )
     return matches
 
