@@ -36,6 +36,7 @@ __all__ = [
 
 T = TypeVar("T")
 LARGEST_FLOAT = sys.float_info.max
+LARGEST_EXACT_INT = 1 << 53  # torch takes no int of more than 64 bits, but every float
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -183,7 +184,7 @@ def require_number(key: str, value: Any, *, least: float = -math.inf) -> float:
             "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
         )
         raise BadValueError(key, f"expected {wanted}, got {value!r}.")
-    return number
+    return float(number) if abs(number) > LARGEST_EXACT_INT else number
 
 
 def copy_config(value: Any) -> Any:

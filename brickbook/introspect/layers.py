@@ -201,7 +201,7 @@ def derived_params(module: nn.Module) -> list[str]:
     return [
         key
         for key in ("weight", "bias")
-        if f"{key}_v" in module._parameters  # the old weight_norm
+        if {f"{key}_g", f"{key}_v"} <= module._parameters.keys()  # the old weight_norm
         or (key in fixed and not has_right_inverse(fixed[key]))
     ]
 

@@ -122,7 +122,7 @@ def to_html(value: Any, title: str = "") -> str:
         return page(title, comparison, plan, report)
     plan = plan or InitPlan(())
     told = report if report is not None else plan
-    warnings = map(str, plan.unmatched)
+    warnings = map(str, (*plan.unmatched, *plan.overflows))
     return static_page(title, repr(told), warnings, svg.plan_svg(plan, columns=4), full_table(told))
 
 

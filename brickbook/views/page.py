@@ -78,7 +78,8 @@ def static_report(
         words = texts("static.line", title=title, message=words)
     if len(chosen) < len(names):
         words = texts("static.some", message=words, shown=len(chosen), n=len(names))
-    warnings = [str(item) for item in done.unmatched] if done is not None else []
+    told = (*done.unmatched, *done.overflows) if done is not None else ()
+    warnings = [str(item) for item in told]
     picture = comparison_picture(comparison, done, names=chosen, columns=3, language=texts.language)
     headings, rows, right = static_columns(comparison, texts)
     shown = html_table(headings, rows, right_aligned=right, more_template=texts["plan.more"])
@@ -223,7 +224,7 @@ def summary_paragraphs(
     done = report if report is not None else plan
     if done is not None:
         yield f'<p class="done">{escape(repr(done))}</p>'
-    for item in plan.unmatched if plan is not None else ():
+    for item in (*plan.unmatched, *plan.overflows) if plan is not None else ():
         yield f'<p class="warn">{escape(str(item))}</p>'
 
 

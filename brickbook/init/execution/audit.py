@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.init.execution.report import Outcome, planned_outcome
 from brickbook.init.planning import InitPlan, PlanRow
-from brickbook.introspect import local_tensor
+from brickbook.introspect import is_sharded, local_tensor
 
 __all__ = ["WriteAudit", "tied_owners"]
 
@@ -82,10 +83,34 @@ class WriteAudit:
             elif row.name in self.fitted:
                 made[row.name] = planned_outcome(row)._replace(reason="then scaled to data")
         for row in plan.rows:
+            if not row.expected_infinite or row.name not in tensors:
+                continue
+            done = made.get(row.name) or planned_outcome(row)
+            infinite = describe_infinite(tensors[row.name])
+            if done.action == "written" and infinite:
+                reason = f"{done.reason}; {infinite}" if done.reason else infinite
+                made[row.name] = done._replace(reason=reason)
+        for row in plan.rows:
             if row.law is None and row.later_writers and not row.tied_to and row.name not in made:
                 reason = f"{', '.join(row.later_writers)} left it as it was"
                 made[row.name] = Outcome(row.name, "left", "", reason=reason)
         return made
+
+
+def describe_infinite(tensor: Tensor) -> str:
+    """Say how many elements of a tensor are infinite, of a shard those that are here; "" if none.
+
+    Infinite are numbers that a law has drawn beyond the range of the dtype.
+    """
+    values = local_tensor(tensor).detach()
+    count = int(torch.isinf(values).sum())
+    if not count:
+        return ""
+    kind, most = str(tensor.dtype)[6:], torch.finfo(tensor.dtype).max
+    here = " of this shard" if is_sharded(tensor) else ""
+    return (
+        f"{count:,} of {values.numel():,} elements{here} are infinite: {kind} ends at {most:.4g}"
+    )
 
 
 def tied_owners(model: nn.Module) -> dict[str, str]:

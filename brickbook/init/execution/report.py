@@ -109,7 +109,7 @@ class InitReport(Records[Outcome]):
         return REPORT_COLUMNS
 
     def _warnings(self) -> Iterable[str]:
-        return map(str, self.plan.unmatched)
+        return map(str, (*self.plan.unmatched, *self.plan.overflows))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""

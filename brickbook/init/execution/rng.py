@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from brickbook.errors import BadArgumentError
+from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.execution.shards import check_shards
 from brickbook.init.laws import Constant, Law
 from brickbook.introspect import (
@@ -79,6 +79,7 @@ def run_parallel(jobs: Iterable[Job], workspaces: Sequence[Workspace]) -> None:
 
 
 BLOCK = 1 << 20
+SEED_LIMIT = 10**4000  # Python writes no int of more than 4,300 digits, and a record holds the seed
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,9 @@ class SeededRng:
             return CURRENT_RNG.get()
         if isinstance(seed, bool) or not isinstance(seed, Integral):
             raise BadArgumentError("seed", f"expected an int or None, got {seed!r}.")
+        if abs(int(seed)) >= SEED_LIMIT:
+            problem = "expected an int of at most 4,000 digits."
+            raise BadValueError("seed", problem)
         return cls(int(seed))
 
     def generator(

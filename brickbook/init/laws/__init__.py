@@ -6,11 +6,14 @@ gives the law for a tensor whose shape is known.
 
 from brickbook.init.laws.base import Atoms, DiscreteLaw, Law, law_from_dict, law_to_dict
 from brickbook.init.laws.elementwise import (
+    ComplexUniform,
     Constant,
     Normal,
     TruncNormal,
     Uniform,
+    law_in_dtype,
     normal_mass,
+    overflow_share,
     range_problem,
 )
 from brickbook.init.laws.matrix import (
@@ -23,7 +26,8 @@ from brickbook.init.laws.matrix import (
 )
 
 __all__ = [
-    "Atoms", "Centred", "Constant", "DiscreteLaw", "HadamardMatrix", "IdentityMatrix", "Law",
-    "Normal", "OrthogonalMatrix", "SparseNormal", "Stacked", "TruncNormal", "Uniform",
-    "law_from_dict", "law_to_dict", "normal_mass", "range_problem",
+    "Atoms", "Centred", "ComplexUniform", "Constant", "DiscreteLaw", "HadamardMatrix",
+    "IdentityMatrix", "Law", "Normal", "OrthogonalMatrix", "SparseNormal", "Stacked", "TruncNormal",
+    "Uniform", "law_from_dict", "law_in_dtype", "law_to_dict", "normal_mass", "overflow_share",
+    "range_problem",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from brickbook.config import require_number
 from brickbook.errors import BadArgumentError, UnknownNameError, nearest
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
 Atoms = tuple[tuple[float, float], ...]  # (value, probability), by value
 
 HALF_DTYPES = (torch.float16, torch.bfloat16)
+LARGEST_EXACT_INT = 1 << 53  # above, not every int is a float
 CHUNK_SIZE = 1 << 20  # elements drawn at once where scratch memory is needed
 
 
@@ -55,6 +57,13 @@ class Law:
         words = (str(value) if isinstance(value, Law) else f"{value:.4g}" for value in values)
         return f"{type(self).__name__}({', '.join(words)})"
 
+    def __post_init__(self) -> None:
+        """Make floats of integers that have more digits than a float: torch takes no such int."""
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int) and abs(value) > LARGEST_EXACT_INT:
+                object.__setattr__(self, item.name, float(require_number(item.name, value)))
+
     @property
     def support(self) -> tuple[float, float]:
         """The least and the greatest value that can be drawn."""
@@ -68,6 +77,13 @@ class Law:
     def pdf(self, x: Tensor) -> Tensor:
         """Density at ``x``, in float64, of what is not in the atoms: integrates to the rest."""
         raise NotImplementedError
+
+    def mass_beyond(self, limit: float) -> float:
+        """Return the probability that an element is more than ``limit`` away from 0.
+
+        0 here, because a law of bounded support is refused where its bounds do not fit a dtype.
+        """
+        return 0.0
 
     def scale_by(self, factor: float) -> Law:
         """Return the law of ``factor`` times what this one draws; ``factor`` is 0 or more."""

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from brickbook.init.laws.base import CHUNK_SIZE, Atoms, DiscreteLaw, Law, iter_chunks
 
-__all__ = ["Constant", "Normal", "TruncNormal", "Uniform", "normal_mass", "range_problem"]
+__all__ = [
+    "ComplexUniform", "Constant", "Normal", "TruncNormal", "Uniform", "law_in_dtype",
+    "normal_mass", "overflow_share", "range_problem",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,13 @@ class Normal(Law):
             return torch.zeros_like(x, dtype=torch.float64)
         z = (x.double() - self.mean) / self.std
         return torch.exp(-z * z / 2) / (self.std * math.sqrt(2 * math.pi))
+
+    def mass_beyond(self, limit: float) -> float:
+        """``1 - Φ((limit - mean) / std) + Φ((-limit - mean) / std)``."""
+        if self.std == 0:
+            return 0.0
+        above, below = (limit - self.mean) / self.std, (-limit - self.mean) / self.std
+        return normal_mass(above, math.inf) + normal_mass(-math.inf, below)
 
     def scale_by(self, factor: float) -> Law:
         """Scale mean and std."""
@@ -108,6 +118,24 @@ class Uniform(Law):
     def draw(self, tensor: Tensor, generator: torch.Generator | None) -> None:
         """Draw every element."""
         tensor.uniform_(self.low, self.high, generator=generator)
+
+
+@dataclass(frozen=True)
+class ComplexUniform(Uniform):
+    """Complex numbers whose two parts are U[low, high) each, as ``Tensor.uniform_`` draws them.
+
+    ``mean``, ``support``, ``atoms`` and ``pdf`` are those of one part. ``std`` is that of the
+    number, ``√E|z - E z|²``, as `torch.std` and `Normal` have it.
+    """
+
+    @property
+    def std(self) -> float:
+        """``(high - low) / √6``."""
+        return (self.high - self.low) / math.sqrt(6)
+
+    def scale_by(self, factor: float) -> Law:
+        """Scale the bounds."""
+        return ComplexUniform(self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True)
@@ -223,6 +251,28 @@ def draw_tail(
     u = torch.empty_like(template, dtype=torch.float64).uniform_(generator=generator)
     z = torch.special.ndtri(u.mul_(upper - lower).add_(lower)).clamp_(alpha, beta)
     return -z if flip else z
+
+
+def law_in_dtype(law: Law, dtype: torch.dtype) -> Law:
+    """Return what a law is in tensors of a dtype: of U[low, high) two parts in complex ones."""
+    if dtype.is_complex and type(law) is Uniform:
+        return ComplexUniform(law.low, law.high)
+    return law
+
+
+def overflow_share(law: Law, dtype: torch.dtype) -> float:
+    """Return the probability that an element becomes infinite when a dtype takes it.
+
+    Numbers of 16 bits are rounded: the first above the largest one still become that. Of a complex
+    number either part may be too large, and each has 1/√2 of its std.
+    """
+    info = torch.finfo(dtype)
+    if dtype.is_complex:
+        part = law.mass_beyond(info.max * math.sqrt(2))
+        return part * (2 - part)
+    if dtype.itemsize < 4:
+        return law.mass_beyond(info.max * (1 - info.eps / 4) / (1 - info.eps / 2))
+    return law.mass_beyond(info.max)
 
 
 def range_problem(law: Law, dtype: torch.dtype) -> str:

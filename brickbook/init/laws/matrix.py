@@ -221,6 +221,10 @@ class SparseNormal(Law):
         """The normal density times the share that is drawn."""
         return Normal(0.0, self.scale).pdf(x) * self.nonzero_fraction
 
+    def mass_beyond(self, limit: float) -> float:
+        """That of the normal law times the share that is drawn."""
+        return Normal(0.0, self.scale).mass_beyond(limit) * self.nonzero_fraction
+
     def scale_by(self, factor: float) -> Law:
         """Scale what is drawn."""
         if factor == 0:
@@ -282,6 +286,10 @@ class Centred(Law):
         """That of the centre over the number of taps."""
         return self.law.pdf(x) / self.taps
 
+    def mass_beyond(self, limit: float) -> float:
+        """That of the centre over the number of taps."""
+        return self.law.mass_beyond(limit) / self.taps
+
     def scale_by(self, factor: float) -> Law:
         """Scale the centre."""
         return Centred(self.law.scale_by(factor), self.taps) if factor else Constant(0.0)
@@ -336,6 +344,10 @@ class Stacked(Law):
     def pdf(self, x: Tensor) -> Tensor:
         """That of a part."""
         return self.law.pdf(x)
+
+    def mass_beyond(self, limit: float) -> float:
+        """That of a part."""
+        return self.law.mass_beyond(limit)
 
     def scale_by(self, factor: float) -> Law:
         """Scale each part."""

@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadValueError, ConfigError, NoSuchModuleError, nearest
 from brickbook.init.initializers import BaseInit, PretrainedInit, Target, law_for
-from brickbook.init.laws import Law, range_problem
+from brickbook.init.laws import Law, law_in_dtype, range_problem
 from brickbook.init.planning.config import Override, Rule
 from brickbook.init.planning.result import CheckpointLoad, CustomCall, DataFit
 from brickbook.init.planning.sources import AlreadyInitialized, ConfigSource, CustomInit
@@ -107,6 +107,7 @@ class BoundRule:
             if not error.path.startswith(self.rule.path):
                 error.rebase(self.rule.path)
             raise
+        law = law_in_dtype(law, tensor.dtype)
         if problem := range_problem(law, tensor.dtype):
             raise BadValueError(self.rule.path, f"for {full_name}: {problem}.")
         if not (weight and init.model_arguments):

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.checkpoint import join_limited
 from brickbook.config import callable_without_args
 from brickbook.errors import BadValueError
-from brickbook.init.laws import Law
+from brickbook.init.laws import Law, law_in_dtype
 from brickbook.init.planning.candidates import join_name
 from brickbook.init.planning.config import Rule
 from brickbook.init.planning.result import CustomCall, InitPlan, Phase, PlanRow
@@ -192,6 +192,7 @@ def accepts_default(row: PlanRow, tensor: Tensor) -> bool:
 
 def with_default_law(row: PlanRow, law: Law) -> PlanRow:
     """Return a row with torch's law."""
+    law = law_in_dtype(law, getattr(torch, row.dtype))
     return row._replace(
         law=law, source=TORCH_SOURCE, rule=TORCH_RULE, why=None, phase=Phase.TORCH_DEFAULTS
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,12 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import torch
+
 from brickbook.errors import BadValueError, UnmatchedRuleWarning
 from brickbook.html import format_shape
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
-from brickbook.init.laws import Law, law_from_dict, law_to_dict
+from brickbook.init.laws import Law, law_from_dict, law_to_dict, overflow_share
 from brickbook.init.planning.config import Rule
 from brickbook.init.planning.why import Reason, Why
 from brickbook.introspect import Unmatched
@@ -21,11 +24,12 @@ from brickbook.records import Column, Records, check_keys
 from brickbook.registry import build_from_cfg
 
 __all__ = [
+    "PLAN_COLUMNS",
     "CheckpointLoad",
     "CustomCall",
     "DataFit",
     "InitPlan",
-    "PLAN_COLUMNS",
+    "Overflow",
     "Phase",
     "PlanRow",
     "plan_columns",
@@ -96,6 +100,13 @@ class PlanRow(NamedTuple):
     phase: Phase = Phase.RULES
 
     @property
+    def expected_infinite(self) -> float:
+        """How many elements are expected to leave the range of the dtype when the law is drawn."""
+        if self.law is None:
+            return 0.0
+        return overflow_share(self.law, getattr(torch, self.dtype)) * math.prod(self.shape)
+
+    @property
     def reason(self) -> str:
         """Why it is left as it is, as a sentence; "" where a law fills it."""
         return str(self.why or "")
@@ -160,6 +171,39 @@ class RowChange:
             for row in (self.before, self.after)
         )
         return f"{self.name}: {' → '.join(states)}"
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """A rule whose law has a part of its numbers beyond the range of a dtype.
+
+    Attributes:
+        path: the path of the rule.
+        rows: the rows that are affected, of one law and one dtype.
+    """
+
+    path: str
+    rows: tuple[PlanRow, ...]
+
+    @property
+    def expected(self) -> float:
+        """How many elements are expected to become infinite."""
+        return sum(row.expected_infinite for row in self.rows)
+
+    def __str__(self) -> str:
+        first, dtype = self.rows[0], self.rows[0].dtype
+        others = f" and {len(self.rows) - 1} more" if len(self.rows) > 1 else ""
+        count = sum(math.prod(row.shape) for row in self.rows)
+        if self.expected >= 1:
+            what = f"about {self.expected:,.0f} of {count:,} elements will be infinite"
+        else:
+            chance = -math.expm1(-self.expected)
+            what = f"one of {count:,} elements will be infinite with probability {chance:.2g}"
+        most = torch.finfo(getattr(torch, dtype)).max
+        return (
+            f"{self.path}: for {first.name}{others}: {what}: "
+            f"{first.law} has numbers beyond {most:.4g}, where {dtype} ends."
+        )
 
 
 @dataclass(frozen=True)
@@ -303,6 +347,16 @@ class InitPlan(Records[PlanRow]):
         """The rows that will be written by a law, in the order of writing."""
         return tuple(sorted((r for r in self.rows if r.law is not None), key=writing_order))
 
+    @cached_property
+    def overflows(self) -> tuple[Overflow, ...]:
+        """The rules of which a number is infinite with a probability of 0.001 or more."""
+        found: dict[tuple[str, str, Law | None], list[PlanRow]] = {}
+        for row in self.rows:
+            if row.expected_infinite:
+                found.setdefault((row.source, row.dtype, row.law), []).append(row)
+        each = (Overflow(source, tuple(rows)) for (source, _, _), rows in found.items())
+        return tuple(overflow for overflow in each if overflow.expected >= 0.001)
+
     def __repr__(self) -> str:
         text = f"InitPlan: {len(self.planned)} of {len(self.rows)} parameters by a law"
         for count, words in (
@@ -321,7 +375,7 @@ class InitPlan(Records[PlanRow]):
         return self.rows
 
     def _warnings(self) -> Iterable[str]:
-        return map(str, self.unmatched)
+        return map(str, (*self.unmatched, *self.overflows))
 
     def frame(self) -> Any:
         """Return the plan as a pandas DataFrame, one row a parameter; needs pandas."""
@@ -387,9 +441,11 @@ class InitPlan(Records[PlanRow]):
         return self[name].explain()
 
     def warn(self) -> None:
-        """Warn of every rule that does nothing."""
+        """Warn of every rule that does nothing, and of numbers that a dtype cannot hold."""
         for item in self.unmatched:
             warnings.warn(str(item), UnmatchedRuleWarning, stacklevel=user_stacklevel())
+        for item in self.overflows:
+            warnings.warn(str(item), RuntimeWarning, stacklevel=user_stacklevel())
 
 
 def user_stacklevel() -> int:
