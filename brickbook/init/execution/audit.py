@@ -108,9 +108,7 @@ def describe_infinite(tensor: Tensor) -> str:
         return ""
     kind, most = str(tensor.dtype)[6:], torch.finfo(tensor.dtype).max
     here = " of this shard" if is_sharded(tensor) else ""
-    return (
-        f"{count:,} of {values.numel():,} elements{here} are infinite: {kind} ends at {most:.4g}"
-    )
+    return f"{count:,} of {values.numel():,} elements{here} are infinite: {kind} ends at {most:.4g}"
 
 
 def tied_owners(model: nn.Module) -> dict[str, str]:
