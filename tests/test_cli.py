@@ -43,8 +43,8 @@ def folder(tmp_path, monkeypatch):
 
 def answer(capsys, *argv):
     code = main(argv)
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    messages = capsys.readouterr()
+    return code, messages.out, messages.err
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,8 @@ def test_build(folder, capsys):
          "model: broken_package cannot be imported: operator x does not exist. "
          "Install the broken_package that goes with this torch."),
         ("build cfg.py --input a", "--input: expected whole numbers such as 3, 32, 32, got 'a'."),
-        ("build cfg.py --input 3,0", "--input: expected whole numbers such as 3, 32, 32, got '3,0'."),
+        ("build cfg.py --input 3,0",
+         "--input: expected whole numbers such as 3, 32, 32, got '3,0'."),
         ("init net.py:ready --init LSUV --batch 8,-3",
          "--batch: expected whole numbers such as 3, 32, 32, got '8,-3'."),
         ("plan net.py:ready --cfg init.json --layer Linear",

@@ -79,10 +79,10 @@ def test_no_model_yet(shell):
 def test_help(shell, capsys):
     run(shell, "")
     run(shell, "help show")
-    told = capsys.readouterr().out
+    messages = capsys.readouterr().out
     for verb in COMMANDS:
-        assert f"%brickbook {verb}" in told
-    assert "--layer LAYER" in told and "a class that the rule matches" in told
+        assert f"%brickbook {verb}" in messages
+    assert "--layer LAYER" in messages and "a class that the rule matches" in messages
 
 
 @pytest.mark.parametrize(

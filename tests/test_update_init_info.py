@@ -20,9 +20,9 @@ def test_what_has_changed_is_noted():
     model = tabled()
     nn.init.constant_(model.weight, 3)
     update_init_info(model, init_info="by hand")
-    told = model._params_init_info
-    assert told[model.weight] == {"init_info": "by hand", "tmp_mean_value": torch.tensor(3.0)}
-    assert told[model.bias]["init_info"] == "at first"
+    messages = model._params_init_info
+    assert messages[model.weight] == {"init_info": "by hand", "tmp_mean_value": torch.tensor(3.0)}
+    assert messages[model.bias]["init_info"] == "at first"
 
 
 def test_a_parameter_from_later_is_named():

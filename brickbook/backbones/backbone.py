@@ -51,7 +51,7 @@ class Backbone(nn.Module):
 
     @plan_driven
     def init_weights(self, pretrained: str | os.PathLike[str] | None = None) -> None:
-        """Initialise by the rules of `default_init_cfg`, or load a checkpoint file, URL or zoo name.
+        """Initialise by `default_init_cfg`, or load a checkpoint file, URL or zoo name.
 
         Of a checkpoint everything that fits is loaded; names that only one of both has, such as a
         classifier's, are listed in a warning of the logger. Raises TypeError if ``pretrained`` is

@@ -38,27 +38,27 @@ def adapt_state(
     the channels stays what it was. ``"classes"``: a layer of which only the number of outputs
     differs is left out, if no other shape does. Raises ValueError for any other word.
     """
-    wishes = [adapt] if isinstance(adapt, str) else list(adapt)
-    for wish in wishes:
-        if not isinstance(wish, str):
-            raise BadArgumentError("adapt", f"expected a str, got {wish!r}.")
-        if wish not in ADAPTATIONS:
-            raise BadValueError("adapt", f"{wish!r} is unknown.", nearest(wish, ADAPTATIONS))
-    if not wishes:
+    requested = [adapt] if isinstance(adapt, str) else list(adapt)
+    for word in requested:
+        if not isinstance(word, str):
+            raise BadArgumentError("adapt", f"expected a str, got {word!r}.")
+        if word not in ADAPTATIONS:
+            raise BadValueError("adapt", f"{word!r} is unknown.", nearest(word, ADAPTATIONS))
+    if not requested:
         return state, ()
     changed: State = OrderedDict(state)
     notes: list[Adapted] = []
     first = first_convolution(model)
     for item in match(state, model).reshaped:
         found = None
-        if "positions" in wishes:
+        if "positions" in requested:
             found = resize_positions(item, state[item.name])
-        if found is None and "channels" in wishes and item.name == first:
+        if found is None and "channels" in requested and item.name == first:
             found = adapt_channels(item, state[item.name])
         if found is not None:
             changed[item.name], how = found
             notes.append(Adapted(item.name, how))
-    if "classes" in wishes:
+    if "classes" in requested:
         for item in classifier_tensors(match(changed, model).reshaped):
             del changed[item.name]
             note = f"left out: file {item.file[0]} classes, model {item.model[0]}"

@@ -130,7 +130,7 @@ def remote_file(name: str, path: str, *, shown: str = "") -> Path:
 
 def copy_to_cache(system: Any, place: str, file: Path, shown: str, path: str) -> None:
     """Copy a file of a file system into the cache, held against the hash in its name."""
-    promised, tell = hash_in_name(file.name), current_progress()
+    promised, on_progress = hash_in_name(file.name), current_progress()
     with file_lock(file, path):
         if file.is_file():
             return
@@ -143,8 +143,8 @@ def copy_to_cache(system: Any, place: str, file: Path, shown: str, path: str) ->
                     target.write(block)
                     digest.update(block)
                     received += len(block)
-                    if tell is not None:
-                        tell(received, total)
+                    if on_progress is not None:
+                        on_progress(received, total)
             if promised is not None and not digest.hexdigest().startswith(promised):
                 raise CheckpointError(
                     path,

@@ -121,9 +121,11 @@ def to_html(value: Any, title: str = "") -> str:
     if comparison is not None:
         return page(title, comparison, plan, report)
     plan = plan or InitPlan(())
-    told = report if report is not None else plan
+    record = report if report is not None else plan
     warnings = map(str, (*plan.unmatched, *plan.overflows))
-    return static_page(title, repr(told), warnings, svg.plan_svg(plan, columns=4), full_table(told))
+    return static_page(
+        title, repr(record), warnings, svg.plan_svg(plan, columns=4), full_table(record)
+    )
 
 
 def full_table(value: Any) -> str:

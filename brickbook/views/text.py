@@ -86,10 +86,15 @@ def comparison_table(comparison: Comparison) -> TextTable:
 def report_table(report: InitReport) -> TextTable:
     """What was done to every parameter."""
     rows = [
-        (item.name, item.action, format_shape(report.plan[item.name].shape), item.law or item.reason,
-         item.source)
+        (
+            item.name,
+            item.action,
+            format_shape(report.plan[item.name].shape),
+            item.law or item.reason,
+            item.source,
+        )
         for item in report.records
-    ]  # fmt: skip
+    ]
     heads = ("parameter", "done", "shape", "law", "by")
     return TextTable(heads, rows, warnings=tuple(map(str, report.plan.unmatched)))
 

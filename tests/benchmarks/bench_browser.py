@@ -57,7 +57,10 @@ def cases() -> list[Row]:
             print(f"bench_browser: skipped, {bench}")
             return []
         rows = [*shown(bench), *held(bench)]
-        counts = [("requests to other hosts", bench.strangers), ("console errors", bench.errors)]
+        counts = [
+            ("requests to other hosts", bench.foreign_requests),
+            ("console errors", bench.errors),
+        ]
         for name, found in counts:
             for line in found:
                 print(f"{name}: {line[:300]}")
@@ -84,8 +87,10 @@ def shown(bench: Bench) -> list[Row]:
         with bench.notebook(f"show_{count}", made, SHOW) as opened:
             opened.run(0)
             start = opened.received
-            took = opened.run(1, pictures(count))
-            rows.append(row(f"{name}: the first init lab of a page shown / limit", took, seconds))
+            elapsed = opened.run(1, pictures(count))
+            rows.append(
+                row(f"{name}: the first init lab of a page shown / limit", elapsed, seconds)
+            )
             sent = (opened.received - start) / 1e6
             rows.append(row(f"{name}: sent for it / limit", sent, megabytes, unit="MB"))
             again = median(opened.run(1, pictures(count)) for _ in range(5))
@@ -103,11 +108,11 @@ def chosen(opened: Notebook) -> float:
     """Return the median of the seconds from a click on a picture to its large figure."""
     opened.page.evaluate(CHOOSE, 0)  # plotly is imported
     opened.page.wait_for_timeout(1000)
-    took = []
+    elapsed = []
     for at in range(1, CHOICES + 1):
-        took.append(opened.page.evaluate(CHOOSE, at))
+        elapsed.append(opened.page.evaluate(CHOOSE, at))
         opened.page.wait_for_timeout(100)
-    return median(took) / 1000
+    return median(elapsed) / 1000
 
 
 def held(bench: Bench) -> list[Row]:

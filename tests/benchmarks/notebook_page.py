@@ -46,7 +46,7 @@ class Notebook:
     """An open notebook: what it received, whom it asked, what went wrong, how much it holds."""
 
     def __init__(self, context: Any, lab: Lab, name: str, cells: tuple[str, ...]) -> None:
-        self.received, self.strangers, self.errors = 0, [], []
+        self.received, self.foreign_requests, self.errors = 0, [], []
         self.page = context.new_page()
         self.page.set_default_timeout(60_000)
         self.own = (lab.url, lab.url.replace("http", "ws"), "data:", "blob:")
@@ -68,16 +68,16 @@ class Notebook:
 
         def ask(request: Any) -> None:
             if not request.url.startswith(self.own):
-                self.strangers.append(request.url)
+                self.foreign_requests.append(request.url)
 
-        def hear(said: Any) -> None:
-            if said.type == "error":
-                self.errors.append(said.text)
+        def receive(sentences: Any) -> None:
+            if sentences.type == "error":
+                self.errors.append(sentences.text)
 
         self.page.on("websocket", lambda socket: socket.on("framereceived", count))
         self.page.on("request", ask)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", hear)
+        self.page.on("console", receive)
 
     def run(self, at: int, wanted: Mapping[str, int] | None = None) -> float:
         """Run a cell in its place; return the seconds until new elements are painted.
@@ -99,7 +99,7 @@ class Bench:
 
     def __init__(self, lab: Lab, browser: Any) -> None:
         self.lab, self.browser = lab, browser
-        self.strangers: list[str] = []
+        self.foreign_requests: list[str] = []
         self.errors: list[str] = []
 
     @contextmanager
@@ -109,7 +109,7 @@ class Bench:
         try:
             opened = Notebook(context, self.lab, name, cells)
             yield opened
-            self.strangers += opened.strangers
+            self.foreign_requests += opened.foreign_requests
             self.errors += opened.errors
         finally:
             context.close()

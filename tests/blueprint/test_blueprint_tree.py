@@ -165,9 +165,9 @@ def test_sizes_are_found():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("said", [{}, {"in_features": None}, {"in_features": "auto"}])
-def test_ways_to_leave_a_size_open(said):
-    tree = Blueprint((dict(type="Linear", out_features=2, **said),))
+@pytest.mark.parametrize("sentences", [{}, {"in_features": None}, {"in_features": "auto"}])
+def test_ways_to_leave_a_size_open(sentences):
+    tree = Blueprint((dict(type="Linear", out_features=2, **sentences),))
     assert tree.build((5,))[0].in_features == 5
     with pytest.raises(TypeError) as caught:
         tree.build()
@@ -180,15 +180,15 @@ def test_none_stays_where_it_is_a_value():
     class Optional(nn.Module):
         def __init__(self, in_channels: int | None, num_features: int | None = None):
             super().__init__()
-            self.said = (in_channels, num_features)
+            self.sentences = (in_channels, num_features)
 
         def forward(self, x):
             return x
 
     tree = Blueprint((dict(type=Optional, in_channels=None),))
-    assert tree.build((3,))[0].said == (None, None) and tree.open == ()
+    assert tree.build((3,))[0].sentences == (None, None) and tree.open == ()
     tree = Blueprint((dict(type=Optional, in_channels="auto", num_features="auto"),))
-    assert tree.build((3,))[0].said == (3, 3)
+    assert tree.build((3,))[0].sentences == (3, 3)
 
 
 def test_shapes_parameters_and_multiply_adds():

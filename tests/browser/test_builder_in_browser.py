@@ -62,7 +62,7 @@ START = ["ConvModule", "MaxPool2d", "ConvModule", "MaxPool2d", "Flatten", "Linea
 SWAPPED = ["ConvModule", "ConvModule", "MaxPool2d", "MaxPool2d", "Flatten", "Linear"]
 
 
-def told(page):
+def messages(page):
     """Read what the last cell printed."""
     run_cell(page, page.locator(".jp-CodeCell").count() - 1)
     line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
@@ -128,7 +128,7 @@ def test_by_keyboard_alone(built, shoot):
     assert page.locator(".jp-CodeCell").count() == 3
     press("Enter")
     page.get_by_text("`net` is the new model").wait_for()
-    assert "torch.Size([1, 10])" in told(page)
+    assert "torch.Size([1, 10])" in messages(page)
 
 
 def test_drag_and_drop(built, shoot):
@@ -199,7 +199,7 @@ def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     shoot("builder_code")
     press(page, "Use as `net`")
     page.get_by_text("`net` is the new model").wait_for()
-    assert "Tower" in told(page)
+    assert "Tower" in messages(page)
 
 
 def test_nothing_keeps_people_out(built):

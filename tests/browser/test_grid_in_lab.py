@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from axe_support import violations
 from notebook_pages import open_notebook, run_cell, theme
-from test_lab_in_browser import told
+from test_lab_in_browser import messages
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -87,7 +87,7 @@ def test_the_keyboard_alone_and_both_ways(page, lab):
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.type") == "search"
     run_cell(page, 1)
-    assert told(page) == {
+    assert messages(page) == {
         "selected": "2.weight", "query": "re:w|img", "filter": "all", "sort": "model",
         "group": "first", "collapsed": ["0"], "same_x": False, "as_table": False,
     }  # fmt: skip

@@ -91,9 +91,11 @@ def address(tmp_path):
 def test_it_is_drawn_and_python_hears_of_it(browser, address):
     context = browser.new_context(color_scheme="dark")
     page = context.new_page()
-    strangers: list[str] = []
+    foreign_requests: list[str] = []
     own = (address, address.replace("http", "ws"), "data:", "blob:")
-    page.on("request", lambda it: None if it.url.startswith(own) else strangers.append(it.url))
+    page.on(
+        "request", lambda it: None if it.url.startswith(own) else foreign_requests.append(it.url)
+    )
     page.goto(address)
     page.locator(".bb-cell path").first.wait_for(state="attached", timeout=60_000)
     assert page.locator(".bb-cell").count() == 4
@@ -110,4 +112,4 @@ def test_it_is_drawn_and_python_hears_of_it(browser, address):
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "marimo.png")
     context.close()
-    assert strangers == []
+    assert foreign_requests == []

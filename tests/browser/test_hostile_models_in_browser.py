@@ -68,12 +68,12 @@ def test_a_layer_that_raises_is_spoken_of_and_the_panel_lives_on(stage, shoot):
     shape.fill("8, 20")
     shape.press("Enter")
     cell.get_by_role("button", name="Run a batch").click()
-    told = cell.get_by_role("alert").filter(has_text="the pipe is <b>cracked</b>")
-    told.wait_for()
+    messages = cell.get_by_role("alert").filter(has_text="the pipe is <b>cracked</b>")
+    messages.wait_for()
     shoot("lab_with_a_cracked_layer")
     cell.get_by_role("button", name="Initialize").click()
     cell.locator(CELL.format("1.weight"), has_text="changed").wait_for()
-    told.wait_for()
+    messages.wait_for()
 
 
 def test_a_brick_that_raises_is_spoken_of_and_the_builder_lives_on(stage, shoot):
@@ -150,9 +150,9 @@ def test_the_fence_notes_what_goes_wrong(browser):
         "an alert": "alert('an alert')",
     }
     for noted, script in tries.items():
-        told = re.escape(noted)
+        messages = re.escape(noted)
         with (
-            pytest.raises(pytest.fail.Exception, match=told),
+            pytest.raises(pytest.fail.Exception, match=messages),
             fenced(browser, "about:") as (page, _),
         ):
             page.evaluate(script)

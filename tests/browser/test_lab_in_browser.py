@@ -25,7 +25,7 @@ model = import_torchvision().models.resnet50(weights=None)
 CELL = ".bb-cell[data-name='{}']"
 
 
-def told(page):
+def messages(page):
     """Read what a cell printed."""
     line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
     line.wait_for()
@@ -53,7 +53,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, 
     page.get_by_role("button", name="Initialize").click()
     page.locator(CELL.format("0.conv.weight"), has_text="changed").wait_for()
     run_cell(page, 3)
-    kernel = told(page)
+    kernel = messages(page)
     shown = cell.evaluate("element => element.__data")
     assert list(shown["counts"]["after"]) == kernel["counts"] or (
         list(shown["counts"]["after"].values()) == kernel["counts"]

@@ -46,9 +46,9 @@ def test_a_chinese_panel_in_both_themes(page, lab, shoot):
     shape.fill("64, 64")
     shape.press("Enter")
     panel.get_by_role("button", name="运行一批数据").click()
-    told = panel.get_by_text("信号的标准差").first
-    told.wait_for()
-    told.click()
+    messages = panel.get_by_text("信号的标准差").first
+    messages.wait_for()
+    messages.click()
     page.get_by_text("model：Sequential").scroll_into_view_if_needed()
     shoot("chinese_diagnosis_light")
     assert panel.evaluate(CUT) == []

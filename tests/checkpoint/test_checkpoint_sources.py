@@ -134,10 +134,10 @@ def test_what_fsspec_reads_has_to_have_its_hash(memory, in_cache):
     )
     assert in_cache() == []
     memory.pipe(f"/bucket/a-{digest[:8]}.pth", b"one")
-    told = []
-    with transfers(progress=lambda *sizes: told.append(sizes)):
+    messages = []
+    with transfers(progress=lambda *sizes: messages.append(sizes)):
         file = locate(f"memory://bucket/a-{digest[:8]}.pth")
-    assert told == [(3, 3)]
+    assert messages == [(3, 3)]
     with transfers(offline=True):
         assert locate(f"memory://bucket/a-{digest[:8]}.pth") == file
         with pytest.raises(DownloadError) as caught:

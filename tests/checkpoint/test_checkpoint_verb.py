@@ -26,14 +26,14 @@ def at_home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def say(line):
+def announce(line):
     return run(ShellFrontend(), line.split())
 
 
 def answer(capsys, line):
     code = main(line.split())
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    messages = capsys.readouterr()
+    return code, messages.out, messages.err
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def published(cache, server):
 
 
 def test_all_of_them():
-    told = say("zoo").text.splitlines()
-    assert len(told) == 1 + 48 + 57 + 166
-    assert told[0].split() == ["name", "MiB", "here", "paper", "also"]
+    messages = announce("zoo").text.splitlines()
+    assert len(messages) == 1 + 48 + 57 + 166
+    assert messages[0].split() == ["name", "MiB", "here", "paper", "also"]
 
 
 @pytest.mark.parametrize(
@@ -64,19 +64,19 @@ def test_all_of_them():
     ],
 )  # fmt: skip
 def test_words_and_patterns(line, names):
-    told = say(line).text.splitlines()[1:]
-    assert [row.split()[0].partition("://")[2] for row in told] == names
+    messages = announce(line).text.splitlines()[1:]
+    assert [row.split()[0].partition("://")[2] for row in messages] == names
 
 
 def test_a_row():
-    assert say("zoo torchvision://resnet18").text.splitlines()[-1].split() == [
+    assert announce("zoo torchvision://resnet18").text.splitlines()[-1].split() == [
         "torchvision://resnet18.imagenet1k_v1", "44.7", "https://arxiv.org/abs/1512.03385",
         "resnet18.default", "resnet18",
     ]  # fmt: skip
 
 
 def test_as_json(published):
-    found = json.loads(say("zoo --json own_model").text)
+    found = json.loads(announce("zoo --json own_model").text)
     assert found == [
         {
             "scheme": "open-mmlab", "name": "own_model", "url": published, "mirrors": [],
@@ -102,13 +102,13 @@ def test_nothing_found(capsys):
 @pytest.mark.parametrize("name", ["own_model", "open-mmlab://own_model", "{url}"])
 def test_fetch(name, published, cache, server, capsys):
     line = f"zoo fetch {name.format(url=published)}"
-    code, told, errors = answer(capsys, line)
+    code, messages, errors = answer(capsys, line)
     file = cache / "checkpoints" / published.rpartition("/")[2]
     digest = hashlib.sha256(BODY).hexdigest()
-    assert (code, told, errors) == (0, f"{file}: 0.0 MiB, SHA-256 {digest}\n", "")
-    assert answer(capsys, f"{line} --offline")[1] == told
+    assert (code, messages, errors) == (0, f"{file}: 0.0 MiB, SHA-256 {digest}\n", "")
+    assert answer(capsys, f"{line} --offline")[1] == messages
     assert len(server.asked) == 1
-    assert [row.split()[1] for row in say("zoo own_model").text.splitlines()[1:]] == ["yes"]
+    assert [row.split()[1] for row in announce("zoo own_model").text.splitlines()[1:]] == ["yes"]
 
 
 def test_offline_touches_no_network(published, server, capsys):
@@ -134,13 +134,13 @@ def test_lines_that_are_wrong(line, message, published, capsys):
 
 class Terminal:
     def __init__(self):
-        self.told = ""
+        self.messages = ""
 
     def isatty(self):
         return True
 
     def write(self, text):
-        self.told += text
+        self.messages += text
 
     def flush(self):
         pass
@@ -149,8 +149,8 @@ class Terminal:
 def test_a_terminal_gets_a_bar(published, monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    assert isinstance(say("zoo fetch own_model"), Message)
-    assert terminal.told == f"\rown_model [{'#' * 30}] 0.0 of 0.0 MiB\n"
+    assert isinstance(announce("zoo fetch own_model"), Message)
+    assert terminal.messages == f"\rown_model [{'#' * 30}] 0.0 of 0.0 MiB\n"
 
 
 # Convert

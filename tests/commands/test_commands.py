@@ -45,14 +45,14 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("net", None)
 
 
-def say(session, line, cell=None):
+def announce(session, line, cell=None):
     return run(session, line.split(), cell)
 
 
 def answer(capsys, line):
     code = main(line.split())
-    told = capsys.readouterr()
-    return code, told.out, told.err
+    messages = capsys.readouterr()
+    return code, messages.out, messages.err
 
 
 def weights(model):
@@ -62,57 +62,57 @@ def weights(model):
 @pytest.mark.parametrize("door", [ShellFrontend(), NotebookFrontend({})])
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_verb_tells_of_itself(door, name):
-    told = run(door, [name, "--help"])
-    assert isinstance(told, Message)
-    assert told.text.startswith(f"usage: {door.prefix} {name} [-h]")
-    assert COMMANDS[name].summary in " ".join(told.text.split())
-    assert told == run(door, ["help", name])
+    messages = run(door, [name, "--help"])
+    assert isinstance(messages, Message)
+    assert messages.text.startswith(f"usage: {door.prefix} {name} [-h]")
+    assert COMMANDS[name].summary in " ".join(messages.text.split())
+    assert messages == run(door, ["help", name])
     parser = COMMANDS[name].parser(name, door)
     assert all(action.help for action in parser.arguments)
 
 
 def test_the_table_names_every_verb():
-    told = run(ShellFrontend(), ["help"]).text
-    assert [line.split()[1] for line in told.splitlines()[: len(COMMANDS)]] == list(COMMANDS)
+    messages = run(ShellFrontend(), ["help"]).text
+    assert [line.split()[1] for line in messages.splitlines()[: len(COMMANDS)]] == list(COMMANDS)
     assert run(NotebookFrontend({}), []).text.splitlines()[0].startswith("  %brickbook build ")
 
 
 def test_plan_writes_no_weight(session):
     before = weights(session.namespace["net"])
-    todo = say(session, "plan net --cfg kaiming --protect 1.bias --json p.json")
+    todo = announce(session, "plan net --cfg kaiming --protect 1.bias --json p.json")
     assert repr(todo) == "InitPlan: 3 of 4 parameters by a law"
     after = weights(session.namespace["net"])
     assert all(before[name].equal(after[name]) for name in before)
-    assert say(session, "diff p.json p.json").rows == ()
+    assert announce(session, "diff p.json p.json").rows == ()
     with pytest.raises(ConfigError) as caught:
-        say(session, "plan net --json p.json")
+        announce(session, "plan net --json p.json")
     assert str(caught.value) == "--json: p.json is there already. Say --force to replace it."
-    say(session, "plan net --json p.json --force")
+    announce(session, "plan net --json p.json --force")
 
 
 def test_plan_without_rules_is_that_of_the_modules(session):
     from brickbook import Sequential
 
     session.namespace["own"] = Sequential(nn.Linear(2, 2), init_cfg=ONES)
-    assert repr(say(session, "plan own")) == "InitPlan: 2 of 2 parameters by a law"
-    assert repr(say(session, "plan net")) == "InitPlan: 0 of 4 parameters by a law"
+    assert repr(announce(session, "plan own")) == "InitPlan: 2 of 2 parameters by a law"
+    assert repr(announce(session, "plan net")) == "InitPlan: 0 of 4 parameters by a law"
 
 
 def test_init_writes_and_reports(session):
     net = session.namespace["net"]
-    todo = say(session, "init net --cfg ones --dry-run")
+    todo = announce(session, "init net --cfg ones --dry-run")
     assert type(todo).__name__ == "InitPlan" and not net[0].weight.eq(1).any()
-    report = say(session, "init net --cfg ones --seed 3 --atomic --save w.pt")
+    report = announce(session, "init net --cfg ones --seed 3 --atomic --save w.pt")
     assert repr(report) == "InitReport: 4 parameters: 4 written by a law, seed 3"
     assert net[0].weight.eq(1).all()
     assert torch.load("w.pt", weights_only=True)["1.weight"].eq(1).all()
-    assert say(session, "diff net w.pt").rows == ()
+    assert announce(session, "diff net w.pt").rows == ()
 
 
 def test_init_gives_data_driven_rules_a_batch(session):
-    say(session, "init net --init LSUV --layer Linear --batch 64,4 --seed 1")
+    announce(session, "init net --init LSUV --layer Linear --batch 64,4 --seed 1")
     session.namespace["batch"] = torch.randn(64, 4)
-    say(session, "init net --init LSUV --layer Linear --batch batch")
+    announce(session, "init net --init LSUV --layer Linear --batch batch")
     out = session.namespace["net"][0](session.namespace["batch"])
     assert float(out.detach().std()) == pytest.approx(1.0, abs=0.1)
 
@@ -120,7 +120,7 @@ def test_init_gives_data_driven_rules_a_batch(session):
 def test_compare_leaves_the_model_alone(session):
     before = weights(session.namespace["net"])
     state = torch.get_rng_state()
-    found = say(session, "compare net ones kaiming --seed 5")
+    found = announce(session, "compare net ones kaiming --seed 5")
     assert repr(found) == "Alternatives(ones, kaiming: 4 parameters, 2 differ)"
     after = weights(session.namespace["net"])
     assert all(before[name].equal(after[name]) for name in before)
@@ -130,10 +130,10 @@ def test_compare_leaves_the_model_alone(session):
 
 
 def test_export_by_the_name_of_the_file(session, tmp_path):
-    session.namespace["todo"] = say(session, "plan net --cfg kaiming --json p.json")
-    assert say(session, "export todo todo.csv").text.startswith("todo.csv: ")
-    assert say(session, "export net net.svg").text.startswith("net.svg: ")
-    assert say(session, "export p.json x.svg").exit_code == 0
+    session.namespace["todo"] = announce(session, "plan net --cfg kaiming --json p.json")
+    assert announce(session, "export todo todo.csv").text.startswith("todo.csv: ")
+    assert announce(session, "export net net.svg").text.startswith("net.svg: ")
+    assert announce(session, "export p.json x.svg").exit_code == 0
     assert (tmp_path / "todo.csv").read_text().startswith("name,kind,module,shape,")
 
 
@@ -173,7 +173,7 @@ def test_export_by_the_name_of_the_file(session, tmp_path):
 )  # fmt: skip
 def test_mistakes(session, line, message):
     with pytest.raises(ConfigError) as caught:
-        say(session, line)
+        announce(session, line)
     assert str(caught.value).startswith(message)
 
 
@@ -184,9 +184,9 @@ def test_a_config_may_hold_dots_and_files(session, tmp_path):
         cfg = ONES
 
     session.namespace["holder"] = Holder
-    assert say(session, "diff net net").rows == ()
-    assert len(say(session, "plan net --cfg holder.cfg").planned) == 4
-    assert len(say(session, "plan net --cfg x.json").planned) == 4
+    assert announce(session, "diff net net").rows == ()
+    assert len(announce(session, "plan net --cfg holder.cfg").planned) == 4
+    assert len(announce(session, "plan net --cfg x.json").planned) == 4
 
 
 def test_the_shell_plans_compares_and_keeps_files(folder, capsys):
@@ -257,9 +257,9 @@ def test_a_console_without_our_signs_and_a_reader_who_has_enough(folder):
     command = [sys.executable, "-m", "brickbook.cli", "help"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     running.stdout.close()
-    told = running.stderr.read()
+    messages = running.stderr.read()
     running.stderr.close()
-    assert (running.wait(), told) == (0, b"")
+    assert (running.wait(), messages) == (0, b"")
 
 
 @pytest.mark.processes

@@ -30,11 +30,11 @@ def folder(tmp_path, monkeypatch):
 def test_in_a_shell(folder, capsys):
     line = "complexity costly.py:make_model --input 3,10,10 --batch 2 --depth 1 --json c.json"
     assert main(line.split()) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert [row.split()[:2] for row in told[1:4]] == [
+    messages = capsys.readouterr().out.splitlines()
+    assert [row.split()[:2] for row in messages[1:4]] == [
         ["(model)", "Sequential"], ["0", "Conv2d"], ["1", "Sequential"],
     ]  # fmt: skip
-    assert told[-1] == (
+    assert messages[-1] == (
         "Complexity(Sequential on (2, 3, 10, 10): 27.6 k MACs, 224 parameters, 8,192 B activations)"
     )
     found = Complexity.from_dict(json.loads((folder / "c.json").read_text()))

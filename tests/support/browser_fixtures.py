@@ -35,28 +35,28 @@ class Fence:
 
     def __init__(self, context: Any, *own: str, known: tuple[str, ...] = ()) -> None:
         self.own, self.known = (*own, "data:", "blob:"), known
-        self.strangers: list[str] = []
+        self.foreign_requests: list[str] = []
         self.errors: list[str] = []
         context.route(lambda url: not url.startswith(self.own), lambda route: route.abort())
         context.on("request", lambda request: self.ask(request.url))
-        context.on("weberror", lambda it: self.hear(f"{it.error} {it.error.stack}"))
-        context.on("console", lambda it: it.type == "error" and self.hear(
+        context.on("weberror", lambda it: self.receive(f"{it.error} {it.error.stack}"))
+        context.on("console", lambda it: it.type == "error" and self.receive(
             f"{it.text} {it.location['url']}"
         ))  # fmt: skip
         context.on("dialog", lambda it: (self.errors.append(it.message), it.dismiss()))
 
     def ask(self, url: str) -> None:
         if not url.startswith(self.own):
-            self.strangers.append(url)
+            self.foreign_requests.append(url)
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         if any(word in text.lower() for word in OURS) and not any(it in text for it in self.known):
             self.errors.append(text)
 
     def check(self) -> None:
         """Fail for what was noted since the last time."""
-        noted = "\n".join((*self.strangers, *self.errors))
-        self.strangers.clear()
+        noted = "\n".join((*self.foreign_requests, *self.errors))
+        self.foreign_requests.clear()
         self.errors.clear()
         if noted:
             pytest.fail(f"What the page asked of others, or errors of ours:\n{noted}")

@@ -25,8 +25,11 @@ class Row:
     dtype: torch.dtype = torch.float32  # a long chain of products is no question of rounding
 
     def __str__(self) -> str:
-        said = [*map(repr, self.args), *(f"{key}={value!r}" for key, value in self.kwargs.items())]
-        return f"{self.name.rpartition(':')[2]}({', '.join(said)})"
+        sentences = [
+            *map(repr, self.args),
+            *(f"{key}={value!r}" for key, value in self.kwargs.items()),
+        ]
+        return f"{self.name.rpartition(':')[2]}({', '.join(sentences)})"
 
 
 def builds(builder: str, *names: str, args: tuple[Any, ...] = (), **more: Any) -> list[Row]:

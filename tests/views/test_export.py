@@ -75,9 +75,9 @@ def test_a_page_is_self_contained_and_every_name_is_text(name):
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_picture_is_valid_and_has_every_parameter(name):
     root = ET.fromstring(to_svg(RECORDS[name], "T < U"))
-    told = [one.text for one in root.iter(f"{SVG}text")]
-    assert {"0.weight", "0.bias", "1.weight", "1.bias", "=1+1"} <= set(told)
-    assert "T < U" in told and root.find(f"{SVG}title").text == "T < U"
+    messages = [one.text for one in root.iter(f"{SVG}text")]
+    assert {"0.weight", "0.bias", "1.weight", "1.bias", "=1+1"} <= set(messages)
+    assert "T < U" in messages and root.find(f"{SVG}title").text == "T < U"
     style = root.find(f"{SVG}style").text
     assert "prefers-color-scheme:dark" in style and "var(--bb-page-ink,#1f1f1f)" in style
     assert not list(root.iter(f"{SVG}script")) and not list(root.iter(f"{SVG}img"))

@@ -48,10 +48,10 @@ def scheme(request, browser):
         color_scheme=request.param, viewport={"width": 1280, "height": 900}
     )
     page = context.new_page()
-    page.said = []
-    page.on("request", lambda request: page.said.append(request.url))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("console", lambda told: page.said.append(told.text))
+    page.sentences = []
+    page.on("request", lambda request: page.sentences.append(request.url))
+    page.on("pageerror", lambda error: page.sentences.append(str(error)))
+    page.on("console", lambda messages: page.sentences.append(messages.text))
     yield request.param, page
     context.close()
 
@@ -87,8 +87,10 @@ def test_a_file_opens_by_itself_in_light_and_dark(records, scheme, tmp_path, nam
     page.wait_for_timeout(200)
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"export_{name}{suffix.replace('.', '_')}_{colours}.png")
-    strangers = [one for one in page.said if not one.startswith(("file:", "data:", "blob:"))]
-    assert strangers == []
+    foreign_requests = [
+        one for one in page.sentences if not one.startswith(("file:", "data:", "blob:"))
+    ]
+    assert foreign_requests == []
     assert page.title() == name
     if suffix == ".svg" or name != "comparison":
         assert page.locator("svg.bb-picture").count() == 1

@@ -175,9 +175,9 @@ def stored_axes(module: nn.Module | None, key: str = "weight") -> tuple[int, int
 
 def are_experts_transposed(module: nn.Module, key: str, weight: Tensor) -> bool:
     """Whether stacked experts are stored as (experts, in, out)."""
-    said = getattr(module, "is_transposed", None)
-    if isinstance(said, bool):
-        return said
+    transposed = getattr(module, "is_transposed", None)
+    if isinstance(transposed, bool):
+        return transposed
     _, first, second = weight.shape
     hidden = getattr(module, "hidden_size", getattr(module, "hidden_dim", None))
     if first == second or hidden not in (first, second):

@@ -142,8 +142,8 @@ def find_gain_product(run: Sequence[LayerGain]) -> Iterator[Finding]:
     }
     severity = "warning" if factor >= GAIN_FACTOR[1] else "note"
     names = tuple(item.weight.name for item in some)
-    said = f"gain.fan_out.{side}" if fits else f"gain.{side}"
-    yield make_finding("gain", severity, names, said, words, factor=factor, gain=some[at].gain)
+    key = f"gain.fan_out.{side}" if fits else f"gain.{side}"
+    yield make_finding("gain", severity, names, key, words, factor=factor, gain=some[at].gain)
 
 
 def is_mismatched(item: LayerGain) -> bool:

@@ -115,12 +115,12 @@ def test_a_signal_in_the_middle_of_forty_million_numbers(name, tmp_path):
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    messages = json.loads(done.stdout)
     for seed in (3, None):
-        assert told.pop(f"plain, seed {seed}") == [True, "new", True, True]
+        assert messages.pop(f"plain, seed {seed}") == [True, "new", True, True]
         for case in ("atomic", "own code", "checkpoint"):
-            assert told.pop(f"{case}, seed {seed}") == [True, "old", False, True], case
-    assert not told
+            assert messages.pop(f"{case}, seed {seed}") == [True, "old", False, True], case
+    assert not messages
 
 
 KILLED = r"""

@@ -229,7 +229,7 @@ def dead():
     return model
 
 
-def normed():
+def with_norm():
     return nn.Sequential(parametrizations.weight_norm(nn.Linear(16, 16)))
 
 
@@ -267,7 +267,7 @@ REFUSED = {
         "0.weight_ih_l0: it is not the one weight of its layer, LSTM: LSUV needs that.",
     ),
     "parametrised": (
-        normed(), ["0.weight"], X,
+        with_norm(), ["0.weight"], X,
         "0.weight: it is computed by a parametrisation: LSUV cannot scale it.",
     ),
 }  # fmt: skip

@@ -65,18 +65,18 @@ def winners(spec, order):
     With 'mmcv' whatever comes later wins. Else an override wins over a layer rule, and among these
     the inner over the outer and the later over the earlier.
     """
-    said = []  # (rank, time, place, weight, bias)
+    sentences = []  # (rank, time, place, weight, bias)
 
     def visit(spec, place):
         cfg, children = spec
         for entry in cfg or ():
             below = [(p, kind) for p, kind in leaves(spec, place) if kind in entry["layer"]]
-            said.extend((0, len(said), p, entry["val"], entry["bias"]) for p, _ in below)
+            sentences.extend((0, len(sentences), p, entry["val"], entry["bias"]) for p, _ in below)
             if "override" in entry:
                 own = {**entry, **entry["override"]}
                 at = int(own["name"])
                 inside = leaves(children[at], f"{place}{at}.")
-                said.extend((1, len(said), p, own["val"], own["bias"]) for p, _ in inside)
+                sentences.extend((1, len(sentences), p, own["val"], own["bias"]) for p, _ in inside)
         for at, child in enumerate(children):
             if not isinstance(child, str):
                 visit(child, f"{place}{at}.")
@@ -87,8 +87,8 @@ def winners(spec, order):
         return [x for at, child in enumerate(spec[1]) for x in leaves(child, f"{place}{at}.")]
 
     visit(spec, "")
-    said.sort(key=lambda one: (one[0] if order == "brickbook" else 0, one[1]))
-    last = {place: (weight, bias) for _, _, place, weight, bias in said}
+    sentences.sort(key=lambda one: (one[0] if order == "brickbook" else 0, one[1]))
+    last = {place: (weight, bias) for _, _, place, weight, bias in sentences}
     return {
         f"{place}{key}": last.get(place, (None, None))[key == "bias"]
         for place, _ in leaves(spec, "")

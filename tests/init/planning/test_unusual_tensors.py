@@ -127,14 +127,14 @@ def test_the_padding_row_of_a_tied_embedding_stays_zero(first):
     assert parts[1].bias.tolist() == [2] * 5
 
 
-def normed():
+def with_norm():
     return nn.Sequential(parametrizations.weight_norm(nn.Linear(2, 2)))
 
 
 class Leaf(BaseModule):
     def __init__(self, init_cfg=None):
         super().__init__(init_cfg)
-        self.fc = normed()[0]
+        self.fc = with_norm()[0]
 
 
 def idle(module):
@@ -158,7 +158,7 @@ HOLDING = {
 @pytest.mark.parametrize("case", HOLDING)
 @pytest.mark.parametrize("code", [None, idle, spoils])
 def test_what_holds_a_parameter_holds_what_is_computed_from_it(case, code):
-    model = normed()
+    model = with_norm()
     if case == "frozen":
         model[0].parametrizations.requires_grad_(False)
     if case == "loaded":
@@ -183,7 +183,7 @@ def test_a_computed_weight_that_is_started_is_kept():
 
 
 def test_a_computed_weight_that_is_drawn_again_is_no_longer_loaded():
-    model = normed()
+    model = with_norm()
     load_state_dict(model, model.state_dict())
     initialize(model, constant(3, **L))
     report = initialize(model, constant(5, **L), only_missing=True)
@@ -191,7 +191,7 @@ def test_a_computed_weight_that_is_drawn_again_is_no_longer_loaded():
 
 
 def test_numbers_that_a_parametrisation_makes_nan_of_are_refused():
-    model = normed()
+    model = with_norm()
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(BadValueError) as caught:
         initialize(model, dict(type="Zeros", bias=3, **L))

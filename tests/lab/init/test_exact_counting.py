@@ -49,9 +49,9 @@ def test_cancel_keeps_the_sample(monkeypatch):
     gate = threading.Event()
     real = InitSession.count_exact
 
-    def slow(self, go_on):
+    def slow(self, report_progress):
         gate.wait(10)
-        return real(self, go_on)
+        return real(self, report_progress)
 
     monkeypatch.setattr(InitSession, "count_exact", slow)
     lab = InitLab(net(), init_cfg=RULES, exact_up_to=1000)
@@ -71,7 +71,7 @@ def test_cancel_keeps_the_sample(monkeypatch):
 
 
 def test_a_failure_while_counting_is_shown_and_the_panel_lives_on(monkeypatch):
-    def fails(self, go_on):
+    def fails(self, report_progress):
         raise MemoryError("no room")
 
     monkeypatch.setattr(InitSession, "count_exact", fails)

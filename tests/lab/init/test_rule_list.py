@@ -46,7 +46,7 @@ def untick(rules: RuleList) -> None:
     rules.cards[0].picker.boxes["Conv2d"].value = False
 
 
-def tick(rules: RuleList) -> None:
+def advance(rules: RuleList) -> None:
     rules.cards[0].picker.boxes["Linear"].value = True
 
 
@@ -85,7 +85,7 @@ WITH_TWO = {**NORMAL, "override": {"name": "2"}}
     [
         (set_std, {**NORMAL, "std": 0.5}),
         (untick, {"type": "Normal", "std": 0.1, "bias": 2}),
-        (tick, {**NORMAL, "layer": ["Conv2d", "Linear"]}),
+        (advance, {**NORMAL, "layer": ["Conv2d", "Linear"]}),
         (type_class, {**NORMAL, "layer": ["Conv2d", "Conv2D"]}),
         (override, WITH_TWO),
         (override_law, {**NORMAL, "override": {"type": "Constant", "val": 3, "name": "2"}}),
@@ -155,7 +155,7 @@ def test_a_preset_replaces_all_rules_and_keeps_the_seed():
     name = next(iter(PRESETS))
     edited.rules.presets.value = name
     assert edited.rules.state == RuleSet(DEFAULT_PRESET.rules(edited.rules.model), 0)
-    tick(edited.rules)
+    advance(edited.rules)
     assert edited.rules.presets.value == name  # ticked already: no edit
     untick(edited.rules)
     assert edited.rules.presets.value == ""

@@ -30,31 +30,31 @@ def hooks(model: nn.Module) -> int:
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in parts)
 
 
-def until(count: int, told: list[tuple[int, int]]):
-    def go_on(done: int, total: int) -> bool:
-        told.append((done, total))
+def until(count: int, messages: list[tuple[int, int]]):
+    def report_progress(done: int, total: int) -> bool:
+        messages.append((done, total))
         return done < count
 
-    return go_on
+    return report_progress
 
 
 def test_progress_counts_the_layers_forward_and_back():
-    model, told = net(), []
-    with cancel_between_layers(model, until(100, told)):
+    model, messages = net(), []
+    with cancel_between_layers(model, until(100, messages)):
         probe(model, input_shape=(5, 4))
-    assert [done for done, _ in told if done] == sorted(done for done, _ in told if done)
-    assert {total for _, total in told} == {6} and told[-1] == (6, 6)
+    assert [done for done, _ in messages if done] == sorted(done for done, _ in messages if done)
+    assert {total for _, total in messages} == {6} and messages[-1] == (6, 6)
     assert hooks(model) == 0
 
 
 @pytest.mark.parametrize(("count", "ran"), [(0, []), (1, [3]), (3, [3, 2]), (4, [3, 2])])
 def test_it_ends_between_two_layers_and_the_model_is_as_it_was(count, ran):
-    model, told = net(), []
+    model, messages = net(), []
     model.eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    with pytest.raises(Cancelled), cancel_between_layers(model, until(count, told)):
+    with pytest.raises(Cancelled), cancel_between_layers(model, until(count, messages)):
         probe(model, input_shape=(5, 4))
-    assert ran == RAN and told[-1][0] == count  # 4: in the backward pass
+    assert ran == RAN and messages[-1][0] == count  # 4: in the backward pass
     assert hooks(model) == 0 and not model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(value.grad is None for value in model.parameters())
@@ -77,10 +77,10 @@ def test_code_that_catches_errors_does_not_catch_the_end():
 
 
 def test_reading_weights_ends_between_two_steps():
-    model, told = net(), []
-    with cancel_between_calls(lambda done, total: told.append(done) is None):
+    model, messages = net(), []
+    with cancel_between_calls(lambda done, total: messages.append(done) is None):
         diagnose(model)
-    assert len(told) > 10
+    assert len(messages) > 10
     steps = iter([True, True, False])
     with pytest.raises(Cancelled), cancel_between_calls(lambda done, total: next(steps)):
         diagnose(model)

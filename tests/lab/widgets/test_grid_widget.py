@@ -34,10 +34,10 @@ def test_a_new_grid_is_empty():
 def test_the_page_knows_every_trait_with_its_default():
     script = GRID_JS.read_text()
     start = script.index("const STATE = {")
-    told = script[start : script.index("};", start)]
+    messages = script[start : script.index("};", start)]
     for name, value in STATE.items():
         word = str(value).lower() if isinstance(value, bool) else value
-        assert f"{name}: " + (f'"{word}"' if isinstance(value, str) else f"{word}") in told
+        assert f"{name}: " + (f'"{word}"' if isinstance(value, str) else f"{word}") in messages
     assert set(STATE) | {"meta", "buffer", "rev"} == {
         name for name in Grid().traits(sync=True) if name in Grid.class_own_traits()
     }
@@ -63,12 +63,12 @@ def test_show_sends_one_payload_at_once():
         model[0].weight.zero_()
     comparison, todo = compare(before, snapshot(model)), plan(model, RULE)
     grid = Grid()
-    told: list[dict] = []
-    grid.observe(lambda change: told.append(dict(grid.meta)), "rev")
+    messages: list[dict] = []
+    grid.observe(lambda change: messages.append(dict(grid.meta)), "rev")
     grid.show(comparison, todo)
     payload = grid_payload(comparison, todo)
     assert (grid.meta, grid.buffer, grid.rev) == (payload.meta, payload.buffer, 1)
-    assert told == [payload.meta]  # complete by the time the page hears of it
+    assert messages == [payload.meta]  # complete by the time the page hears of it
     assert [cell["name"] for cell in grid.meta["cells"]] == [
         "0.weight", "0.bias", "1.weight", "1.bias",
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def test_a_layout_tells_what_is_set(sent):
 
 
 @pytest.mark.parametrize(
-    ("make", "name", "told"),
+    ("make", "name", "reports"),
     [
         (HTMLText, "HTMLModel", {"value": ""}),
         (Label, "LabelModel", {"value": ""}),
@@ -51,10 +51,10 @@ def test_a_layout_tells_what_is_set(sent):
         (Section, "VBoxModel", {"children": []}),
     ],
 )
-def test_a_control_makes_no_style_and_leaves_out_what_the_page_knows(sent, make, name, told):
+def test_a_control_makes_no_style_and_leaves_out_what_the_page_knows(sent, make, name, reports):
     control = make()
     layout, own = (message["state"] for message in sent)
-    assert layout["_model_name"] == "LayoutModel" and own.items() >= {**CONTROLS, **told}.items()
+    assert layout["_model_name"] == "LayoutModel" and own.items() >= {**CONTROLS, **reports}.items()
     assert own["_model_name"] == name and own["layout"] == f"IPY_MODEL_{control.layout.model_id}"
     assert None not in own.values() and not {"style", "_view_name", "_view_module"} & set(own)
     close_tree(control)

@@ -38,15 +38,15 @@ class Asking(nn.Module):
     def forward(self, x):
         if float(x.sum()) > 1e9:
             return x
-        return self.told(x)
+        return self.messages(x)
 
-    def told(self, x):
+    def messages(self, x):
         return self.lstm(self.attention(self.norm(self.body(x))))[0]
 
 
 class Quiet(Asking):
     def forward(self, x):
-        return self.told(x)
+        return self.messages(x)
 
 
 def chain():

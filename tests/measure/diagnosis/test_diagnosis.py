@@ -52,7 +52,7 @@ def found(model: nn.Module, cfg: Any = None, shape: tuple[int, ...] | None = Non
     return diagnose(model, report=report, signals=signals)
 
 
-def said(findings: Any) -> list[str]:
+def sentences(findings: Any) -> list[str]:
     return [str(item) for item in findings]
 
 
@@ -174,18 +174,18 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
 @pytest.mark.parametrize("case", CLASSICS)
 def test_the_classic_failures_are_said(case):
     model, cfg, words = CLASSICS[case]
-    assert said(found(model, cfg, (64, 128))) == words
+    assert sentences(found(model, cfg, (64, 128))) == words
 
 
 @pytest.mark.parametrize("case", CLASSICS)
 def test_a_plan_says_of_the_weights_what_the_weights_say_afterwards(case):
     model, cfg, words = CLASSICS[case]
     torch.manual_seed(0)
-    told = diagnose(model, plan=plan(model, {"layer": "Linear", **cfg}))
-    assert [item.rule for item in told] == [
+    messages = diagnose(model, plan=plan(model, {"layer": "Linear", **cfg}))
+    assert [item.rule for item in messages] == [
         item.rule for item in found(model, cfg) if item.rule in ("symmetric", "zeros", "gain")
     ]
-    assert len(told) == len([word for word in words if "·√" in word or "weight" in word])
+    assert len(messages) == len([word for word in words if "·√" in word or "weight" in word])
 
 
 def rectangular(cfg: dict[str, Any]) -> Any:
@@ -196,7 +196,7 @@ def rectangular(cfg: dict[str, Any]) -> Any:
 
 
 def test_the_wrong_fan_of_a_rectangular_net_is_said():
-    assert said(rectangular({"mode": "fan_out"})) == [
+    assert sentences(rectangular({"mode": "fan_out"})) == [
         "note: The std of 2 layers before ReLU fits fan_out, not fan_in: from Linear 2 to Linear "
         "4 that makes 10× too little for the signals."
     ]
@@ -220,12 +220,12 @@ HEALTHY_CONFIGS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("case", HEALTHY_CONFIGS)
 def test_of_starts_that_fit_nothing_is_said(case):
     act, cfg = HEALTHY_CONFIGS[case]
-    assert said(found(mlp(10, act), cfg, (64, 128))) == []
+    assert sentences(found(mlp(10, act), cfg, (64, 128))) == []
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_of_small_nets_as_torch_starts_them_nothing_is_said(depth):
-    assert said(found(mlp(depth), None, (64, 128))) == []
+    assert sentences(found(mlp(depth), None, (64, 128))) == []
 
 
 # What must not be flagged
@@ -326,7 +326,7 @@ def test_what_is_meant_to_be_so_is_not_flagged(case):
         for part in model[::3]:
             nn.init.normal_(part.weight, 0, 5.0)
     signals = probe(model, input_shape=shape) if shape else None
-    assert said(diagnose(model, signals=signals)) == []
+    assert sentences(diagnose(model, signals=signals)) == []
 
 
 @pytest.mark.parametrize("std", [0.02, 0.05])
@@ -336,7 +336,7 @@ def test_gpt_as_gpt2_starts_is_not_flagged(std):
         if parameter.dim() > 1:
             small = name.endswith(("out_proj.weight", "linear2.weight"))
             nn.init.normal_(parameter, 0, std / math.sqrt(12) if small else std)
-    assert said(diagnose(model, signals=probe(model, input_shape=(8, 16)))) == []
+    assert sentences(diagnose(model, signals=probe(model, input_shape=(8, 16)))) == []
 
 
 VISION: dict[str, Any] = {
@@ -373,7 +373,7 @@ def test_models_of_torchvision_are_not_flagged(case):
     make, shape, cfg = VISION[case]
     model = make(import_torchvision().models)
     report = initialize(model, cfg, seed=0) if cfg else None
-    assert said(diagnose(model, report=report, signals=probe(model, input_shape=shape))) == []
+    assert sentences(diagnose(model, report=report, signals=probe(model, input_shape=shape))) == []
 
 
 # The rules one by one
@@ -383,7 +383,7 @@ def test_only_the_next_layer_tells_copies_apart():
     model = mlp(3)
     nn.init.constant_(model.fc1.weight, 0.1)
     nn.init.zeros_(model.fc1.bias)
-    assert said(diagnose(model)) == [
+    assert sentences(diagnose(model)) == [
         "warning: All 128 rows of fc1.weight are equal; only the next layer tells these units "
         "apart."
     ]
@@ -392,7 +392,7 @@ def test_only_the_next_layer_tells_copies_apart():
     nn.init.zeros_(model.fc1.bias)
     nn.init.constant_(model.fc2.weight, 0.1)
     nn.init.zeros_(model.fc2.bias)
-    assert said(diagnose(model)) == [
+    assert sentences(diagnose(model)) == [
         "error: All 128 rows of fc1.weight are equal, and the next layer treats them alike: these "
         "units learn the same.",
         "warning: All 128 rows of fc2.weight are equal; only the next layer tells these units "
@@ -438,7 +438,7 @@ ZEROS = {
 @pytest.mark.parametrize("case", ZEROS)
 def test_zeros_are_flagged_where_they_stop_learning(case):
     model, words = ZEROS[case]
-    assert said(diagnose(model)) == words
+    assert sentences(diagnose(model)) == words
 
 
 def test_zeros_that_learn_do_learn_and_the_others_do_not():
@@ -456,16 +456,16 @@ def test_zeros_that_learn_do_learn_and_the_others_do_not():
 def test_gains_of_conv_modules_count_and_those_before_norms_do_not():
     parts = [ConvModule(16, 16, 3, padding=1) for _ in range(6)]
     model = nn.Sequential(*parts)
-    assert said(
+    assert sentences(
         diagnose(model, plan=plan(model, {"type": "Normal", "std": 0.01, "layer": "Conv2d"}))
     ) == [
         "warning: The gain (std·√fan_in) is 0.12 in 5 layers before ReLU, which wants 1.41: from "
         "1.conv to 5.conv that makes 230,000× too little."
     ]
-    normed = nn.Sequential(*(ConvModule(8, 8, 3, norm_cfg={"type": "BN"}) for _ in range(6)))
-    for part in normed:
+    with_norm = nn.Sequential(*(ConvModule(8, 8, 3, norm_cfg={"type": "BN"}) for _ in range(6)))
+    for part in with_norm:
         nn.init.normal_(part.conv.weight, 0, 0.01)
-    assert diagnose(normed) == ()
+    assert diagnose(with_norm) == ()
 
 
 def test_functions_and_transposed_layers_count_too():
@@ -475,7 +475,7 @@ def test_functions_and_transposed_layers_count_too():
 
     model = Tells(nn.Linear(64, 64), nn.Linear(64, 64))
     initialize(model, KAIMING, seed=0)
-    assert said(diagnose(model)) == [
+    assert sentences(diagnose(model)) == [
         "note: The gain of 1.weight is 1.4, that of a ReLU, but Tanh follows, which wants 1 or "
         "1.67."
     ]
@@ -491,12 +491,12 @@ def test_dead_and_saturated_units_are_said_one_by_one():
     model = nn.Sequential(OrderedDict(fc=nn.Linear(8, 50), relu3=nn.ReLU(), out=nn.Linear(50, 2)))
     with torch.no_grad():
         model.fc.weight[:31], model.fc.bias[:31] = 0, -1
-    assert said(diagnose(signals=probe(model, input_shape=(64, 8)))) == [
+    assert sentences(diagnose(signals=probe(model, input_shape=(64, 8)))) == [
         "warning: 62 % of units dead after relu3 (31 of 50, 64 samples each)."
     ]
     model = nn.Sequential(nn.Linear(8, 8), nn.Tanh())
     nn.init.constant_(model[0].bias, 9.0)
-    assert said(diagnose(signals=probe(model, input_shape=(64, 8)))) == [
+    assert sentences(diagnose(signals=probe(model, input_shape=(64, 8)))) == [
         "warning: 100 % of the outputs of Tanh 1 are saturated."
     ]
 
@@ -506,14 +506,14 @@ def test_what_is_not_finite_is_said_first():
     with torch.no_grad():
         model.fc2.weight[0, :3] = math.nan
         model.fc2.bias[0] = math.inf
-    told = diagnose(model, signals=probe(model, input_shape=(32, 128)))
-    assert said(told)[:2] == [
+    messages = diagnose(model, signals=probe(model, input_shape=(32, 128)))
+    assert sentences(messages)[:2] == [
         "error: 2 hold NaN or Inf: fc2.weight, fc2.bias.",
         "error: NaN or Inf first shows after fc2: 32 of 4,096 elements; 3 outputs have some.",
     ]
     with torch.no_grad():
         model.fc2.bias[0] = 0
-    assert said(diagnose(comparison=compare(snapshot(mlp(3)), snapshot(model)))) == [
+    assert sentences(diagnose(comparison=compare(snapshot(mlp(3)), snapshot(model)))) == [
         "error: fc2.weight holds NaN or Inf: 3 of 16,384 elements."
     ]
     assert diagnose(model, plan=plan(model, KAIMING)) == ()  # will be overwritten
@@ -547,21 +547,21 @@ DRIFTS: dict[str, tuple[list[float], tuple[int, ...], list[str]]] = {
 @pytest.mark.parametrize("case", DRIFTS)
 def test_a_drift_is_one_that_stays(case):
     stds, norms, words = DRIFTS[case]
-    told = said(diagnose(signals=drifting(stds, norms)))
-    assert len(told) == len(words)
-    assert all(word in text for word, text in zip(words, told, strict=True))
+    messages = sentences(diagnose(signals=drifting(stds, norms)))
+    assert len(messages) == len(words)
+    assert all(word in text for word, text in zip(words, messages, strict=True))
 
 
 def test_rules_of_a_config_that_do_nothing_and_what_they_leave():
     model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Conv1d(4, 4, 1), nn.GRU(4, 4))
     cfg = [{**KAIMING, "layer": ["Linear"]}, {**KAIMING, "layer": "Conv2D"}]
-    told = plan(model, cfg)
-    assert said(diagnose(plan=told)) == [
+    messages = plan(model, cfg)
+    assert sentences(diagnose(plan=messages)) == [
         "warning: init_cfg[1].layer: Conv2D matches nothing. Did you mean 'Conv1d'?",
         "note: 6 parameters are left as they are, no rule speaks of Conv1d, GRU: 2.weight, "
         "2.bias, 3.weight_ih_l0 and 3 more.",
     ]
-    assert said(diagnose(report=initialize(model[:3], cfg[:1], seed=0))) == [
+    assert sentences(diagnose(report=initialize(model[:3], cfg[:1], seed=0))) == [
         "note: 2 parameters are left as they are, no rule speaks of Conv1d: 2.weight, 2.bias."
     ]
     assert diagnose(plan=plan(model)) == ()
@@ -595,7 +595,7 @@ def test_a_std_that_is_not_the_laws_is_said():
     with torch.no_grad():
         model.fc2.weight.mul_(1.2)
         model.fc2.bias.add_(0.5)
-    assert said(diagnose(model, report=report)) == [
+    assert sentences(diagnose(model, report=report)) == [
         "warning: The std of 2 parameters is not their law's, most of all of fc2.bias: 0 instead "
         "of 0 (fc2.weight, fc2.bias)."
     ]
@@ -608,12 +608,12 @@ def test_how_far_is_far_depends_on_the_number_of_elements(factor, flagged):
     with torch.no_grad():
         model.fc1.weight.mul_(factor)  # 16,384 elements: 0.02 + 6/√32768 = 0.053
         model.fc2.bias.mul_(factor)  # ten
-    told = [item for item in diagnose(model, report=report) if item.rule == "law"]
-    assert bool(told) is flagged
+    messages = [item for item in diagnose(model, report=report) if item.rule == "law"]
+    assert bool(messages) is flagged
     if flagged:
-        assert told[0].text == (
-            f"The std of fc1.weight is {told[0].numbers['found']:.2g}, but Normal(0, 0.1) has 0.1 "
-            "(16,384 elements)."
+        assert messages[0].text == (
+            f"The std of fc1.weight is {messages[0].numbers['found']:.2g}, but Normal(0, 0.1) has "
+            "0.1 (16,384 elements)."
         )
 
 
@@ -627,8 +627,8 @@ def test_the_worst_comes_first_then_the_models_order():
     with torch.no_grad():
         model.fc9.weight[0, 0], model.fc3.weight[:] = math.nan, 1.0
     options = {"report": report, "signals": probe(model, input_shape=(32, 128))}
-    told = diagnose(model, **options)
-    assert [(item.severity, item.rule, item.subject) for item in told] == [
+    messages = diagnose(model, **options)
+    assert [(item.severity, item.rule, item.subject) for item in messages] == [
         ("error", "not-finite", "fc9.weight"),
         ("error", "not-finite", "fc9"),
         ("warning", "symmetric", "fc3.weight"),
@@ -638,7 +638,7 @@ def test_the_worst_comes_first_then_the_models_order():
         ("note", "gain", "fc2.weight"),
         ("note", "gain", "fc11.weight"),
     ]
-    assert told == diagnose(model, **options)
+    assert messages == diagnose(model, **options)
     config = diagnose(model, plan=plan(model, cfg), signals=options["signals"])
     assert [(item.severity, item.subject) for item in config[:2]] == [
         ("error", "fc9"),

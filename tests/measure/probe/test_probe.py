@@ -439,13 +439,13 @@ def state_of(model: nn.Module) -> Any:
     )
 
 
-def alike(one: Any, two: Any) -> bool:
+def similar(one: Any, two: Any) -> bool:
     if isinstance(one, torch.Tensor):
         return torch.equal(one, two)
     if isinstance(one, dict):
-        return list(one) == list(two) and all(alike(one[key], two[key]) for key in one)
+        return list(one) == list(two) and all(similar(one[key], two[key]) for key in one)
     if isinstance(one, list | tuple):
-        return len(one) == len(two) and all(map(alike, one, two))
+        return len(one) == len(two) and all(map(similar, one, two))
     return one == two
 
 
@@ -467,7 +467,7 @@ def test_the_model_and_the_batch_are_as_they_were(raises, mode):
         found = probe(model, x, mode=mode)
         assert found.mode == (mode or "mixed")
         assert found == probe(model, x, mode=mode)  # dropout too
-    assert alike(state_of(model), before)
+    assert similar(state_of(model), before)
     assert torch.equal(x, kept) and not x.requires_grad and x.grad is None
 
 

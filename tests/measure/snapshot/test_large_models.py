@@ -15,26 +15,26 @@ def net() -> nn.Module:
 
 
 def test_exact_is_the_snapshot():
-    model, told = net(), []
-    found = snapshot_exact(model, lambda done, total: told.append((done, total)) or True)
+    model, messages = net(), []
+    found = snapshot_exact(model, lambda done, total: messages.append((done, total)) or True)
     assert found == snapshot(model)
-    assert told[0] == (0, count_values(model)) and told[-1] == (
+    assert messages[0] == (0, count_values(model)) and messages[-1] == (
         count_values(model),
         count_values(model),
     )
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert [done for done, _ in messages] == sorted(done for done, _ in messages)
 
 
 @pytest.mark.parametrize("calls", [0, 1, 5])
 def test_it_ends_where_it_is_told_to(calls):
-    told = []
+    messages = []
 
-    def go_on(done: int, total: int) -> bool:
-        told.append(done)
-        return len(told) <= calls
+    def report_progress(done: int, total: int) -> bool:
+        messages.append(done)
+        return len(messages) <= calls
 
-    assert snapshot_exact(net(), go_on) is None
-    assert len(told) == calls + 1
+    assert snapshot_exact(net(), report_progress) is None
+    assert len(messages) == calls + 1
 
 
 def test_a_sample_is_close_and_says_how_many_it_looked_at():

@@ -32,13 +32,13 @@ def test_what_needs_no_page(node, tmp_path):
     names = [name for file in GRID_JS.names for name in EXPORT.findall((HERE / file).read_text())]
     module = tmp_path / "grid.mjs"
     module.write_text(f"{GRID_JS.read_text()}export {{ {', '.join(names)} }};\n", encoding="utf-8")
-    told = {
+    messages = {
         "GRID_MODULE": module.as_uri(),
         "GRID_TEXTS": json.dumps(Texts("en").section("grid")),
     }
     done = subprocess.run(
         [node, "--test", JS / "grid.test.mjs"],
-        env=os.environ | told, capture_output=True, text=True, timeout=120,
+        env=os.environ | messages, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -71,11 +71,11 @@ def test_files_are_read_as_one_module(tmp_path, monkeypatch):
 
 def test_a_script_has_the_checksum_of_what_it_says(tmp_path, monkeypatch):
     monkeypatch.setattr("brickbook.views.grid.bundle.HERE", tmp_path)
-    told = []
+    messages = []
     for word in ("one", "other"):
         (tmp_path / "a.js").write_text(f'const {word} = "× – CHECKSUM";\n', encoding="utf-8")
-        told.append(ScriptBundle(("a.js",)).read_text())
-    assert told == [
+        messages.append(ScriptBundle(("a.js",)).read_text())
+    assert messages == [
         'const one = "\\xd7 \\u2013 3ef57bf6";\n', 'const other = "\\xd7 \\u2013 a91f1287";\n',
     ]  # fmt: skip
 
@@ -110,8 +110,8 @@ def test_every_rule_of_the_style_is_below_one_class():
 
 def test_every_text_of_the_script_is_in_the_table():
     script, table = GRID_JS.read_text(), Texts("en").section("grid")
-    said = set(re.findall(r'\bsay\("([\w.]+)"', script))
-    assert said - set(table) == set() and len(said) > 20
+    sentences = set(re.findall(r'\bsay\("([\w.]+)"', script))
+    assert sentences - set(table) == set() and len(sentences) > 20
 
 
 def test_it_stays_small():

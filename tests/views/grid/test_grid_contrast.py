@@ -88,12 +88,12 @@ def colours(theme: str) -> dict[str, Colour]:
 @pytest.mark.parametrize("theme", [*SHEETS, "page light", "page dark"])
 def test_contrast(theme):
     found = colours(theme)
-    told = {
+    messages = {
         (front, back, least): contrast(found[front], over(found[back], found["paper"]))
         for pairs, least in ((TEXT, 4.5), (GRAPHICS, 3.0))
         for front, back in pairs
     }
-    low = {pair: round(value, 2) for pair, value in told.items() if value < pair[2]}
+    low = {pair: round(value, 2) for pair, value in messages.items() if value < pair[2]}
     assert low == {}
 
 

@@ -71,7 +71,7 @@ ONES, SPREAD = torch.ones(9), torch.linspace(-1, 1, 9)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "law", "told"),
+    ("before", "after", "law", "messages"),
     [
         (ONES, ONES, None, "std 0, untouched"),
         (ONES, ONES, Constant(1.0), "mean 1, expected 1"),
@@ -81,15 +81,15 @@ ONES, SPREAD = torch.ones(9), torch.linspace(-1, 1, 9)
         (torch.zeros(0), torch.zeros(0), Constant(1.0), "no values, expected 1"),
     ],
 )
-def test_the_numbers_that_the_grid_says_too(before, after, law, told):
-    assert told in one(before, after, law)[0]
+def test_the_numbers_that_the_grid_says_too(before, after, law, messages):
+    assert messages in one(before, after, law)[0]
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "all 1"), ("zh", "全部为 1")])
+@pytest.mark.parametrize(("language", "messages"), [("en", "all 1"), ("zh", "全部为 1")])
 @pytest.mark.parametrize("law", [None, Constant(1.0)])
-def test_a_constant_is_a_narrow_bar_in_the_middle(law, language, told):
+def test_a_constant_is_a_narrow_bar_in_the_middle(law, language, messages):
     words, paths = one(ONES, ONES, law, language)
-    assert told in words and words[-1] == told
+    assert messages in words and words[-1] == messages
     [fill] = [path.get("d") for path in paths if path.get("fill") == "#808080"]
     xs = [float(x) for x in re.findall(r"H([\d.]+)", fill)]
     assert fill.startswith("M8 136V136H") and xs[-1] == 272.0

@@ -32,9 +32,9 @@ def test_signals_through_depth(signals):
     hovers = {trace["hovertemplate"] for trace in figure["data"] if "hovertemplate" in trace}
     assert "%{customdata[0]} 之后：%{y:.0%} %{customdata[1]}<extra>A</extra>" in hovers
     drawn = depth_svg(signals, language="zh")
-    [told] = set(re.findall(r'aria-label="([^"]*)"', drawn))
-    assert told.startswith("各层的信号：Linear 0 处标准差为 ") and "（2 层）" in told
-    assert told.endswith("Linear 0 之后最多有 100 % 死亡")
+    [messages] = set(re.findall(r'aria-label="([^"]*)"', drawn))
+    assert messages.startswith("各层的信号：Linear 0 处标准差为 ") and "（2 层）" in messages
+    assert messages.endswith("Linear 0 之后最多有 100 % 死亡")
 
 
 def test_one_tensor():
