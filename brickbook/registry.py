@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from brickbook.config import call, registry_key, source_location
@@ -21,6 +22,7 @@ __all__ = ["Config", "Registry", "build_from_cfg", "find", "split_type"]
 
 Config = Mapping[str, Any]
 T = TypeVar("T")
+LOG = logging.getLogger("brickbook")
 
 
 class Registry:
@@ -31,7 +33,8 @@ class Registry:
     inferred from the calling frame, so a registry can be made anywhere, a notebook cell included.
 
     Registering a class again under the same module and qualified name (a cell that is run twice)
-    replaces it; another class under a taken name is a ``KeyError`` unless ``force=True``.
+    replaces it; another class under a taken name is a ``KeyError`` unless ``force=True``, or unless
+    the name is one that may be replaced (`let_replace`).
 
     >>> cats = Registry("cat")
     >>> @cats.register_module()
@@ -57,6 +60,7 @@ class Registry:
         self._scope = scope
         self._module_dict: dict[str, Any] = {}
         self._children: dict[str, Registry] = {}
+        self._replaceable: set[str] = set()
         self.parent = parent
         if parent is not None:
             parent._add_children(self)
@@ -115,6 +119,17 @@ class Registry:
             return self._children[scope].get(rest)
         return self.parent.root().get(key) if self.parent is not None else None
 
+    def let_replace(self, names: Iterable[str]) -> None:
+        """Let the next registration under each of these names replace what stands there.
+
+        That is logged. Afterwards the name is taken as any other.
+        """
+        self._replaceable.update(names)
+
+    def may_replace(self, name: str) -> bool:
+        """Whether the next registration under a name replaces what stands there."""
+        return name in self._replaceable
+
     def root(self) -> Registry:
         """Return the registry at the top of this one's tree."""
         return self if self.parent is None else self.parent.root()
@@ -139,14 +154,23 @@ class Registry:
         if not names and not hasattr(module, "__name__"):
             raise BadArgumentError("name", f"{module!r} has no name of its own: pass name=.")
         names = names or [module.__name__]
+        replaced = []
         for name in names:
             taken = self._module_dict.get(name)
-            if taken is not None and not force and registry_key(taken) != registry_key(module):
+            if taken is None or registry_key(taken) == registry_key(module):
+                continue
+            if name in self._replaceable:
+                replaced.append(name)
+            elif not force:
                 raise NameTakenError(
                     "name",
                     f"{name} is already registered in {self.name}, as {source_location(taken)}; "
                     f"the new one is {source_location(module)}. Pass force=True to replace it.",
                 )
+        for name in replaced:
+            text = "%s in %s is now %s, not brickbook's own."
+            LOG.info(text, name, self.name, source_location(module))
+            self._replaceable.discard(name)
         self._module_dict.update(dict.fromkeys(names, module))
 
     def deprecated_register_module(self, cls: Any = None, force: bool = False) -> Any:

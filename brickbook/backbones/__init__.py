@@ -18,3 +18,4 @@ __all__ = [
 ]
 
 register_rows(MODELS, {"AlexNet": AlexNet, "VGG": VGG, "ResNet": ResNet})
+MODELS.let_replace(("AlexNet", "VGG", "ResNet"))

@@ -37,6 +37,7 @@ from brickbook.bricks.registry import (
     TRANSFORMER_LAYER_SEQUENCE,
     UPSAMPLE_LAYERS,
 )
+from brickbook.bricks.registry import let_replace_extras as _let_replace_extras
 from brickbook.bricks.scale import Scale
 from brickbook.bricks.squeeze_excite import SqueezeExcite
 from brickbook.bricks.swish import Swish
@@ -142,3 +143,5 @@ __all__ = [
     "turn_on_efficient_conv_bn_eval",
     "turn_on_efficient_conv_bn_eval_for_single_model",
 ]
+
+_let_replace_extras()

@@ -27,6 +27,7 @@ __all__ = [
     "build_layer",
     "build_with_defaults",
     "find_layer",
+    "let_replace_extras",
     "register_rows",
 ]
 
@@ -67,6 +68,23 @@ BUILDERS: tuple[tuple[Registry, str], ...] = (
     ),
 )
 
+# What mmcv 1.7.2 registers, by scope. All other names a user may take for a class of his own.
+MMCV_NAMES: Mapping[str, tuple[str, ...]] = {
+    "conv": ("Conv1d", "Conv2d", "Conv3d", "Conv", "Conv2dAdaptivePadding", "ConvWS", "ConvAWS",
+             "deconv", "ConvTranspose2d", "deconv3d", "ConvTranspose3d"),
+    "norm": ("BN", "BN1d", "BN2d", "BN3d", "SyncBN", "GN", "LN", "IN", "IN1d", "IN2d", "IN3d"),
+    "activation": ("ReLU", "LeakyReLU", "PReLU", "RReLU", "ReLU6", "ELU", "Sigmoid", "Tanh", "SiLU",
+                   "Clamp", "Clip", "GELU", "HSigmoid", "HSwish", "Swish"),
+    "padding": ("zero", "reflect", "replicate"),
+    "upsample": ("nearest", "bilinear", "pixel_shuffle", "deconv", "deconv3d"),
+    "plugin": ("ConvModule", "NonLocal2d", "ContextBlock", "GeneralizedAttention"),
+    "drop": ("DropPath", "Dropout"),
+    "attention": ("MultiheadAttention",),
+    "ffn": ("FFN",),
+    "transformer_layer": ("BaseTransformerLayer",),
+    "transformer": ("TransformerLayerSequence",),
+}  # fmt: skip
+
 COMPILED_HINT = "It is one of mmcv's compiled operators, which brickbook does not have."
 
 # A near name would be another layer: no guess for what mmcv's users may well have in a config.
@@ -75,6 +93,13 @@ MISSING_OPERATORS = dict.fromkeys((
     "SparseConv2d", "SparseConv3d", "SparseInverseConv2d", "SparseInverseConv3d", "SubMConv2d",
     "SubMConv3d", "carafe",
 ), COMPILED_HINT)  # fmt: skip
+
+
+def let_replace_extras() -> None:
+    """Let users take the names that brickbook has registered and mmcv has not."""
+    for scope, registry in {"": MODELS, **MODELS.children}.items():
+        own = {name for name, make in registry.module_dict.items() if is_own(make)}
+        registry.let_replace(own.difference(MMCV_NAMES.get(scope, ())))
 
 
 def register_rows(registry: Registry, rows: Mapping[str, Callable[..., Any]]) -> None:
@@ -87,12 +112,15 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
     """Return what ``type`` means in one family of layers.
 
     A class, a function or a partial stands for itself; a name that a user has put into `MODELS`,
-    mmcv 2's only registry, is known to every family. Raises KeyError for a name the family does not
+    mmcv 2's only registry, is known to every family, and wins over one that only brickbook has.
+    Raises KeyError for a name the family does not
     have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
     """
-    if isinstance(kind, str) and kind not in registry.module_dict:
-        if (own := MODELS.module_dict.get(kind)) is not None and not is_own(own):
+    if isinstance(kind, str) and (kind not in registry.module_dict or registry.may_replace(kind)):
+        own = MODELS.module_dict.get(kind)
+        if own is not None and not is_own(own):
             return own
+    if isinstance(kind, str) and kind not in registry.module_dict:
         if kind in MISSING_OPERATORS:
             problem = f"{kind} is not in the {registry.name} registry."
             raise UnknownNameError(f"{path}.type", problem, MISSING_OPERATORS[kind])
@@ -109,7 +137,7 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
 
 
 def is_own(make: Callable[..., Any]) -> bool:
-    """Whether a row of `MODELS` is of this package or of torch: no layer of just any family."""
+    """Whether a row is of this package or of torch; one of `MODELS` is no layer of any family."""
     return unwrap_partial(make).__module__.partition(".")[0] in ("brickbook", "torch")
 
 

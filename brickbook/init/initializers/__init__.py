@@ -117,3 +117,10 @@ __all__ = [
     "uniform_init",
     "xavier_init",
 ]
+
+# What mmcv 1.7.2 registers; users may take the other names for initialisers of their own.
+_MMCV_NAMES = (
+    "Constant", "Xavier", "Normal", "TruncNormal", "Uniform", "Kaiming", "Caffe2Xavier",
+    "Pretrained",
+)  # fmt: skip
+INITIALIZERS.let_replace(set(INITIALIZERS.module_dict).difference(_MMCV_NAMES))
