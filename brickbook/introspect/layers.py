@@ -22,6 +22,7 @@ __all__ = [
     "compute_parametrized",
     "derived_params",
     "find_slots",
+    "gate_names",
     "is_norm_layer",
     "is_packed_class",
     "layer_slots",
@@ -84,7 +85,10 @@ FILLABLE_DTYPES = (
     torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128,
 )  # fmt: skip
 
-GATES = {nn.LSTM: 4, nn.GRU: 3, nn.LSTMCell: 4, nn.GRUCell: 3}
+LSTM_GATES, GRU_GATES = ("input", "forget", "cell", "output"), ("reset", "update", "new")
+GATES = {  # in the order in which torch packs them along the first axis
+    nn.LSTM: LSTM_GATES, nn.GRU: GRU_GATES, nn.LSTMCell: LSTM_GATES, nn.GRUCell: GRU_GATES,
+}  # fmt: skip
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
 NAMED_ROLES = ("weight", "bias", "scale", "embedding")
 
@@ -156,8 +160,17 @@ def packed_slot(module: nn.Module, key: str, tensor: Tensor) -> ParamSlot:
         return ParamSlot("bias", key, tensor)
     if isinstance(module, nn.MultiheadAttention):
         return ParamSlot("weight", key, tensor, 3 if key == "in_proj_weight" else 1)
-    gates = next((n for kind, n in GATES.items() if isinstance(module, kind)), 1)
+    gates = len(gate_names(module)) or 1
     return ParamSlot("weight", key, tensor, gates if re.match("weight_[ih]h", key) else 1)
+
+
+def gate_names(module: nn.Module | None) -> tuple[str, ...]:
+    """Return the gates of an LSTM or GRU, in torch's order along dim 0; () for other layers.
+
+    >>> gate_names(nn.LSTM(1, 1)), gate_names(nn.GRUCell(1, 1))
+    (('input', 'forget', 'cell', 'output'), ('reset', 'update', 'new'))
+    """
+    return next((names for kind, names in GATES.items() if isinstance(module, kind)), ())
 
 
 def parametrized_slots(module: nn.Module) -> Iterator[ParamSlot]:

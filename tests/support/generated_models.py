@@ -118,6 +118,7 @@ ARGUMENTS = {
     "Sparse": {"sparsity": st.sampled_from([0, 0.5, 1, 2]), "std": NUMBERS},
     "ZerO": {},
     "PriorBias": {"prior_prob": st.sampled_from([0.01, 0.5, 0, 1, 2])},
+    "GateBias": {"forget": NUMBERS, "update": NUMBERS},
     "ZeroGamma": {},
     "DepthScaled": {"init": st.sampled_from([{"type": "Normal"}, {"type": "Nope"}, 3]),
                     "depth": st.sampled_from([2, 0, "0", "*", "nope"]),

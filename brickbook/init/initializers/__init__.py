@@ -42,7 +42,7 @@ from brickbook.init.initializers.structured import (
 )
 
 # isort: split
-from brickbook.init.initializers.bias import PriorBiasInit, ZeroGammaInit
+from brickbook.init.initializers.bias import GateBiasInit, PriorBiasInit, ZeroGammaInit
 
 # isort: split
 from brickbook.init.initializers.pretrained import PretrainedInit
@@ -77,6 +77,7 @@ __all__ = [
     "DepthScaledInit",
     "DiracInit",
     "FannedInit",
+    "GateBiasInit",
     "IdentityInit",
     "KaimingInit",
     "LSUVInit",

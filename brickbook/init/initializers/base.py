@@ -163,6 +163,14 @@ class BaseInit:
         """
         raise NotImplementedError
 
+    def bias_law(self, target: Target) -> Law:
+        """Return the law of a bias beside a weight: Constant(bias).
+
+        Raises:
+            ConfigError: There is none for this layer.
+        """
+        return Constant(float(self.bias))
+
     def modules_to_fill(self, part: nn.Module) -> Iterator[nn.Module] | None:
         """Return the layers that are meant when ``part`` matches; None is ``part`` itself.
 
@@ -263,7 +271,7 @@ def law_for(init: BaseInit, target: Target, *, explicit: bool = False) -> Law:
         ConfigError: The tensor has too few dimensions, or there is no law for it.
     """
     if target.role == "bias" and not explicit:
-        return Constant(float(init.bias))
+        return init.bias_law(target)
     if len(target.shape) < init.min_dims:
         raise BadValueError(
             target.key,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError
+from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, bias_init_with_prob
-from brickbook.init.laws import Constant, Law
-from brickbook.introspect import is_norm_layer
+from brickbook.init.laws import BlockConstants, Constant, Law
+from brickbook.introspect import ModuleMatch, gate_names, is_norm_layer, layer_slots
 
-__all__ = ["PriorBiasInit", "ZeroGammaInit"]
+__all__ = ["GateBiasInit", "PriorBiasInit", "ZeroGammaInit"]
 
 SHORTCUTS = frozenset({"downsample", "shortcut"})  # as torchvision, mmcv and timm call them
 
@@ -45,6 +46,79 @@ class PriorBiasInit(BaseInit):
     def law(self, target: Target) -> Law:
         """Return Constant(bias), for a tensor that is named; no weight is filled by it."""
         return Constant(self.bias)
+
+
+@INITIALIZERS.register_module(name="GateBias")
+@dataclass
+class GateBiasInit(BaseInit):
+    """Jozefowicz et al. 2015: a bias for every gate, 1 for an LSTM's forget gate; no weights.
+
+    For LSTM, GRU and their cells. Torch packs the gates along the first axis of a tensor: of an
+    LSTM in the order input, forget, cell, output (i, f, g, o), of a GRU reset, update, new
+    (r, z, n). It adds two biases: ``bias_ih*`` gets the numbers, ``bias_hh*`` 0, so that each gate
+    has its number once. A gate near 1 keeps the state: the forget gate of an LSTM, the update gate
+    of a GRU (which has no forget gate, so that ``forget`` says nothing about it).
+    Source: https://proceedings.mlr.press/v37/jozefowicz15.html; Gers et al. 2000.
+
+    Args:
+        forget: The forget gate of an LSTM.
+        input: Its input gate.
+        cell: Its candidate for the cell.
+        output: Its output gate.
+        reset: The reset gate of a GRU.
+        update: Its update gate.
+        new: Its candidate for the state.
+
+    Raises:
+        ConfigError: A number is none, a bias is given as well, or a layer has no gates.
+    """
+
+    number_args = ("forget", "input", "cell", "output", "reset", "update", "new")
+    roles = frozenset({"bias"})
+    forget: float = 1.0
+    input: float = 0.0
+    cell: float = 0.0
+    output: float = 0.0
+    reset: float = 0.0
+    update: float = 0.0
+    new: float = 0.0
+
+    def check(self) -> None:
+        """Refuse another bias."""
+        for key, given in (("bias_prob", self.bias_prob is not None), ("bias", self.bias != 0)):
+            if given:
+                raise BadArgumentError(key, "GateBias has a bias for every gate.")
+
+    def law(self, target: Target) -> Law:
+        """Return the law of a bias that is named; a weight has none."""
+        if "bias" not in target.key:
+            raise BadValueError("type", "GateBias writes no weight.")
+        return self.bias_law(target)
+
+    def bias_law(self, target: Target) -> Law:
+        """Return the constants of the gates, in torch's order; 0 for the second bias."""
+        gates = gate_names(target.module)
+        if not gates:
+            kind = type(target.module).__name__
+            raise BadValueError(
+                "type", f"GateBias is for LSTM, GRU and their cells: {kind} has no gates."
+            )
+        if target.key.startswith("bias_hh"):
+            return Constant(0.0)
+        return BlockConstants(tuple(float(getattr(self, gate)) for gate in gates))
+
+    def initialize_layer(
+        self,
+        model: nn.Module,
+        name: str,
+        part: nn.Module,
+        match: ModuleMatch,
+        memo: dict[object, Any],
+    ) -> None:
+        """Fill the biases of one layer; refuse one that has biases and no gates."""
+        if any(slot.role == "bias" for slot in layer_slots(part)):
+            _ = self.bias_law(Target(name, (), "bias", part, model))
+        super().initialize_layer(model, name, part, match, memo)
 
 
 @INITIALIZERS.register_module(name="ZeroGamma")

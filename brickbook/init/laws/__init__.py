@@ -17,6 +17,7 @@ from brickbook.init.laws.elementwise import (
     range_problem,
 )
 from brickbook.init.laws.matrix import (
+    BlockConstants,
     Centred,
     HadamardMatrix,
     IdentityMatrix,
@@ -26,8 +27,8 @@ from brickbook.init.laws.matrix import (
 )
 
 __all__ = [
-    "Atoms", "Centred", "ComplexUniform", "Constant", "DiscreteLaw", "HadamardMatrix",
-    "IdentityMatrix", "Law", "Normal", "OrthogonalMatrix", "SparseNormal", "Stacked", "TruncNormal",
-    "Uniform", "law_from_dict", "law_in_dtype", "law_to_dict", "normal_mass", "overflow_share",
-    "range_problem",
+    "Atoms", "BlockConstants", "Centred", "ComplexUniform", "Constant", "DiscreteLaw",
+    "HadamardMatrix", "IdentityMatrix", "Law", "Normal", "OrthogonalMatrix", "SparseNormal",
+    "Stacked", "TruncNormal", "Uniform", "law_from_dict", "law_in_dtype", "law_to_dict",
+    "normal_mass", "overflow_share", "range_problem",
 ]  # fmt: skip

@@ -208,6 +208,8 @@ def law_from_dict(data: Mapping[str, Any], path: str = "law") -> Law:
             numbers[key] = law_from_dict(value, f"{path}.{key}")
         elif isinstance(value, str):
             numbers[key] = float(value)
+        elif isinstance(value, list):
+            numbers[key] = tuple(value)
     return kind(**numbers)
 
 

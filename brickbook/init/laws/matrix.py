@@ -13,7 +13,8 @@ from brickbook.init.laws.base import Atoms, DiscreteLaw, Law, merge_atoms
 from brickbook.init.laws.elementwise import Constant, Normal
 
 __all__ = [
-    "Centred", "HadamardMatrix", "IdentityMatrix", "OrthogonalMatrix", "SparseNormal", "Stacked",
+    "BlockConstants", "Centred", "HadamardMatrix", "IdentityMatrix", "OrthogonalMatrix",
+    "SparseNormal", "Stacked",
 ]  # fmt: skip
 
 
@@ -357,6 +358,31 @@ class Stacked(Law):
         """Draw one part after the other."""
         for part in tensor.tensor_split(self.parts):
             self.law.fill(part, generator)
+
+
+@dataclass(frozen=True)
+class BlockConstants(DiscreteLaw):
+    """Equal blocks along the first axis, each with one value everywhere: the biases of gates."""
+
+    elementwise = False
+    values: tuple[float, ...]
+
+    def __str__(self) -> str:
+        return f"BlockConstants({', '.join(f'{value:.4g}' for value in self.values)})"
+
+    @property
+    def atoms(self) -> Atoms:
+        """The values, each with the share of its blocks."""
+        return merge_atoms((value, 1 / len(self.values)) for value in self.values)
+
+    def scale_by(self, factor: float) -> Law:
+        """Scale the values."""
+        return BlockConstants(tuple(value * factor for value in self.values))
+
+    def draw(self, tensor: Tensor, generator: torch.Generator | None) -> None:
+        """Write one block after the other; nothing is drawn."""
+        for block, value in zip(tensor.tensor_split(len(self.values)), self.values, strict=True):
+            block.fill_(value)
 
 
 @lru_cache(maxsize=4096)
