@@ -53,7 +53,7 @@ class Registry:
         scope: str | None = None,
     ) -> None:
         if parent is not None and not isinstance(parent, Registry):
-            raise CheckError("parent", f"expected a Registry, got {parent!r}.")
+            raise CheckError("parent", *explain_no_registry(parent))
         if scope is not None and not isinstance(scope, str):
             raise CheckError("scope", f"expected a str, got {scope!r}.")
         self._name = name
@@ -228,6 +228,16 @@ class Registry:
             return module
 
         return register
+
+
+def explain_no_registry(value: object) -> tuple[str, str]:
+    """Return the problem with what is no `Registry`, and a hint."""
+    kind = next((base for base in type(value).__mro__ if base.__name__ == "Registry"), None)
+    if kind is None:
+        return f"expected a Registry, got {value!r}.", ""
+    package = kind.__module__.partition(".")[0]
+    problem = f"expected a Registry of brickbook, got one of {package}: {kind.__module__}.Registry."
+    return problem, "Take brickbook's own, such as brickbook.MODELS."
 
 
 def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:

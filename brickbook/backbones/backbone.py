@@ -11,8 +11,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from brickbook.checkpoint import load_checkpoint
 from brickbook.errors import BadArgumentError, BadValueError, CheckError, UnknownNameError
-from brickbook.init.execution import initialize
-from brickbook.init.planning import plan_driven
+from brickbook.init.execution import InitReport, initialize
+from brickbook.init.planning import FrozenPolicy, PrecedenceOrder, plan_driven
 
 __all__ = ["Backbone", "check_stages", "find_architecture"]
 
@@ -50,21 +50,54 @@ class Backbone(nn.Module):
         ]
 
     @plan_driven
-    def init_weights(self, pretrained: str | os.PathLike[str] | None = None) -> None:
-        """Initialise by `default_init_cfg`, or load a checkpoint file, URL or zoo name.
+    def init_weights(
+        self,
+        pretrained: str | os.PathLike[str] | None = None,
+        *,
+        seed: int | None = None,
+        strict: bool = False,
+        order: PrecedenceOrder = "brickbook",
+        frozen: FrozenPolicy = "init",
+        only_missing: bool = False,
+        protect: Sequence[str | type] | str | type = (),
+        reinitialize: bool = False,
+        atomic: bool = False,
+        batch: object = None,
+    ) -> InitReport | None:
+        """Initialise by the rules of `default_init_cfg`, or load a checkpoint by file, URL or name.
 
-        Of a checkpoint everything that fits is loaded; names that only one of both has, such as a
+        The options are those of `initialize`, whose report is returned. Of a checkpoint everything
+        that fits is loaded (None is returned); names that only one of both has, such as a
         classifier's, are listed in a warning of the logger. Raises TypeError if ``pretrained`` is
-        neither a name nor None, and what `load_checkpoint` raises.
+        neither a name nor None and for an option that a checkpoint cannot follow, and what
+        `load_checkpoint` raises.
         """
         if pretrained is None:
-            rules = self.default_init_cfg()
-            if rules:
-                initialize(self, rules)
-        elif isinstance(pretrained, (str, os.PathLike)):
-            load_checkpoint(self, pretrained, strict=False)
-        else:
+            return initialize(
+                self,
+                self.default_init_cfg(),
+                seed=seed,
+                strict=strict,
+                order=order,
+                frozen=frozen,
+                only_missing=only_missing,
+                protect=protect,
+                reinitialize=reinitialize,
+                atomic=atomic,
+                batch=batch,
+            )
+        if not isinstance(pretrained, (str, os.PathLike)):
             raise BadArgumentError("pretrained", f"must be a str or None, got {pretrained!r}.")
+        keeping = {
+            "strict": strict,
+            "frozen": frozen != "init",
+            "only_missing": only_missing,
+            "protect": not isinstance(protect, Sequence) or len(protect) > 0,
+        }
+        for key in (key for key, given in keeping.items() if given):
+            raise BadArgumentError(key, "it is for rules: a checkpoint is loaded whole.")
+        load_checkpoint(self, pretrained, strict=False)
+        return None
 
     def train(self, mode: bool = True) -> Backbone:
         """Set the mode, but for what is frozen.

@@ -51,7 +51,9 @@ def build_model_from_cfg(
 ) -> Any:
     """Build a module from a config, or a `Sequential` from a list of configs.
 
-    Where a class takes bricks (`takes_bricks`), their configs may be of any kind.
+    Where a class takes bricks (`takes_bricks`), their configs may be of any kind. A name that the
+    registry does not have is looked up in `MODELS`, if it stands below it, and in its children
+    (``"GELU"``, ``"BN"``), as in mmengine; the class is called with the config's arguments alone.
     """
     if isinstance(cfg, (list, tuple)):
         parts = (
@@ -60,10 +62,21 @@ def build_model_from_cfg(
         )
         return Sequential(*parts)
     if isinstance(cfg, Mapping) and "type" in cfg:
-        slots = slots_of(find(cfg["type"], registry, path))
+        make = find_model(cfg["type"], registry, path)
+        slots = slots_of(make)
+        cfg = {**cfg, "type": make}
         if slots:
             cfg = ModelBuilder(root=path).build_slots({**(default_args or {}), **cfg}, slots, ())
     return build_from_cfg(cfg, registry, default_args, path=path)  # pyright: ignore[reportArgumentType]
+
+
+def find_model(kind: object, registry: Registry, path: str) -> Callable[..., Any]:
+    """Return what ``type`` means in a registry, else in `MODELS` and its children, if below it."""
+    if isinstance(kind, str) and isinstance(registry, Registry) and registry.root() is MODELS:
+        found = None if registry.get(kind) is not None else look_up(kind)
+        if found is not None:
+            return found[1]
+    return find(kind, registry, path)
 
 
 MODELS = Registry("model", build_func=build_model_from_cfg)

@@ -27,6 +27,7 @@ __all__ = [
     "name_of",
     "registry_key",
     "require_number",
+    "required_arguments",
     "signature_of",
     "source_location",
     "type_text",
@@ -293,7 +294,14 @@ def source_location(item: Any) -> str:
 
 def callable_without_args(method: Any) -> bool:
     """Return whether a function of a class can be called as a method without an argument."""
-    return not any(
-        each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-        for each in list(inspect.signature(method).parameters.values())[1:]
-    )
+    return not any(map(needs_value, list(inspect.signature(method).parameters.values())[1:]))
+
+
+def required_arguments(function: Any) -> tuple[str, ...]:
+    """Return the names of the arguments that a function, or a bound method, cannot do without."""
+    return tuple(each.name for each in signature(function).parameters.values() if needs_value(each))
+
+
+def needs_value(argument: Parameter) -> bool:
+    """Whether an argument has no default."""
+    return argument.default is argument.empty and argument.kind not in VARIADIC

@@ -165,7 +165,9 @@ class PlanBuilder:
 
     def add(self, source: ConfigSource | CustomInit | AlreadyInitialized) -> None:
         """Add what one module of the tree brings."""
-        if isinstance(source, CustomInit):
+        if isinstance(source, CustomInit) and source.missing:
+            self.add_uncalled(source)
+        elif isinstance(source, CustomInit):
             self.custom_calls.append(CustomCall(source.path, source.name, self.next_order()))
         elif isinstance(source, AlreadyInitialized):
             self.mark_initialized(source)
@@ -176,6 +178,15 @@ class PlanBuilder:
                 self.add_rule(entry.rule, source, bool(entry.overrides))
                 for override in entry.overrides:
                     self.add_override(override, entry.rule, source)
+
+    def add_uncalled(self, source: CustomInit) -> None:
+        """Note that custom init code is not called, because it needs arguments."""
+        needed = ", ".join(source.missing)
+        problem = f"it needs {needed} and is not called."
+        self.unmatched.append(Unmatched(source.path, problem, "Call it yourself."))
+        reason = Reason(Why.NEEDS_ARGUMENTS, source.path, needed)
+        for tensor in source.module.parameters():
+            self.skipped.setdefault(id(tensor), reason)
 
     def mark_initialized(self, source: AlreadyInitialized) -> None:
         """Leave what the rules of an initialised module match, or all of the module."""

@@ -335,7 +335,8 @@ def unfilled_error(rows: Iterable[PlanRow], model: nn.Module) -> BadValueError:
 def is_addressable(row: PlanRow, model: nn.Module) -> bool:
     """Whether a rule could match a tensor: a parameter or a stored buffer that is not pinned."""
     owner, _, key = row.name.rpartition(".")
-    if row.pinned or not (row.is_left(Why.NO_RULE) or row.later_writers):
+    unmatched = row.is_left(Why.NO_RULE, Why.NEEDS_ARGUMENTS)
+    if row.pinned or not (unmatched or row.later_writers):
         return False
     if row.kind == "buffer":
         return key not in model.get_submodule(owner)._non_persistent_buffers_set

@@ -51,7 +51,7 @@ class RuleEntry:
 
 
 def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[RuleEntry, ...]:
-    """Read an ``init_cfg``: a dict, or a list of them; it is not changed.
+    """Read an ``init_cfg``: a dict, or a list (or tuple) of them; it is not changed.
 
     Args:
         init_cfg: the config.
@@ -65,7 +65,7 @@ def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[RuleEntry, ...
     init_cfg = copy_config(init_cfg)
     if isinstance(init_cfg, Mapping):
         return (read_entry(init_cfg, path),)
-    if not isinstance(init_cfg, list):
+    if not isinstance(init_cfg, (list, tuple)):
         raise BadArgumentError(
             path, f"init_cfg must be a dict or a list of dict, but got {type(init_cfg)}."
         )
@@ -83,7 +83,7 @@ def read_entry(cfg: object, path: str) -> RuleEntry:
         return RuleEntry(rule)
     if isinstance(override, Mapping):
         return RuleEntry(rule, (read_override(override, own, f"{path}.override"),))
-    if not isinstance(override, list):
+    if not isinstance(override, (list, tuple)):
         raise BadArgumentError(
             f"{path}.override",
             f"override must be a dict or a list of dict, but got {type(override)}.",

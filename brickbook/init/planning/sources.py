@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from brickbook.config import callable_without_args
+from brickbook.config import required_arguments
 from brickbook.init.planning.config import RuleEntry, read_rules
 
 __all__ = ["AlreadyInitialized", "ConfigSource", "CustomInit", "collect_sources", "plan_driven"]
@@ -45,10 +45,17 @@ class ConfigSource:
 
 @dataclass(frozen=True)
 class CustomInit:
-    """A custom ``init_weights``, called as its author wrote it."""
+    """A custom ``init_weights``, called as its author wrote it.
+
+    Attributes:
+        name: the module's name in the model.
+        module: the module.
+        missing: the arguments that it needs; with any it is not called.
+    """
 
     name: str
     module: nn.Module
+    missing: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -77,7 +84,7 @@ def collect_sources(
     A BaseModule's ``init_cfg`` counts wherever it stands, inside plain containers as well. A custom
     ``init_weights`` is called where mmcv would: on children of a module with ``init_weights``, here
     also through plain torch containers and wrappers. Nothing below it is looked at: it initialises
-    its children itself.
+    its children itself. One that needs arguments is not called, and what is below is looked at.
 
     Args:
         model: the model.
@@ -95,6 +102,8 @@ def collect_sources(
         root = module is model
         base = is_base_module(module)
         custom = has_custom_init(module) and (root_custom_init or not root)
+        missing = required_arguments(getattr(module, "init_weights")) if custom else ()  # noqa: B009
+        uncalled, custom = bool(missing), custom and not missing
         if getattr(module, "is_init", False) is True and not root and not reinitialize:
             keep_all = custom or not base
             entries = () if keep_all else read_own_entries(module, name)
@@ -102,7 +111,9 @@ def collect_sources(
         elif custom and (root or inside or base):
             yield CustomInit(name, module)
             return
-        elif base or hasattr(module, "default_init_cfg"):
+        elif uncalled and (root or inside or base):
+            yield CustomInit(name, module, missing)
+        if base or hasattr(module, "default_init_cfg"):
             yield ConfigSource(
                 name,
                 module,
@@ -137,8 +148,6 @@ def read_own_entries(module: nn.Module, name: str) -> tuple[RuleEntry, ...]:
 
 
 def has_custom_init(module: nn.Module) -> bool:
-    """Whether a module has an ``init_weights`` that is not plan-driven and needs no argument."""
+    """Whether a module has an ``init_weights`` that is not plan-driven."""
     method = getattr(type(module), "init_weights", None)
-    if not callable(method) or getattr(method, PLAN_DRIVEN_MARK, False):
-        return False
-    return callable_without_args(method)
+    return callable(method) and not getattr(method, PLAN_DRIVEN_MARK, False)

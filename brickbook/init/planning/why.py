@@ -27,6 +27,7 @@ class Why(Enum):
     NOT_FILLED = "{} did not fill it"  # paths of custom init code
     NOT_IN_CHECKPOINT = "the checkpoint of {} has no such tensor"  # paths of checkpoints
     PLAIN_ATTRIBUTE = "it is neither a parameter nor a buffer"
+    NEEDS_ARGUMENTS = "{} needs {} and is not called"  # the path of custom init code, arguments
     NO_RULE = "no rule speaks of {}"  # the layer's class
     UNFILLABLE = "{}"  # what `unfillable_reason` says; last, because every sentence fits it
 

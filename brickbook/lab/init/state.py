@@ -202,7 +202,7 @@ def overrides_of(rule: Config, path: str = "override") -> tuple[dict[str, Any], 
     """
     found = rule.get("override")
     parts = [] if found is None else [found] if isinstance(found, Mapping) else found
-    if not isinstance(parts, list) or not all(isinstance(part, Mapping) for part in parts):
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, Mapping) for part in parts):
         raise BadArgumentError(
             path, f"override must be a dict or a list of dict, but got {type(found)}."
         )

@@ -34,7 +34,9 @@ def find_untouched(plan: InitPlan) -> Iterator[Finding]:
     rows = [
         row
         for row in plan.rows
-        if row.law is None and row.kind == "parameter" and row.is_left(Why.NO_RULE)
+        if row.law is None
+        and row.kind == "parameter"
+        and row.is_left(Why.NO_RULE, Why.NEEDS_ARGUMENTS)
         if not row.frozen and "norm" not in row.module.lower()
     ]
     if rows and plan.planned:

@@ -33,8 +33,6 @@ NAN = float("nan")
 BAD = {
     "no dict": ("x", TypeError, "init_cfg: init_cfg must be a dict or a list of dict, "
         "but got <class 'str'>."),
-    "a tuple": ((), TypeError, "init_cfg: init_cfg must be a dict or a list of dict, "
-        "but got <class 'tuple'>."),
     "a list of str": (["x"], TypeError, "init_cfg[0]: expected a dict, but got <class 'str'>."),
     "no type": ([{"layer": "Conv2d"}], KeyError,
         "init_cfg[0]: the cfg dict must contain the key \"type\", but got {'layer': 'Conv2d'}."),
