@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from brickbook import __version__
 from brickbook.commands import CommandUsageError, Message, ShellFrontend, run
 from brickbook.errors import ConfigError
+from brickbook.printable import escape_controls
 from brickbook.views.text import text
 
 __all__ = ["main"]
 
 VERSION = ("--version", "-V")
 HELP = ("--help", "-h")
+LINES = "\n\t"  # of an answer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +61,7 @@ def show_result(result: object) -> int:
 
 def print_error(message: object) -> None:
     """Write one line to stderr."""
-    sys.stderr.write(f"brickbook: {message}\n")
+    sys.stderr.write(f"brickbook: {escape_controls(str(message), kept=LINES)}\n")
 
 
 def print_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -69,6 +71,7 @@ def print_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def print_line(line: str) -> None:
     """Write a line to stdout: the answer of a command."""
+    line = escape_controls(line, kept=LINES)
     try:
         sys.stdout.write(f"{line}\n")
     except UnicodeEncodeError:  # a console of some code page

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from brickbook.printable import escape_controls
+
 __all__ = [
     "BadArgumentError",
     "BadValueError",
@@ -43,7 +45,7 @@ class ConfigError(Exception):
         self.args = (self.path, self.problem, self.hint)
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem} {self.hint}".rstrip()
+        return escape_controls(f"{self.path}: {self.problem} {self.hint}".rstrip(), kept="\n\t")
 
 
 class UnknownNameError(ConfigError, KeyError):

@@ -7,12 +7,15 @@ checkpoints.
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
+
+from brickbook.printable import escape_controls
 
 __all__ = [
     "collapsible",
+    "escape",
     "format_2g",
     "format_bytes",
     "format_count",
@@ -29,6 +32,15 @@ MAX_ROWS = 200
 MORE_TEMPLATE, SUMMARY = "and {n} more", "Show as table"
 TEXT_STYLE = "padding:2px 8px;text-align:left"
 NUMBER_STYLE = "padding:2px 8px;text-align:right"
+
+
+def escape(text: str, quote: bool = True) -> str:
+    r"""Return a text for HTML or XML; control signs, which these forbid, as Python's escapes.
+
+    >>> print(escape("<a>\x1b"))
+    &lt;a&gt;\x1b
+    """
+    return html.escape(escape_controls(text, kept="\n\t"), quote)
 
 
 def format_shape(sizes: Sequence[int], scalar: str = "scalar", separator: str = "×") -> str:

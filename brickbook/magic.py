@@ -14,6 +14,7 @@ from brickbook import commands
 from brickbook.commands import CommandUsageError, Message, NotebookFrontend
 from brickbook.errors import ConfigError
 from brickbook.live_panels import refresh_live_panels
+from brickbook.printable import escape_controls
 from brickbook.views.text import RECORD_TYPES, text
 
 __all__ = ["BrickbookMagics", "complete", "load", "run"]
@@ -49,7 +50,7 @@ def run(shell: InteractiveShell, line: str, cell: str | None = None) -> Any:
     except ConfigError as error:
         raise UsageError(str(error)) from error
     if isinstance(answer, Message):
-        print(answer.text)
+        print(escape_controls(answer.text, kept="\n\t"))
         return None
     return answer
 

@@ -116,7 +116,8 @@ def write_safetensors(
     """Write a state dict in safetensors' format, with ``meta`` as JSON in its header.
 
     Of tensors that are one and the same the first is written, and the header says of the others
-    which that is, as safetensors' own ``save_model`` does. Raises ValueError for what is no tensor.
+    which that is, as safetensors' own ``save_model`` does. Raises ValueError for what is no tensor
+    and for a name that is no UTF-8.
     """
     others = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
@@ -125,6 +126,9 @@ def write_safetensors(
             f"{filename} holds tensors only, not {join_limited(others)}.",
             "Write to a .pth file.",
         )
+    if broken := [name for name in state if has_surrogates(name)]:
+        problem = f"{filename} holds names in UTF-8 only, not {join_limited(broken)}."
+        raise BadValueError("filename", problem, "Write to a .pth file.")
     safetensors = import_optional("safetensors.torch", str(filename), "filename")
     tensors: dict[str, Tensor] = {}
     metadata = {"format": "pt", "meta": json.dumps(dict(meta), default=str)}
@@ -151,6 +155,11 @@ def write_safetensors(
             raise
 
     write_file(filename, write)
+
+
+def has_surrogates(name: str) -> bool:
+    """Whether a name has half a surrogate pair, which UTF-8 cannot hold."""
+    return name.encode("utf-8", "replace") != name.encode("utf-8", "surrogatepass")
 
 
 def read_header(file: Path) -> dict[str, Any]:

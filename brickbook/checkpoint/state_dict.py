@@ -15,6 +15,7 @@ from brickbook.checkpoint.formats import sibling_key
 from brickbook.checkpoint.schemes import read_checkpoint
 from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
 from brickbook.introspect import has_module_part, plain_name
+from brickbook.printable import escape_controls
 
 __all__ = [
     "REVISE_KEYS",
@@ -213,7 +214,7 @@ def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
     >>> join_limited("abcd", most=2)
     'a, b and 2 more'
     """
-    words = [str(word) for word in words]
+    words = [escape_controls(str(word)) for word in words]
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 

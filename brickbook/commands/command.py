@@ -14,6 +14,7 @@ from torch import nn
 from brickbook.errors import ConfigError
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
+from brickbook.printable import escape_controls
 
 __all__ = ["Command", "CommandUsageError", "Frontend", "HelpRequested", "Message", "Parser"]
 
@@ -80,7 +81,7 @@ class CommandUsageError(ConfigError):
         self.usage = usage
 
     def __str__(self) -> str:
-        return f"{self.problem} {self.hint}".rstrip()
+        return escape_controls(f"{self.problem} {self.hint}".rstrip(), kept="\n\t")
 
 
 class HelpRequested(Exception):  # noqa: N818 - it is no error

@@ -15,6 +15,7 @@ from brickbook.errors import BadValueError, nearest
 from brickbook.introspect.layers import cached_per_class, role_of_weight
 from brickbook.introspect.names import plain_module_name, unwrap
 from brickbook.introspect.traverse import CONTAINERS, post_order, walk
+from brickbook.printable import escape_controls
 
 __all__ = [
     "ModuleIndex",
@@ -333,7 +334,7 @@ class Unmatched:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem} {self.hint}".rstrip()
+        return escape_controls(f"{self.path}: {self.problem} {self.hint}".rstrip(), kept="\n\t")
 
 
 def explain_no_match(

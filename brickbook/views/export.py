@@ -49,7 +49,8 @@ __all__ = [
     "to_svg",
 ]
 
-FORMULA_PREFIXES = ("=", "+", "-", "@")
+# What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
+FORMULA_PREFIXES = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
 
 
 def export(
@@ -184,11 +185,17 @@ def to_bins_csv(value: Any) -> str:
 def csv_text(headings: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as CSV."""
     headings = list(headings)
+    lines = [csv_line(headings), *(csv_line(row[head] for head in headings) for row in rows)]
+    # Half a surrogate pair, which no file in UTF-8 can hold, becomes its escape.
+    return "".join(lines).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """One row as a line."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows([csv_cell(row[head]) for head in headings] for row in rows)
-    return out.getvalue()
+    # Until Python 3.13 the module quotes only the line ends that it writes itself.
+    csv.writer(out, lineterminator="\r\n").writerow(map(csv_cell, cells))
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def csv_cell(value: Any) -> Any:

@@ -10,11 +10,10 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brickbook.html import collapsible, format_shape, html_table, warning_lines
+from brickbook.html import collapsible, escape, format_shape, html_table, warning_lines
 from brickbook.i18n import Texts
 from brickbook.measure.snapshot import STATUS_LABELS, Comparison, Status, comparison_row
 from brickbook.records import record_table

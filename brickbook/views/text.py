@@ -10,6 +10,7 @@ from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
 from brickbook.measure.snapshot import Alternatives, Comparison
+from brickbook.printable import escape_controls
 from brickbook.records import TextTable, record_table
 from brickbook.views.diff import Differences
 
@@ -37,11 +38,12 @@ def text(value: Any, max_rows: int = NO_LIMIT) -> str:
     A value of another kind is its ``repr``.
     """
     if not isinstance(value, RECORD_TYPES):
-        return repr(value)
+        return escape_controls(repr(value), kept="\n\t")
     headings, rows, _, warnings = terminal_table(value)
     more = [f"… and {len(rows) - max_rows:,} more rows"] if len(rows) > max_rows else []
     body = [align_columns((headings, *rows[:max_rows]))] if rows else []
-    return "\n".join((*body, *more, *(f"⚠ {warning}" for warning in warnings), repr(value)))
+    lines = (*body, *more, *(f"⚠ {warning}" for warning in warnings), repr(value))
+    return escape_controls("\n".join(lines), kept="\n")
 
 
 def terminal_table(value: Any) -> TextTable:
@@ -113,7 +115,8 @@ TERMINAL_TABLES: dict[type, Callable[[Any], TextTable]] = {
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows of words in columns."""
+    """Set rows of words in columns; control signs of names are written as escapes."""
+    rows = [tuple(map(escape_controls, row)) for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()

@@ -135,7 +135,7 @@ def block_generator(
     seed: int, name: str, block: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """Return the generator of one block of one parameter: BLAKE2b of seed, name and number."""
-    text = f"{seed}\0{plain_name(name)}\0{block}".encode()
+    text = f"{seed}\0{plain_name(name)}\0{block}".encode(errors="surrogatepass")
     state = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
     return torch.Generator(device).manual_seed(state)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from html import escape
 from typing import Any
 
 import ipywidgets as w
@@ -12,6 +11,7 @@ from torch import nn
 
 from brickbook.config import parse_shape
 from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError, nearest
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan

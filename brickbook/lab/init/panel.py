@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import ipywidgets as w
 from torch import nn
 
 from brickbook.errors import BadArgumentError
-from brickbook.html import html_table
+from brickbook.html import escape, html_table
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import escape
 
 import ipywidgets as w
 from torch import nn
 
 from brickbook.errors import ConfigError
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.history import History
 from brickbook.lab.init.presets import PRESETS

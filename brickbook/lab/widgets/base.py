@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, wraps
 from typing import Any, Literal, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Literal, Protocol
 import ipywidgets as w
 import traitlets
 
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.widgets.frontend_cleanup import release_in_frontend
 from brickbook.lab.widgets.lean import Button, HTMLText, LeanLayout, LeanWidget, full_width
@@ -58,7 +58,7 @@ class Notice(HTMLText):
             f"border-left: 3px solid {colour}; padding: 1px 0 1px 8px; margin: 2px 0; "
             "line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere"
         )
-        words = html.escape(f"{mark}{text}")
+        words = escape(f"{mark}{text}")
         self.value = f'<div role="{role}" style="{style}">{words}</div>' if text else ""
         self.layout.display = None if text else "none"
 

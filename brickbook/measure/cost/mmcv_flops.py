@@ -23,6 +23,7 @@ from brickbook.bricks.registry import ACTIVATION_LAYERS
 from brickbook.errors import BadArgumentError, CheckError
 from brickbook.measure.cost.meter import CostCounter, CountedCall, count_costs
 from brickbook.measure.probe import Batch
+from brickbook.printable import escape_controls
 
 __all__ = ["flops_to_string", "get_model_complexity_info", "params_to_string"]
 
@@ -136,7 +137,7 @@ def get_model_complexity_info(
     flops, params = counter.total, count_params(model)
     if print_per_layer_stat:
         text = format_module(counter, counter.model, flops, count_params(counter.model))
-        print(text, file=ost or sys.stdout, flush=flush)
+        print(escape_controls(text, kept="\n"), file=ost or sys.stdout, flush=flush)
     return (flops_to_string(flops), params_to_string(params)) if as_strings else (flops, params)
 
 

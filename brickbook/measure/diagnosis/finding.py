@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from brickbook.i18n import Texts
 from brickbook.measure.diagnosis.rules import RULES, DiagnosisRule
+from brickbook.printable import escape_controls
 
 __all__ = [
     "SEVERITIES",
@@ -75,7 +76,7 @@ class Finding:
         return texts[f"found.{self.message_key}"].format_map(words)
 
     def __str__(self) -> str:
-        return f"{self.severity}: {self.text}"
+        return escape_controls(f"{self.severity}: {self.text}", kept="\n")
 
     def __repr__(self) -> str:
         return f"Finding({self.rule!r}, {self.severity}, {self.text!r})"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from brickbook.html import format_bytes, format_count
+from brickbook.html import escape, format_bytes, format_count
 from brickbook.i18n import Texts
 from brickbook.measure.cost import Complexity, Cost
 from brickbook.measure.diagnosis import layer_label

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from brickbook.html import format_2g
+from brickbook.html import escape, format_2g
 from brickbook.i18n import Texts
 from brickbook.measure.probe import Signals
 from brickbook.views.data.depth_curves import (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.measure.snapshot import TensorChange, TensorStats, compare_stats
 from brickbook.views.data.law_curves import density_curve, is_constant, mass_interval

@@ -7,10 +7,9 @@ one. Plotly takes texts for markup, so names are escaped.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
-from brickbook.html import shorten
+from brickbook.html import escape, shorten
 
 __all__ = ["AXIS", "GREY", "GRID_COLOUR", "TRANSPARENT", "axis_name", "stacked_layout"]
 

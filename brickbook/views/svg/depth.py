@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 
-from brickbook.html import format_percent, shorten
+from brickbook.html import escape, format_percent, shorten
 from brickbook.i18n import Texts
 from brickbook.measure.probe import Signals
 from brickbook.views.data.depth_curves import (

@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 from brickbook.errors import BadValueError, nearest
-from brickbook.html import format_number, format_shape, shorten_middle
+from brickbook.html import escape, format_number, format_shape, shorten_middle
 from brickbook.i18n import Texts
 from brickbook.init.laws import Law
 from brickbook.measure.snapshot import TensorChange, compare_stats, rebin_common

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+from brickbook.html import escape
 
 __all__ = [
     "INK",
