@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -56,6 +56,7 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
         only_missing: bool = False,
         protect: Sequence[str | type] | str | type = (),
         reinitialize: bool = False,
+        assume_loaded: Collection[str | type] | str | type | None = None,
         atomic: bool = False,
         batch: object = None,
     ) -> InitReport | None:
@@ -71,7 +72,9 @@ class BaseModule(nn.Module, metaclass=ABCMeta):
                 stacklevel=2,
             )
             return None
-        options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+        options = InitOptions(
+            strict, order, frozen, only_missing, protect, reinitialize, assume_loaded
+        )
         todo, tensors = plan_base_module(self, options)
         return execute(todo, self, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 

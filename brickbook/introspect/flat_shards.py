@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from brickbook.introspect.traverse import walk
+
 __all__ = ["first_flat_shard", "summoned_ranks"]
 
 
@@ -17,7 +19,7 @@ def is_flattened(tensor: Tensor) -> bool:
 
 def flat_handles(model: nn.Module) -> Iterator[Any]:
     """Yield what the FSDP1 wrappers of a model know about their flat parameters."""
-    for module in model.modules():
+    for _, module in walk(model):
         handle = vars(module).get("_handle")
         if type(handle).__name__ == "FlatParamHandle":
             yield handle
@@ -42,8 +44,12 @@ def first_flat_shard(model: nn.Module) -> str | None:
     FSDP1 makes the parameters of a wrapper one flat one, and cuts that: with ``use_orig_params``
     too each rank has one-dimensional pieces, and only inside of ``summon_full_params`` the whole.
     """
-    named = model.named_parameters(remove_duplicate=False)
-    flattened = [(name, tensor) for name, tensor in named if is_flattened(tensor)]
+    flattened = [
+        (f"{prefix}.{key}" if prefix else key, tensor)
+        for prefix, module in walk(model)
+        for key, tensor in module._parameters.items()
+        if tensor is not None and is_flattened(tensor)
+    ]
     if not flattened:
         return None
     handles = list(flat_handles(model))

@@ -9,7 +9,7 @@ from fnmatch import translate
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from brickbook.errors import BadValueError, nearest
 from brickbook.introspect.layers import cached_per_class, role_of_weight
@@ -171,6 +171,16 @@ class ModuleIndex:
     def by_name(self) -> dict[str, nn.Module]:
         """Every module by its full name."""
         return dict(self.named_modules)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter and buffer by its plain relative name."""
+        return {
+            f"{name}.{key}" if name else key: tensor
+            for name, (_, module) in zip(self.names, self.named_modules, strict=True)
+            for key, tensor in (*module._parameters.items(), *module._buffers.items())
+            if tensor is not None
+        }
 
     def find_classes(self, layers: tuple[str | type, ...]) -> list[int]:
         """Return the positions of the modules of some classes, given as such or by name."""

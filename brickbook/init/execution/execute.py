@@ -60,6 +60,7 @@ def initialize(
     only_missing: bool = False,
     protect: Sequence[str | type] | str | type = (),
     reinitialize: bool = False,
+    assume_loaded: Collection[str | type] | str | type | None = None,
     atomic: bool = False,
     batch: object = None,
 ) -> InitReport:
@@ -76,11 +77,12 @@ def initialize(
         strict: Raise for a rule that matches nothing, which else warns.
         seed: None draws from torch's generator in mmcv's order; with a seed each parameter has a
             stream of its own, derived from the seed and its name.
-        order: As in `plan`, and so are the four that follow.
+        order: As in `plan`, and so are the five that follow.
         frozen: Whether parameters that take no gradient are written.
         only_missing: Leave what was loaded.
         protect: What nothing may write.
         reinitialize: Initialise again what is initialised already.
+        assume_loaded: What was loaded by other functions than brickbook's.
         atomic: Keep a copy of the model, and put it back on any exception.
         batch: What data-driven rules run the model on: a tensor, a tuple of arguments or a dict of
             keyword arguments.
@@ -96,7 +98,7 @@ def initialize(
     >>> initialize(model, dict(type="Constant", layer="Linear", val=1.0, bias=2.0))
     InitReport: 2 parameters: 2 written by a law
     """
-    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize, assume_loaded)
     plan, tensors = plan_with_tensors(module, init_cfg, options)
     return execute(plan, module, seed=seed, atomic=atomic, batch=batch, tensors=tensors)
 

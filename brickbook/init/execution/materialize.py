@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         only_missing: bool
         protect: Sequence[str | type] | str | type
         reinitialize: bool
+        assume_loaded: Collection[str | type] | str | type | None
         batch: object
 
 
@@ -94,6 +95,7 @@ def materialize(
     only_missing: bool = False,
     protect: Sequence[str | type] | str | type = (),
     reinitialize: bool = False,
+    assume_loaded: Collection[str | type] | str | type | None = None,
     batch: object = None,
 ) -> InitReport | tuple[nn.Module, InitReport]:
     """Give a model on the meta device memory on ``device``, and every tensor meaningful numbers.
@@ -115,11 +117,12 @@ def materialize(
         strict: As in `initialize`.
         allow_uninitialized: Leave what nothing fills as "left" in the report, and NaN (0 where
             there is no NaN).
-        order: As in `plan`, and so are the four that follow.
+        order: As in `plan`, and so are the five that follow.
         frozen: Whether parameters that take no gradient are written.
         only_missing: Leave what was loaded.
         protect: What nothing may write.
         reinitialize: Initialise again what is initialised already.
+        assume_loaded: What was loaded by other functions than brickbook's.
         batch: As in `initialize`.
 
     Returns:
@@ -139,7 +142,7 @@ def materialize(
     """
     where, rng = read_device(device), SeededRng.from_seed(seed)
     built = model if isinstance(model, nn.Module) else build_without_memory(model)
-    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize, assume_loaded)
     draft, _ = plan_with_tensors(built, init_cfg, options)
     pending = read_checkpoints(draft, built)
     completed = complete_plan(

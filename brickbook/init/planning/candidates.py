@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from brickbook.checkpoint import join_limited
 from brickbook.errors import BadValueError, ConfigError, NoSuchModuleError, nearest
 from brickbook.init.initializers import BaseInit, PretrainedInit, Target, law_for
 from brickbook.init.laws import Law, law_in_dtype, range_problem
@@ -207,11 +208,17 @@ class PlanBuilder:
             keys = all_tensor_keys(index.named_modules[position][1])
             self.initialized.update(dict.fromkeys(keys, reason))
 
-    def protect(self, selectors: Iterable[tuple[str, Selector]]) -> None:
-        """Let nothing write the tensors that selectors match."""
-        index = self.index_of(self.model, "")
+    def pin(self, selectors: Iterable[tuple[str, Selector]], kind: Why) -> bool:
+        """Let nothing write the tensors that selectors match; return whether any does."""
+        index, any_matches = self.index_of(self.model, ""), False
         for path, selector in selectors:
-            matches, reason = resolve_selector(selector, index).matches, Reason(Why.PROTECTED, path)
+            reason = Reason(kind, path)
+            tensor = index.tensors.get(plain_name(str(selector.source)))
+            if tensor is not None:  # a look-up: there may be thousands of names
+                self.protected[id(tensor)], any_matches = reason, True
+                continue
+            matches = resolve_selector(selector, index).matches
+            any_matches |= bool(matches)
             for match in matches:
                 module = index.named_modules[match.position][1]
                 if not match.param_pattern:
@@ -225,6 +232,19 @@ class PlanBuilder:
                 shown = selector.source if isinstance(selector.source, str) else selector.text
                 hint = nearest(shown, names)
                 self.unmatched.append(Unmatched(path, f"{shown} matches nothing.", hint))
+        return any_matches
+
+    def pin_named(self, names: Iterable[str], kind: Why, path: str) -> bool:
+        """Let nothing write the tensors of these names; return whether there is any."""
+        tensors, missing, count = self.index_of(self.model, "").tensors, [], 0
+        for name in names:
+            if (tensor := tensors.get(plain_name(name))) is None:
+                missing.append(name)
+            else:
+                self.protected[id(tensor)], count = Reason(kind, path), count + 1
+        if missing:
+            self.unmatched.append(Unmatched(path, f"the model has no {join_limited(missing)}."))
+        return bool(count)
 
     def add_rule(self, rule: Rule, source: ConfigSource, has_override: bool) -> None:
         """Add the rule of one entry, for the layers it names."""

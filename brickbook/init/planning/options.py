@@ -23,9 +23,10 @@ class InitOptions:
         strict: a rule without effect is an error, not a warning.
         order: "mmcv" lets an override win only over the rules that stand before it.
         frozen: "skip" leaves parameters that take no gradient.
-        only_missing: leaves what brickbook has loaded from a checkpoint.
+        only_missing: leaves what was loaded: what brickbook noted, and ``assume_loaded``.
         protect: selectors of what nothing may write.
         reinitialize: initialises again the modules that are initialised already.
+        assume_loaded: selectors of what was loaded without a note; None if nothing is said of it.
     """
 
     strict: bool = False
@@ -34,6 +35,7 @@ class InitOptions:
     only_missing: bool = False
     protect: Sequence[str | type] | str | type = ()
     reinitialize: bool = False
+    assume_loaded: Collection[str | type] | str | type | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown words."""
@@ -44,17 +46,27 @@ class InitOptions:
             if getattr(self, key) not in known:
                 words = " or ".join(map(repr, known))
                 raise BadValueError(key, f"expected {words}, got {getattr(self, key)!r}.")
+        if self.assume_loaded is not None and not self.only_missing:
+            raise BadArgumentError("assume_loaded", "it says what only_missing=True leaves.")
 
     @property
     def protect_selectors(self) -> Iterator[tuple[str, Selector]]:
         """The selectors of what nothing may write, each with its path."""
-        given = [self.protect] if isinstance(self.protect, (str, type)) else self.protect
-        if not isinstance(given, Collection):
-            raise BadArgumentError(
-                "protect", f"expected a str, a class or a list of them, got {given!r}."
-            )
-        for at, source in enumerate(given):
-            path = f"protect[{at}]"
-            if not isinstance(source, (str, type)):
-                raise BadArgumentError(path, f"expected a str or a class, got {source!r}.")
-            yield path, parse_selector(source, path)
+        return read_selectors(self.protect, "protect")
+
+    @property
+    def loaded_selectors(self) -> Iterator[tuple[str, Selector]]:
+        """The selectors of what was loaded without a note, each with its path."""
+        return read_selectors(self.assume_loaded, "assume_loaded")
+
+
+def read_selectors(given: object, key: str) -> Iterator[tuple[str, Selector]]:
+    """Yield the selectors that an option gives, each with its path."""
+    sources = [given] if isinstance(given, (str, type)) else given
+    if not isinstance(sources, Collection):
+        raise BadArgumentError(key, f"expected a str, a class or a list of them, got {given!r}.")
+    for at, source in enumerate(sources):
+        path = f"{key}[{at}]"
+        if not isinstance(source, (str, type)):
+            raise BadArgumentError(path, f"expected a str or a class, got {source!r}.")
+        yield path, parse_selector(source, path)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError, UnmatchedRuleError
 from brickbook.init.planning.candidates import PlanBuilder
@@ -19,7 +20,13 @@ from brickbook.init.planning.sources import (
     CustomInit,
     collect_sources,
 )
-from brickbook.introspect import ModuleIndex, first_flat_shard, plain_name
+from brickbook.init.planning.why import Why
+from brickbook.introspect import (
+    ModuleIndex,
+    first_flat_shard,
+    origin_of,
+    plain_name,
+)
 
 __all__ = ["plan", "plan_base_module", "plan_with_tensors"]
 
@@ -34,6 +41,7 @@ def plan(
     only_missing: bool = False,
     protect: Sequence[str | type] | str | type = (),
     reinitialize: bool = False,
+    assume_loaded: Collection[str | type] | str | type | None = None,
 ) -> InitPlan:
     """Say what ``initialize(model, init_cfg)`` would do; nothing is written or loaded.
 
@@ -45,11 +53,13 @@ def plan(
         strict: a rule that matches nothing is an error (else it is listed in ``unmatched``).
         order: with "mmcv" an override wins only over the rules that stand before it.
         frozen: "skip" leaves parameters that take no gradient.
-        only_missing: leaves what brickbook's `load_checkpoint` or `load_state_dict` has loaded
-            (torch's own functions leave no note of it).
+        only_missing: leaves what brickbook's `load_checkpoint` or `load_state_dict` has loaded.
+            Torch's own functions leave no note of it: without any in the model it is refused.
         protect: names or patterns of what nothing may write, as in ``layer``; the dotted name of a
             parameter as well.
         reinitialize: initialises again the parts that are initialised already.
+        assume_loaded: with ``only_missing``, what was loaded by other functions: names or patterns
+            as in ``protect``, or the state dict; () if nothing was.
 
     Returns:
         A row for every parameter: the rule that wins, its law, or why it is left as it is.
@@ -58,7 +68,7 @@ def plan(
         ConfigError: the config cannot be carried out; also mmcv's TypeError, KeyError, ValueError
             or RuntimeError. The subclass UnmatchedRuleError with ``strict=True``.
     """
-    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize)
+    options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize, assume_loaded)
     return plan_with_tensors(model, init_cfg, options)[0]
 
 
@@ -91,11 +101,42 @@ def build_plan(
     reject_flat_shards(model)
     for source in sources:
         builder.add(source)
-    builder.protect(options.protect_selectors)
+    builder.pin(options.protect_selectors, Why.PROTECTED)
+    pin_loaded(builder, options)
     if options.strict and builder.unmatched:
         first = builder.unmatched[0]
         raise UnmatchedRuleError(first.path, first.problem, first.hint)
     return resolve(builder, options)
+
+
+def pin_loaded(builder: PlanBuilder, options: InitOptions) -> None:
+    """Let nothing write what is said to be loaded; refuse if nothing is known of what was."""
+    given, kind = options.assume_loaded, Why.SAID_TO_BE_LOADED
+    if isinstance(given, Mapping):  # a state dict, which may hold more than tensors
+        names = [name for name, value in given.items() if isinstance(value, Tensor)]
+        found = builder.pin_named(names, kind, "assume_loaded")
+    elif given is not None:
+        found = builder.pin(options.loaded_selectors, kind)
+    else:
+        if options.only_missing:
+            require_note_of_loading(builder)
+        return
+    if given and not found:
+        problem = f"nothing of it is in the model: {builder.unmatched[-1].problem}"
+        raise BadValueError("assume_loaded", problem, builder.unmatched[-1].hint)
+
+
+def require_note_of_loading(builder: PlanBuilder) -> None:
+    """Raise ValueError unless it is noted of any tensor of a model where it was loaded from."""
+    tensors = builder.index_of(builder.model, "").tensors.values()
+    filled = [tensor for tensor in tensors if not (is_lazy(tensor) or tensor.is_meta)]
+    if filled and not any(map(origin_of, filled)):
+        raise BadValueError(
+            "only_missing",
+            "nothing in the model carries a note of loading: torch's load_state_dict and "
+            "from_pretrained leave none.",
+            "Say what was loaded: assume_loaded=state_dict, or names or patterns, () for nothing.",
+        )
 
 
 def reject_torchscript(index: ModuleIndex) -> None:

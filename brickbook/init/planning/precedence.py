@@ -3,8 +3,8 @@
 Lowest to highest: a module's own default, an outer ``init_cfg``, an inner ``init_cfg``, an
 ``override``, a checkpoint, an override that stands in a checkpoint's own entry. Between equals the
 later entry wins, between defaults the outer module's: it knows what it built the inner ones for.
-Nothing writes what is protected, frozen under ``frozen='skip'``, loaded under ``only_missing``, or
-part of a module that is initialised already.
+Nothing writes what is protected, frozen under ``frozen='skip'``, loaded (or said to be) under
+``only_missing``, or part of a module that is initialised already.
 """
 
 from __future__ import annotations

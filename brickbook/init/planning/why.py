@@ -18,6 +18,7 @@ class Why(Enum):
     PROTECTED = "{} protects it"  # the path of the pattern
     FROZEN = "it is frozen"
     LOADED = "it was loaded from {}"  # the checkpoint
+    SAID_TO_BE_LOADED = "{} says that it was loaded"  # the path of the pattern
     ALREADY_INITIALIZED = "{} is already initialised"  # the module around it
     SET_THROUGH = "it is set through {}"  # the parametrised tensor that has a law
     SOURCE_OF = "it is what {} is computed from"  # a tensor whose parametrisation has no inverse

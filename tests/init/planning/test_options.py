@@ -1,12 +1,23 @@
 """What may keep a tensor from being written: frozen, protected, loaded, initialised; and atomic."""
 
 import copy
+import re
 
 import pytest
 import torch
 from torch import nn
 
-from brickbook import BaseModule, Sequential, initialize, load_checkpoint, load_state_dict, plan
+from brickbook import (
+    BaseModule,
+    ConfigError,
+    Sequential,
+    initialize,
+    load_checkpoint,
+    load_state_dict,
+    materialize,
+    plan,
+)
+from brickbook.errors import BadValueError
 
 ONES = {"type": "Constant", "val": 1.0, "bias": 1, "layer": "Linear"}
 
@@ -100,7 +111,129 @@ def test_only_missing_leaves_what_was_loaded(tmp_path):
     assert report["1.0.bias"].reason == "it was loaded from a state dict"
     initialize(model, ONES)  # they are drawn anew, so nothing of them is loaded any more
     assert ones(model) == EVERY
-    assert initialize(model, ONES, only_missing=True).untouched == ()
+    assert initialize(model, ONES, only_missing=True, assume_loaded=()).untouched == ()
+
+
+UNKNOWN = (
+    "only_missing: nothing in the model carries a note of loading: torch's load_state_dict and "
+    "from_pretrained leave none. Say what was loaded: assume_loaded=state_dict, or names or "
+    "patterns, () for nothing."
+)
+
+
+def loaded_by_torch():
+    """A model whose first layer torch has loaded, and the state dict it was loaded from."""
+    model, state = net(), {"0.weight": torch.full((2, 2), 9.0), "0.bias": torch.full((2,), 9.0)}
+    model.load_state_dict(state, strict=False)
+    return model, state
+
+
+@pytest.mark.parametrize("call", [initialize, plan, materialize])
+def test_only_missing_is_refused_where_nothing_tells_what_was_loaded(call):
+    model, _ = loaded_by_torch()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(BadValueError) as caught:
+        call(model, ONES, only_missing=True)
+    assert str(caught.value) == UNKNOWN
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_only_missing_of_a_base_module_and_of_a_copy_is_refused_as_well():
+    model = Sequential(nn.Linear(2, 2), init_cfg=ONES)
+    with pytest.raises(BadValueError) as caught:
+        model.init_weights(only_missing=True)
+    assert str(caught.value) == UNKNOWN
+    load_state_dict(model, {"0.weight": torch.full((2, 2), 9.0)}, logger="silent")
+    with pytest.raises(BadValueError):  # a copy has no notes
+        copy.deepcopy(model).init_weights(only_missing=True)
+    model.init_weights(only_missing=True)
+    assert ones(model) == {"0.bias"}
+
+
+def test_a_model_without_memory_has_nothing_that_was_loaded():
+    with torch.device("meta"):
+        model = net()
+    materialize(model, ONES, only_missing=True)
+    assert ones(model) == EVERY
+
+
+ASSUMED = {
+    "a state dict": (lambda state: state, {"0.weight", "0.bias"}),
+    "with more than tensors": (lambda state: {**state, "_extra_state": 1}, {"0.weight", "0.bias"}),
+    "its keys": (lambda state: state.keys(), {"0.weight", "0.bias"}),
+    "a module": (lambda _: "0", {"0.weight", "0.bias"}),
+    "a glob": (lambda _: ["1.*"], EVERY - {"0.weight", "0.bias"}),
+    "a class": (lambda _: nn.Linear, EVERY),
+    "nothing": (lambda _: (), set()),
+}
+
+
+@pytest.mark.parametrize("case", ASSUMED)
+def test_assume_loaded(case):
+    given, kept = ASSUMED[case]
+    model, state = loaded_by_torch()
+    report = initialize(model, ONES, only_missing=True, assume_loaded=given(state))
+    assert ones(model) == EVERY - kept and set(report.untouched) == kept
+    reasons = {report[name].reason for name in report.untouched}
+    assert all(
+        re.fullmatch(r"assume_loaded(\[\d\])? says that it was loaded", each) for each in reasons
+    )
+
+
+def test_assume_loaded_adds_to_what_is_noted():
+    model, state = loaded_by_torch()
+    state = {f"module.{name}": value for name, value in state.items()}  # as DDP has them
+    load_state_dict(model, {"1.0.bias": torch.full((2,), 8.0)}, logger="silent")
+    initialize(model, ONES, only_missing=True, assume_loaded=state)
+    assert ones(model) == EVERY - {"0.weight", "0.bias", "1.0.bias"}
+
+
+def test_buffers_that_are_assumed_loaded_are_named_and_kept():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    rules = [ONES, dict(type="Constant", val=5.0, layer="1:running_mean")]
+    report = initialize(model, rules, only_missing=True, assume_loaded=model.state_dict())
+    assert report.plan.unmatched == () and not model[1].running_mean.any()
+
+
+WRONGLY_ASSUMED = [
+    (dict(assume_loaded="0"), "assume_loaded: it says what only_missing=True leaves."),
+    (
+        dict(only_missing=True, assume_loaded=["0.wieght"]),
+        "assume_loaded: nothing of it is in the model: 0.wieght matches nothing. "
+        "Did you mean '0.weight'?",
+    ),
+    (
+        dict(only_missing=True, assume_loaded={"net.0.weight": torch.ones(1)}),
+        "assume_loaded: nothing of it is in the model: the model has no net.0.weight.",
+    ),
+    (
+        dict(only_missing=True, assume_loaded=3),
+        "assume_loaded: expected a str, a class or a list of them, got 3.",
+    ),
+    (
+        dict(only_missing=True, assume_loaded=["0", 3]),
+        "assume_loaded[1]: expected a str or a class, got 3.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONGLY_ASSUMED)
+def test_what_cannot_be_assumed(options, message):
+    with pytest.raises(ConfigError) as caught:
+        plan(net(), ONES, **options)
+    assert str(caught.value) == message
+
+
+def test_a_name_among_others_that_is_not_there_is_a_word():
+    todo = plan(net(), ONES, only_missing=True, assume_loaded=["0", "head.weight"])
+    assert [str(item) for item in todo.unmatched] == [
+        "assume_loaded[1]: head.weight matches nothing. Did you mean '0.weight'?"
+    ]
+    state = {"0.weight": torch.ones(2, 2), "head.weight": torch.ones(1)}
+    todo = plan(net(), ONES, only_missing=True, assume_loaded=state)
+    assert [str(item) for item in todo.unmatched] == [
+        "assume_loaded: the model has no head.weight."
+    ]
 
 
 def test_only_missing_knows_what_a_rule_has_loaded(tmp_path):
