@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
@@ -46,6 +47,7 @@ __all__ = ["Execution", "affected_tensors", "check_draws", "execute", "initializ
 
 ANY_DRAW = Normal(0.0, 1.0)  # stands for custom init code, which may draw
 LOG = logging.getLogger("brickbook")
+TORCH_GENERATOR_LOCK = threading.RLock()  # held while torch's generator has a seed of ours
 
 
 @keeps_grad_mode
@@ -265,14 +267,16 @@ def call_custom_init(call: CustomCall, module: Any, rng: SeededRng) -> None:
     """Call custom init code on a module: its ``init_weights``, or an initialiser of the user's.
 
     With a seed, torch's generator is set for the call, from the seed and the call's path, and put
-    back afterwards; modules that are initialised inside the call go on with the seed.
+    back afterwards; modules that are initialised inside the call go on with the seed. All threads
+    share that generator, so that one of them at a time makes such a call.
     """
     init: Any = call.rule.init if call.rule else None
     if isinstance(init, BaseInit):
         init.wholemodule = call.whole_module
 
     def run() -> None:
-        with rng.scoped(call.name, call.path):
+        lock = nullcontext() if rng.seed is None else TORCH_GENERATOR_LOCK
+        with lock, rng.scoped(call.name, call.path):
             init(module) if init is not None else module.init_weights()
 
     copy_context().run(run)  # so that an interrupt, whenever it comes, leaves no stream behind

@@ -113,7 +113,7 @@ def pin_loaded(builder: PlanBuilder, options: InitOptions) -> None:
     """Let nothing write what is said to be loaded; refuse if nothing is known of what was."""
     given, kind = options.assume_loaded, Why.SAID_TO_BE_LOADED
     if isinstance(given, Mapping):  # a state dict, which may hold more than tensors
-        names = [name for name, value in given.items() if isinstance(value, Tensor)]
+        names = [str(name) for name, value in given.items() if isinstance(value, Tensor)]
         found = builder.pin_named(names, kind, "assume_loaded")
     elif given is not None:
         found = builder.pin(options.loaded_selectors, kind)
