@@ -14,7 +14,7 @@ from brickbook.html import format_bytes, format_count
 from brickbook.introspect import plain_module_name
 from brickbook.measure.cost.meter import CostCounter, count_costs
 from brickbook.measure.cost.shapes import shape_text
-from brickbook.measure.probe import Batch, Shape, make_batch
+from brickbook.measure.probe import Batch, Shape, collect_tensors, make_batch
 from brickbook.records import Column, Records, read_fields
 
 __all__ = ["Complexity", "Cost", "complexity"]
@@ -144,7 +144,8 @@ def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int =
     """Count what a model costs on an input, module by module.
 
     ``input`` is what the model is called with: a tensor, a tuple of arguments or a dict of
-    keywords; or a shape, batch size included, such as ``(1, 3, 224, 224)``.
+    keywords; or a shape, batch size included, such as ``(1, 3, 224, 224)``. In a tuple or a dict
+    without tensors each shape stands for one: ``((1, 8), (1, 6))``.
 
     Nothing is computed: a twin of the model runs on the meta device. A model that asks for values
     on its way runs itself, once and without gradients (on numbers drawn with ``seed`` for a shape),
@@ -171,12 +172,32 @@ def make_input(model: nn.Module, input: Any, seed: int) -> Batch:
     if input is None:
         hint = "Pass a batch, or a shape such as (1, 3, 224, 224)."
         raise BadArgumentError("input", "the model needs something to run on.", hint)
-    if not is_shape(input):
+    if is_shape(input):
+        return draw_input(model, input, seed, "input")
+    if collect_tensors(input):  # beside a tensor, (7, 7) is an argument of its own
         return make_batch(model, input, None, seed)
+    if type(input) is dict:
+        return Batch(kwargs={
+            key: draw_inside(model, value, seed, f"input[{key!r}]") for key, value in input.items()
+        })  # fmt: skip
+    if type(input) in (list, tuple):
+        return Batch(tuple(
+            draw_inside(model, value, seed, f"input[{at}]") for at, value in enumerate(input)
+        ))  # fmt: skip
+    return make_batch(model, input, None, seed)
+
+
+def draw_inside(model: nn.Module, value: Any, seed: int, path: str) -> Any:
+    """Return one of several inputs: a tensor of the shape that stands for it, or the value."""
+    return draw_input(model, value, seed, path).args[0] if is_shape(value) else value
+
+
+def draw_input(model: nn.Module, shape: Any, seed: int, path: str) -> Batch:
+    """Draw a tensor of a shape; a ConfigError names ``path``."""
     try:
-        return make_batch(model, None, input, seed)
+        return make_batch(model, None, shape, seed)
     except ConfigError as error:
-        error.path, error.args = "input", ("input", error.problem, error.hint)
+        error.path, error.args = path, (path, error.problem, error.hint)
         raise
 
 

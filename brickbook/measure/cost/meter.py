@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from brickbook.blueprint import MacCounter, to_meta
 from brickbook.introspect import unwrap_model
@@ -36,6 +37,7 @@ from brickbook.measure.probe import (
 __all__ = ["CostCounter", "CountedCall", "count_costs"]
 
 M = TypeVar("M", bound="CostCounter")
+RECURRENT = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
 
 
 @dataclass
@@ -126,6 +128,40 @@ class CostCounter(MacCounter):
         return storage.nbytes()
 
 
+class RecurrentSteps(TorchFunctionMode):
+    """Runs recurrent layers on the meta device for one step, and counts it as often as they do.
+
+    There torch would take every step by itself, at a thousand times the price of one on the CPU.
+    """
+
+    def __init__(self, counter: CostCounter) -> None:
+        super().__init__()
+        self.counter = counter
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run a function, a recurrent layer on the first step alone."""
+        # A packed sequence has the weights, a list, in the fourth place.
+        whole = func in RECURRENT and len(args) == 9 and isinstance(args[3], bool) and not kwargs
+        if not whole or not args[0].is_meta:
+            return func(*args, **(kwargs or {}))
+        axis = 1 if args[8] else 0
+        steps = args[0].shape[axis]
+        if steps < 2:
+            return func(*args)
+        before = self.counter.total
+        output, *states = func(args[0].narrow(axis, 0, 1), *args[1:])
+        self.counter.total += (steps - 1) * (self.counter.total - before)
+        shape = list(output.shape)
+        shape[axis] = steps
+        return (output.new_empty(shape), *states)
+
+
 def count_costs(
     model: nn.Module, batch: Batch, training: bool, make_counter: Callable[[nn.Module, Batch], M]
 ) -> M:
@@ -168,7 +204,7 @@ def run_counted(
     for part in model.modules():  # not by train(), which may do more
         part.training = training
     counter = make_counter(model, batch)
-    with grad_mode(False, inference), counter:
+    with grad_mode(False, inference), counter, RecurrentSteps(counter):
         run_forward(model, batch, counter.stack)
     return counter
 

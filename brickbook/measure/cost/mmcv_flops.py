@@ -116,9 +116,16 @@ def get_model_complexity_info(
     With ``print_per_layer_stat`` the model is printed to ``ost`` (standard output) with the share
     of each module.
 
-    Unlike mmcv's, classes derived from the known layers count as these do, every activation of the
-    registry counts, matrix products and attention outside of such layers count, and so do frozen
-    parameters. The model is given back as it was.
+    The numbers differ from mmcv's on purpose in these:
+
+    * Classes derived from the known layers count as these do; mmcv counts them as nothing.
+    * Every activation of the registry counts one an output; mmcv knows ReLU, ReLU6, PReLU, ELU and
+      LeakyReLU.
+    * Matrix products, convolutions, attention and recurrence that no known layer makes count by
+      their multiply-adds; mmcv does not see them.
+    * Frozen parameters count; mmcv leaves out those without ``requires_grad``.
+
+    The model is given back as it was.
 
     Raises AssertionError if ``model`` is no module or ``input_shape`` no tuple with a size, and
     ValueError if the input does not fit.

@@ -40,12 +40,13 @@ class Drift(NamedTuple):
 
 def find_in_signals(signals: Signals) -> Iterator[Finding]:
     """Yield the findings of the rules about signals."""
-    silent = list(find_dead(signals))
+    dead = list(find_dead(signals))
     yield from find_nonfinite_signals(signals)
     # Where all units are dead, it is said already that nothing goes on.
-    yield from find_depth_drift(signals, any(item.numbers["share"] == 1 for item in silent))
+    yield from find_depth_drift(signals, any(item.numbers["share"] == 1 for item in dead))
     yield from find_gradient_drift(signals)
-    yield from silent
+    yield from dead
+    yield from find_silent(signals)
     yield from find_saturated(signals)
 
 
@@ -193,6 +194,14 @@ def find_dead(signals: Signals) -> Iterator[Finding]:
     yield from find_high_shares(
         "dead", rows, lambda row: row.dead or 0.0, DEAD_SHARE[0], DEAD_SHARE[1]
     )
+
+
+def find_silent(signals: Signals) -> Iterator[Finding]:
+    """Find at which rectifiers nothing but zeros arrives."""
+    rows = [row for row in signals if row.silent]
+    if rows:
+        words = {"names": tuple(signal_label(row) for row in rows)}
+        yield make_finding("dead", "note", tuple(row.label for row in rows), "dead.silent", words)
 
 
 def find_saturated(signals: Signals) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,12 +16,10 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 from brickbook.bricks.registry import ACTIVATION_LAYERS
 from brickbook.introspect import is_norm_layer, is_weight_layer, plain_module_name
 from brickbook.measure.probe.batch import Shape, collect_tensors
+from brickbook.measure.probe.functions import FunctionCalls, saturated_share
 from brickbook.measure.probe.records import Part, Signal
 
 __all__ = ["ActivationHooks", "find_leaves", "first_float_tensor", "tensor_stats"]
-
-TANHS, SIGMOIDS = (nn.Tanh,), (nn.Sigmoid,)
-SATURATION_BOUND = 0.97  # of a tanh's bound: as in Karpathy's makemore, part 3
 
 
 def first_float_tensor(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -65,26 +62,35 @@ def largest_magnitude(x: Tensor) -> float:
 
 
 @torch.no_grad()
-def dead_share(value: Tensor, axis: int) -> float | None:
-    """Return the share of the units that are 0 everywhere."""
-    if not value.numel():
-        return None
+def nonzero_units(value: Tensor, axis: int) -> Tensor:
+    """Return which units are anywhere other than 0."""
     others = [at for at in range(value.dim()) if at != axis]
     most = value.detach().abs().amax(others) if others else value.detach().abs()
-    return float((most == 0).double().mean())
+    return most != 0
 
 
 @torch.no_grad()
-def saturated_share(module: nn.Module, value: Tensor) -> float | None:
-    """Return the share of a tanh's or sigmoid's outputs that are near its bounds."""
-    if not isinstance(module, (*TANHS, *SIGMOIDS)) or not value.numel():
+def dead_share(value: Tensor, axis: int, arriving: Tensor | None = None) -> float | None:
+    """Return the share of the units that are 0 everywhere, though something arrives at them.
+
+    ``arriving`` says at which; None where nothing arrives at all.
+    """
+    if not value.numel() or not (arriving is None or bool(arriving.any())):
         return None
-    x = value.detach()
-    x = x if isinstance(module, TANHS) else 2 * x - 1
-    return float((x.abs() > SATURATION_BOUND).double().mean())
+    dead = ~nonzero_units(value, axis)
+    return float((dead if arriving is None else dead & arriving).double().mean())
+
+
+def module_bounds(module: nn.Module) -> tuple[float, float] | None:
+    """Return the bounds of an activation that has two; None for a rectifier and others."""
+    if isinstance(module, nn.Hardtanh) and not isinstance(module, RECTIFIERS):
+        low, high = module.min_val, module.max_val
+        return (low, high) if low < high and low != 0 else None
+    return next((bounds for kind, bounds in BOUNDED if isinstance(module, kind)), None)
 
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.Threshold)
+BOUNDED = ((nn.Tanh, (-1.0, 1.0)), (nn.Sigmoid, (0.0, 1.0)), (nn.Hardsigmoid, (0.0, 1.0)))
 NOT_ACTIVATIONS = (nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d, nn.MultiheadAttention)
 PASS_THROUGH = (nn.Identity, nn.Sequential)  # what has no children and hands on what it gets
 
@@ -95,11 +101,12 @@ MAX_CALLS = 8  # of one module: a cell in a loop may run a thousand times
 
 
 class RunningModule(NamedTuple):
-    """A module that is running, to be named in an error."""
+    """A module that is running, to be named in an error, and which units reach a rectifier."""
 
     part: nn.Module
     name: str
     shapes: tuple[Shape, ...]
+    arriving: Tensor | None = None
 
 
 class ActivationHooks:
@@ -113,7 +120,7 @@ class ActivationHooks:
         self.calls: Counter[str] = Counter()
         self.active = False
         self.handles: list[Any] = []
-        self.recorded: list[weakref.ref[Tensor]] = []
+        self.functions = FunctionCalls()
 
     def __enter__(self) -> ActivationHooks:
         parts = find_leaves(self.model)
@@ -138,7 +145,12 @@ class ActivationHooks:
             if not self.active:
                 return
             given = collect_tensors((args, kwargs))
-            self.stack.append(RunningModule(module, name, tuple(tuple(x.shape) for x in given)))
+            value = first_float_tensor(given) if isinstance(module, RECTIFIERS) else None
+            arriving = None
+            if value is not None and value.numel():
+                arriving = nonzero_units(value, self.count_units(value)[1])
+            shapes = tuple(tuple(x.shape) for x in given)
+            self.stack.append(RunningModule(module, name, shapes, arriving))
             if part == "layer":
                 self.record_input(name, module, given)
 
@@ -150,16 +162,24 @@ class ActivationHooks:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             if not self.active:
                 return
+            running = None
             # More than one where the model has caught an error of its own.
-            while self.stack and self.stack.pop().part is not module:
-                pass
+            while self.stack and (running is None or running.part is not module):
+                running = self.stack.pop()
             if part is not None:
-                self.record_output(name, module, part, args, output)
+                arriving = running.arriving if running is not None else None
+                self.record_output(name, module, part, args, output, arriving)
 
         return hook
 
     def record_output(
-        self, name: str, module: nn.Module, part: Part, args: Any, output: Any
+        self,
+        name: str,
+        module: nn.Module,
+        part: Part,
+        args: Any,
+        output: Any,
+        arriving: Tensor | None,
     ) -> None:
         """Record the statistics of an output, and hook its gradient."""
         value = first_float_tensor(collect_tensors(output))
@@ -167,11 +187,13 @@ class ActivationHooks:
         if value is None or self.calls[name] > MAX_CALLS:
             return
         units, axis = self.count_units(value, module if part in ("layer", "norm") else None)
+        rectifies, bounds = isinstance(module, RECTIFIERS), module_bounds(module)
         row = Signal(
             name, type(module).__name__, part, tuple(value.shape), value.numel(),
             **tensor_stats(value), units=units, call=self.calls[name],
-            dead=dead_share(value, axis) if isinstance(module, RECTIFIERS) else None,
-            saturated=saturated_share(module, value),
+            dead=dead_share(value, axis, arriving) if rectifies else None,
+            saturated=saturated_share(value, *bounds) if bounds else None,
+            silent=rectifies and arriving is not None and not bool(arriving.any()),
         )  # fmt: skip
         at = len(self.rows)
         self.rows.append(row)
@@ -191,27 +213,30 @@ class ActivationHooks:
             self.rows[at] = replace(self.rows[at], grad=std, grad_norm=norm)
 
     def record_input(self, name: str, module: nn.Module, inputs: Sequence[Tensor]) -> None:
-        """Record the input of a layer where a function, not a module, has rectified it."""
+        """Record the input of a layer where a function, not a module, is the activation."""
         value = first_float_tensor(inputs)
         since = [row.part for row in self.rows]
         if value is None or "layer" not in since or self.calls[name] >= MAX_CALLS:
             return
         since = since[len(since) - since[::-1].index("layer") :]
-        if "activation" in since or any(ref() is value for ref in self.recorded):
+        if "activation" in since:
             return
-        if float(value.detach().amin() if value.numel() else 1) != 0:
+        made = self.functions.made.get(value)
+        rectified = made is not None and made.saturated is None
+        if made is None or (rectified and float(value.detach().amin()) != 0):
             return
         self.mark_recorded(value)
         units, axis = self.count_units(value, module)
         self.rows.append(Signal(
-            f"input of {name}", "rectified input", "activation", tuple(value.shape),
-            value.numel(), **tensor_stats(value), units=units, dead=dead_share(value, axis),
-            call=self.calls[name] + 1,
+            f"input of {name}", f"{made.name} input", "activation", tuple(value.shape),
+            value.numel(), **tensor_stats(value), units=units, call=self.calls[name] + 1,
+            dead=dead_share(value, axis) if rectified and made.live else None,
+            saturated=made.saturated, silent=rectified and not made.live,
         ))  # fmt: skip
 
     def mark_recorded(self, value: Tensor) -> None:
-        """Remember, as long as it lives, that a tensor has been recorded."""
-        self.recorded = [ref for ref in self.recorded if ref() is not None] + [weakref.ref(value)]
+        """Forget which function made a tensor: it has been recorded."""
+        self.functions.made.pop(value, None)
 
     def count_units(self, value: Tensor, module: nn.Module | None = None) -> tuple[int, int]:
         """Return how many units a tensor has, and along which axis.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -14,7 +15,6 @@ from torch.nn.parameter import is_lazy
 from brickbook.errors import BadArgumentError, BadValueError, first_line
 from brickbook.introspect import unwrap_model
 from brickbook.measure.probe.batch import Batch, make_batch
-from brickbook.measure.probe.functions import FunctionCalls
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
 from brickbook.measure.probe.records import Signals
 from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
@@ -41,8 +41,9 @@ def probe(
     for a model whose first layer is an embedding. Dead units and a norm's statistics want a batch
     of some size: 64 vectors, or 16 pictures.
 
-    With ``gradients`` one backward pass follows, of ``loss(output)``, by default the mean of the
-    squares of an output that is a tensor; its size says little, its course through depth much.
+    With ``gradients`` one backward pass follows, of ``loss(output)``; by default of the loss in a
+    dict of outputs, as the models of transformers give one for labels, or of the mean of the
+    squares of an output that is a tensor: its size says little, its course through depth much.
     ``mode`` is "train" or "eval", None as the model is: in eval a fresh batch norm does not
     normalise. ``seed`` is that of the batch and of dropout.
 
@@ -74,12 +75,13 @@ def probe(
             inner.train(mode == "train")
         flags = {part.training for part in inner.modules()}
         with ActivationHooks(inner, gradients) as listener:
-            with FunctionCalls():
+            with listener.functions:
                 output = run_forward(inner, own, listener.stack)
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
             value = None
-            if gradients and (loss is not None or isinstance(output, Tensor)):
+            loss = loss or default_loss(output)
+            if gradients and loss is not None:
                 value = run_backward(inner, output, loss, listener, reached)
     return Signals(
         tuple(listener.rows),
@@ -139,12 +141,12 @@ def run_forward(model: nn.Module, batch: Batch, stack: Sequence[Any]) -> Any:
 def run_backward(
     model: nn.Module,
     output: Any,
-    loss: Callable[[Any], Tensor] | None,
+    loss: Callable[[Any], Tensor],
     hooks: ActivationHooks,
     inputs: list[Tensor],
 ) -> float | None:
     """Send gradients back; return the loss, None if nothing leads back from it."""
-    value = mean_square(output) if loss is None else loss(output)
+    value = loss(output)
     if not isinstance(value, Tensor) or value.numel() != 1:
         raise BadValueError(
             "loss", f"expected a tensor with one number, got {describe_value(value)}."
@@ -167,8 +169,20 @@ def run_backward(
     return float(value.detach())
 
 
+def default_loss(output: Any) -> Callable[[Any], Tensor] | None:
+    """Return how to get a loss from an output: its own, or the mean square of a tensor."""
+    if isinstance(output, Mapping):  # as in an output class of transformers, given labels
+        own = output.get("loss")
+        return operator.itemgetter("loss") if isinstance(own, Tensor) and own.numel() == 1 else None
+    return mean_square if isinstance(output, Tensor) else None
+
+
 def mean_square(output: Tensor) -> Tensor:
     """The mean of |x|²; of a 16-bit output in float32, where small squares are not lost."""
+    if output.layout != torch.strided:
+        kind = str(output.layout).removeprefix("torch.")
+        problem = f"the output is a {kind} tensor, of which there is no mean square."
+        raise BadValueError("model", problem, "Pass a loss, or gradients=False.")
     if not output.is_floating_point() and not output.is_complex():
         return output.new_zeros((), dtype=torch.float32)
     value = output.abs() if output.is_complex() else output

@@ -29,10 +29,11 @@ class Signal:
     share of ``count``.
 
     ``units`` are the channels or features, ``dead`` the share of them that is 0 for the whole
-    batch after a rectifier, ``saturated`` the share of elements within 0.03 of the bounds ±1 of a
-    tanh (of a sigmoid, stretched to ±1). ``grad`` is the standard deviation of the loss's gradient
-    by the output and ``grad_norm`` its length. Each is None where it has no meaning or is not
-    known.
+    batch after a rectifier, though something else arrived there; where nothing arrives at any of
+    them, ``silent`` is True. ``saturated`` is the share of elements within 0.03 of the bounds ±1 of
+    a tanh (of a sigmoid or hardtanh, stretched to ±1). ``grad`` is the standard deviation of the
+    loss's gradient by the output and ``grad_norm`` its length. Each is None where it has no meaning
+    or is not known.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Signal:
     grad: float | None = None
     grad_norm: float | None = None
     call: int = 1
+    silent: bool = False
 
     @property
     def label(self) -> str:
@@ -89,6 +91,7 @@ SIGNAL_COLUMNS = (
     Column("grad", "gradient std", dtype="float64", text=format_number, right=True),
     Column("grad_norm", dtype="float64"),
     Column("call", dtype="int64"),
+    Column("silent", dtype="bool"),
 )
 
 
@@ -153,6 +156,9 @@ class Signals(Record, Sequence[Signal]):
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
         top = read_fields(cls, data, path)
         rows = (
-            read_fields(Signal, row, f"{path}.rows[{at}]") for at, row in enumerate(top["rows"])
-        )
+            # A record of an older version does not say where nothing arrives.
+            read_fields(Signal, {"silent": False, **row} if isinstance(row, Mapping) else row,
+                        f"{path}.rows[{at}]")
+            for at, row in enumerate(top["rows"])
+        )  # fmt: skip
         return cls(**{**top, "rows": tuple(Signal(**row) for row in rows)})

@@ -56,8 +56,8 @@ class TensorStats:
     ``counts[i]`` elements lie in ``[low + i*width, low + (i+1)*width)``; ``width`` is a power of
     two and ``low`` a multiple of it. A constant tensor has one bin.
 
-    ``missing`` says why there are no values at all: "meta", "uninitialized", a layout such as
-    "sparse_coo", or "". ``digest`` is a checksum over at most 1024 of the elements.
+    ``missing`` says why there are no values at all: "meta", "uninitialized", "quantized", a
+    layout such as "sparse_coo", or "". ``digest`` is a checksum over at most 1024 of the elements.
     """
 
     name: str
@@ -264,6 +264,8 @@ def missing_reason(tensor: Tensor) -> str:
         return "uninitialized"
     if tensor.is_meta:
         return "meta"
+    if tensor.is_quantized:
+        return "quantized"
     return "" if tensor.layout == torch.strided else str(tensor.layout).removeprefix("torch.")
 
 

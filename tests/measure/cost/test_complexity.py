@@ -2,6 +2,7 @@
 
 import copy
 import json
+import time
 
 import pytest
 import torch
@@ -105,6 +106,57 @@ def test_attention_and_recurrence():
             return F.scaled_dot_product_attention(x, x, x)
 
     assert complexity(Product(), q).macs == 2 * 2 * 4 * 6 * 6 * 8
+
+
+RECURRENT = {
+    "lstm": (lambda: nn.LSTM(8, 16, 2, batch_first=True, bidirectional=True), (4, 6, 8)),
+    "gru": (lambda: nn.GRU(8, 16), (12, 2, 8)),
+    "no batch": (lambda: nn.RNN(8, 16, nonlinearity="relu"), (12, 8)),
+    "one step": (lambda: nn.RNN(8, 16), (1, 3, 8)),
+    "projected": (lambda: nn.LSTM(8, 16, 2, proj_size=4, dropout=0.1), (5, 2, 8)),
+}
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("case", RECURRENT)
+def test_recurrent_layers_cost_what_their_steps_do(case, mode):
+    make, shape = RECURRENT[case]
+    model = make().train(mode == "train")
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
+        output, state = copy.deepcopy(model).to("meta")(torch.zeros(shape))
+    found = complexity(model, shape, mode=mode)
+    made = [output, *(state if isinstance(state, tuple) else (state,))]
+    assert (found.flops, found[""].output) == (counter.get_total_flops(), tuple(output.shape))
+    assert found.activations == sum(4 * tensor.numel() for tensor in made)
+
+
+def test_a_long_sequence_takes_no_longer():
+    complexity(nn.Linear(2, 2), (2, 2))  # torch loads its meta kernels
+    began = time.perf_counter()
+    found = complexity(nn.LSTM(64, 128, batch_first=True), (1, 5000, 64))
+    assert time.perf_counter() - began < 1
+    assert found.macs == 5000 * 4 * 128 * (64 + 128)
+
+
+class Sized(nn.Module):
+    def forward(self, x, size):
+        return x.new_zeros(size)
+
+
+def test_a_shape_for_each_input():
+    one = complexity(nn.Bilinear(4, 6, 8), ((2, 4), (2, 6)))
+    assert (one.input, one.params) == (((2, 4), (2, 6)), 4 * 6 * 8 + 8)
+    assert complexity(nn.Bilinear(4, 6, 8), [[2, 4], [2, 6]]) == one
+    named = complexity(nn.Bilinear(4, 6, 8), {"input1": (2, 4), "input2": (2, 6)})
+    assert named == one
+    assert complexity(nn.Linear(8, 4), ((2, 8),)).macs == 2 * 8 * 4
+    beside = complexity(Sized(), (torch.ones(2, 8), (7, 7)))
+    assert (beside.input, beside[""].output) == (((2, 8),), (7, 7))
+    with pytest.raises(ConfigError) as caught:
+        complexity(nn.Bilinear(4, 6, 8), ((2, 4), (2, 0)))
+    assert str(caught.value) == (
+        "input[1]: expected whole numbers from 1 up, such as (1, 3, 224, 224), got (2, 0)."
+    )
 
 
 @pytest.mark.parametrize("input", [(3, 5, 8), torch.randn(3, 5, 8)], ids=["shape", "batch"])

@@ -108,8 +108,8 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
         [
             "error: All 10 weights are zeros: no gradient reaches any of them (fc1.weight, "
             "fc2.weight, fc3.weight and 7 more).",
-            "error: More than 50 % of the units are dead after 9 rectifiers, up to 100 % after "
-            "act1 (act1, act2, act3 and 6 more).",
+            "note: Nothing but zeros arrives at 9 rectifiers (act1, act2, act3 and 6 more): "
+            "whether their units are dead does not show.",
         ],
     ),
     "zeros before tanh": (
@@ -498,6 +498,16 @@ def test_dead_and_saturated_units_are_said_one_by_one():
     nn.init.constant_(model[0].bias, 9.0)
     assert sentences(diagnose(signals=probe(model, input_shape=(64, 8)))) == [
         "warning: 100 % of the outputs of Tanh 1 are saturated."
+    ]
+
+
+def test_where_nothing_arrives_it_is_said():
+    model = nn.Sequential(OrderedDict(fc=nn.Linear(8, 50), relu3=nn.ReLU(), out=nn.Linear(50, 2)))
+    nn.init.zeros_(model.fc.weight), nn.init.zeros_(model.fc.bias)
+    signals = probe(model, input_shape=(64, 8))
+    assert (signals["relu3"].dead, signals["relu3"].silent) == (None, True)
+    assert sentences(diagnose(signals=signals)) == [
+        "note: Nothing but zeros arrives at relu3: whether its units are dead does not show."
     ]
 
 

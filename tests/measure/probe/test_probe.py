@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections import OrderedDict, namedtuple
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -633,3 +634,39 @@ def few_threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@dataclass
+class HasLoss(OrderedDict):
+    """An output as those of transformers: a dict with attributes."""
+
+    loss: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self["loss"], self["logits"] = self.loss, torch.ones(2)
+
+
+@pytest.mark.parametrize("kind", [HasLoss, lambda loss: {"loss": loss}])
+def test_the_loss_in_the_output_is_used(kind):
+    def run(self, x, labels=None):
+        logits = self.parts[0](x)
+        return kind(None if labels is None else F.cross_entropy(logits, labels))
+
+    model, x, labels = Custom(run, nn.Linear(4, 3)), batch(8, 4), torch.arange(8) % 3
+    found = probe(model, {"x": x, "labels": labels})
+    assert found.loss == pytest.approx(F.cross_entropy(model.parts[0](x), labels).item())
+    assert found[0].grad is not None
+    assert probe(model, {"x": x}).loss is None
+    given = probe(model, {"x": x, "labels": labels}, loss=lambda output: 2 * output["loss"])
+    assert given.loss == pytest.approx(2 * found.loss)
+
+
+def test_a_sparse_output_is_said_by_name():
+    model = Custom(lambda self, x: self.parts[0](x).to_sparse(), nn.Linear(4, 4))
+    with pytest.raises(ConfigError) as caught:
+        probe(model, batch(4, 4))
+    assert str(caught.value) == (
+        "model: the output is a sparse_coo tensor, of which there is no mean square. "
+        "Pass a loss, or gradients=False."
+    )
+    assert len(probe(model, batch(4, 4), gradients=False)) == 1

@@ -285,3 +285,10 @@ def test_a_broken_record_says_where(edit, message):
     with pytest.raises(ConfigError) as caught:
         Snapshot.from_dict(data)
     assert str(caught.value) == message
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # deprecated by torch
+def test_quantized_tensors_are_named():
+    values = torch.quantize_per_tensor(torch.eye(2), 0.1, 0, torch.qint8)
+    stats = snapshot({"w": values})["w"]
+    assert (stats.shape, stats.count, stats.missing) == ((2, 2), 0, "quantized")
