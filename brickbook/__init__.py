@@ -8,114 +8,141 @@ notebook panels in ``brickbook.lab``; neither is loaded by this module.
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from brickbook.backbones.alexnet import AlexNet
-from brickbook.backbones.blocks import BasicBlock, Bottleneck
-from brickbook.backbones.resnet import ResNet, make_res_layer
-from brickbook.backbones.vgg import VGG, make_vgg_layer
-from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg, takes_bricks
-from brickbook.bricks.activation import Clamp, build_activation_layer
-from brickbook.bricks.cbam import CBAM
-from brickbook.bricks.containers import Add, Concat, Repeat, Residual
-from brickbook.bricks.context_block import ContextBlock
-from brickbook.bricks.conv import build_conv_layer
-from brickbook.bricks.conv2d_adaptive_padding import Conv2dAdaptivePadding
-from brickbook.bricks.conv_module import ConvModule
-from brickbook.bricks.conv_ws import ConvAWS2d, ConvWS2d, conv_ws_2d
-from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
-from brickbook.bricks.drop import Dropout, DropPath, build_dropout
-from brickbook.bricks.generalized_attention import GeneralizedAttention
-from brickbook.bricks.hsigmoid import HSigmoid
-from brickbook.bricks.hswish import HSwish
-from brickbook.bricks.layer_scale import LayerScale
-from brickbook.bricks.non_local import NonLocal1d, NonLocal2d, NonLocal3d
-from brickbook.bricks.norm import build_norm_layer, is_norm
-from brickbook.bricks.norm.channel import ChannelLayerNorm, LayerNorm2d
-from brickbook.bricks.norm.grn import GRN
-from brickbook.bricks.padding import AdaptivePadding, build_padding_layer
-from brickbook.bricks.plugin import build_plugin_layer
-from brickbook.bricks.registry import (
-    ACTIVATION_LAYERS,
-    ATTENTION,
-    CONV_LAYERS,
-    DROPOUT_LAYERS,
-    FEEDFORWARD_NETWORK,
-    NORM_LAYERS,
-    PADDING_LAYERS,
-    PLUGIN_LAYERS,
-    POSITIONAL_ENCODING,
-    TRANSFORMER_LAYER,
-    TRANSFORMER_LAYER_SEQUENCE,
-    UPSAMPLE_LAYERS,
-)
-from brickbook.bricks.scale import Scale
-from brickbook.bricks.squeeze_excite import SqueezeExcite
-from brickbook.bricks.swish import Swish
-from brickbook.bricks.transformer.attention import MultiheadAttention
-from brickbook.bricks.transformer.builders import (
-    build_attention,
-    build_feedforward_network,
-    build_positional_encoding,
-    build_transformer_layer,
-    build_transformer_layer_sequence,
-)
-from brickbook.bricks.transformer.ffn import FFN, GatedFFN
-from brickbook.bricks.transformer.layer import BaseTransformerLayer
-from brickbook.bricks.transformer.patches import PatchEmbed, PatchMerging
-from brickbook.bricks.transformer.sequence import TransformerLayerSequence
-from brickbook.bricks.upsample import PixelShufflePack, build_upsample_layer
-from brickbook.bricks.wrappers import (
-    Conv2d,
-    Conv3d,
-    ConvTranspose2d,
-    ConvTranspose3d,
-    Linear,
-    MaxPool2d,
-    MaxPool3d,
-)
-from brickbook.checkpoint import (
-    CheckpointLoader,
-    _load_checkpoint,
-    _load_checkpoint_with_prefix,
-    find_latest_checkpoint,
-    get_state_dict,
-    load_checkpoint,
-    load_state_dict,
-    load_weights,
-    save_checkpoint,
-    weights_to_cpu,
-)
-from brickbook.errors import ConfigError, UnmatchedRuleWarning
-from brickbook.init.execution import InitReport, initialize
-from brickbook.init.initializers import (
-    INITIALIZERS,
-    BaseInit,
-    Caffe2XavierInit,
-    ConstantInit,
-    KaimingInit,
-    NormalInit,
-    PretrainedInit,
-    TruncNormalInit,
-    UniformInit,
-    XavierInit,
-    base_shapes,
-    bias_init_with_prob,
-    caffe2_xavier_init,
-    constant_init,
-    kaiming_init,
-    lsuv,
-    mup_learning_rates,
-    normal_init,
-    trunc_normal_init,
-    uniform_init,
-    xavier_init,
-)
-from brickbook.init.planning import InitPlan, plan
-from brickbook.introspect import following
-from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
-from brickbook.registry import Registry, build_from_cfg
+# What an import makes stays: a collection meanwhile would walk all objects of torch for nothing.
+_collecting = gc.isenabled()
+try:
+    gc.disable()
+    from brickbook.backbones import (
+        VGG,
+        AlexNet,
+        BasicBlock,
+        Bottleneck,
+        ResNet,
+        make_res_layer,
+        make_vgg_layer,
+    )
+    from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg, takes_bricks
+    from brickbook.bricks import (
+        ACTIVATION_LAYERS,
+        ATTENTION,
+        CBAM,
+        CONV_LAYERS,
+        DROPOUT_LAYERS,
+        FEEDFORWARD_NETWORK,
+        FFN,
+        GRN,
+        NORM_LAYERS,
+        PADDING_LAYERS,
+        PLUGIN_LAYERS,
+        POSITIONAL_ENCODING,
+        TRANSFORMER_LAYER,
+        TRANSFORMER_LAYER_SEQUENCE,
+        UPSAMPLE_LAYERS,
+        AdaptivePadding,
+        Add,
+        BaseTransformerLayer,
+        ChannelLayerNorm,
+        Clamp,
+        Concat,
+        ContextBlock,
+        Conv2d,
+        Conv2dAdaptivePadding,
+        Conv3d,
+        ConvAWS2d,
+        ConvModule,
+        ConvTranspose2d,
+        ConvTranspose3d,
+        ConvWS2d,
+        DepthwiseSeparableConvModule,
+        Dropout,
+        DropPath,
+        GatedFFN,
+        GeneralizedAttention,
+        HSigmoid,
+        HSwish,
+        LayerNorm2d,
+        LayerScale,
+        Linear,
+        MaxPool2d,
+        MaxPool3d,
+        MultiheadAttention,
+        NonLocal1d,
+        NonLocal2d,
+        NonLocal3d,
+        PatchEmbed,
+        PatchMerging,
+        PixelShufflePack,
+        Repeat,
+        Residual,
+        Scale,
+        SqueezeExcite,
+        Swish,
+        TransformerLayerSequence,
+        build_activation_layer,
+        build_attention,
+        build_conv_layer,
+        build_dropout,
+        build_feedforward_network,
+        build_norm_layer,
+        build_padding_layer,
+        build_plugin_layer,
+        build_positional_encoding,
+        build_transformer_layer,
+        build_transformer_layer_sequence,
+        build_upsample_layer,
+        conv_ws_2d,
+        is_norm,
+    )
+    from brickbook.checkpoint import (
+        CheckpointLoader,
+        _load_checkpoint,
+        _load_checkpoint_with_prefix,
+        find_latest_checkpoint,
+        get_state_dict,
+        load_checkpoint,
+        load_state_dict,
+        load_weights,
+        save_checkpoint,
+        weights_to_cpu,
+    )
+    from brickbook.errors import ConfigError, UnmatchedRuleWarning
+    from brickbook.init import (
+        INITIALIZERS,
+        BaseInit,
+        Caffe2XavierInit,
+        ConstantInit,
+        InitPlan,
+        InitReport,
+        KaimingInit,
+        NormalInit,
+        PretrainedInit,
+        TruncNormalInit,
+        UniformInit,
+        XavierInit,
+        base_shapes,
+        bias_init_with_prob,
+        caffe2_xavier_init,
+        constant_init,
+        initialize,
+        kaiming_init,
+        lsuv,
+        mup_learning_rates,
+        normal_init,
+        plan,
+        trunc_normal_init,
+        uniform_init,
+        xavier_init,
+    )
+    from brickbook.introspect import following
+    from brickbook.modules import BaseModule, ModuleDict, ModuleList, Sequential
+    from brickbook.registry import Registry, build_from_cfg
+finally:
+    if _collecting:
+        gc.enable()
 
 if TYPE_CHECKING:
     from brickbook.bricks.transforms.fuse import fuse_conv_bn

@@ -22,6 +22,26 @@ def test_the_import_stays_light():
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize("switch", ["enable", "disable"])
+@pytest.mark.parametrize("module", ["brickbook", "brickbook.broken"])
+def test_the_garbage_collector_is_as_it_was(switch, module):
+    code = (
+        "import gc, sys\n"
+        f"gc.{switch}()\n"
+        f"sys.modules['brickbook.backbones'] = None if {module != 'brickbook'} else sys\n"
+        "if sys.modules['brickbook.backbones'] is sys: del sys.modules['brickbook.backbones']\n"
+        "try:\n"
+        "    import brickbook\n"
+        "except ImportError:\n"
+        "    print('failed')\n"
+        "print(gc.isenabled())\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    failed = ["failed"] if module != "brickbook" else []
+    assert out.stdout.split() == [*failed, str(switch == "enable")]
+
+
+@pytest.mark.processes
 def test_what_is_loaded_at_first_use_is_there():
     from brickbook import compare, snapshot
     from brickbook.measure.snapshot import compare as same
