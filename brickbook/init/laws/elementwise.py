@@ -266,6 +266,8 @@ def overflow_share(law: Law, dtype: torch.dtype) -> float:
     Numbers of 16 bits are rounded: the first above the largest one still become that. Of a complex
     number either part may be too large, and each has 1/√2 of its std.
     """
+    if not (dtype.is_floating_point or dtype.is_complex):
+        return 0.0  # whole numbers have no infinity: the counter of a norm
     info = torch.finfo(dtype)
     if dtype.is_complex:
         part = law.mass_beyond(info.max * math.sqrt(2))
