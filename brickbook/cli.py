@@ -6,9 +6,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from brickbook import __version__
 from brickbook.commands import CommandUsageError, Message, ShellFrontend, run
+from brickbook.commands.user_traceback import describe_failure, is_in_user_file
 from brickbook.errors import ConfigError
 from brickbook.printable import escape_controls
 from brickbook.views.text import text
@@ -21,7 +23,11 @@ LINES = "\n\t"  # of an answer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; a ConfigError is one line on stderr and exit code 2."""
+    """Run one command, and return the exit code.
+
+    0 is done; 1 of ``build``: the input does not go through; 2: it cannot be done, one line on
+    stderr says why, and where a file of the user's fails, the lines below it where; 130: Ctrl-C.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in VERSION:
         print_line(f"brickbook {__version__}")
@@ -33,20 +39,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = print_warning
             return show_result(run(ShellFrontend(), words))
-    except CommandUsageError as error:
+    except KeyboardInterrupt:
+        print_error("interrupted.")
+        return 130  # as a shell says it: 128 and the number of the signal
+    except (Exception, SystemExit) as error:
+        return report_failure(error, words)
+    finally:
+        with suppress(ValueError):  # a file of the user's may have taken it out
+            sys.path.remove("")
+
+
+def report_failure(error: BaseException, words: Sequence[str]) -> int:
+    """Say what went wrong and return the exit code; a fault of our own is raised."""
+    if is_in_user_file(error):
+        print_error(describe_failure(error))
+    elif isinstance(error, CommandUsageError):
         verb = f" {words[0]}" if error.usage else ""
         print_error(f"{error} (brickbook{verb} --help)" if error.usage else error)
-    except ConfigError as error:
-        print_error(error)
-    except BrokenPipeError:  # who reads has enough: `brickbook plan … | head`
+    elif isinstance(error, BrokenPipeError):  # who reads has enough: `brickbook plan … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
+    elif isinstance(error, OSError) and not isinstance(error, ConfigError):
         print_error(f"{error.filename}: {error.strerror}." if error.filename else error)
-    except ImportError as error:
+    elif isinstance(error, (ConfigError, ImportError)):
         print_error(error)
-    finally:
-        sys.path.remove("")
+    else:
+        raise error
     return 2
 
 

@@ -6,6 +6,8 @@ import argparse
 import ast
 import dataclasses
 import json
+import os
+import select
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
@@ -42,26 +44,51 @@ __all__ = [
     "read_config",
     "read_init_cfg",
     "read_inline",
+    "read_text",
     "write_text",
 ]
 
+PIPE_SECONDS = 10.0
+MAX_PIPE_BYTES = 2**24
 NO_RULE_GIVEN = "there is no rule: --init or --cfg is missing."
 NESTING_ERRORS = (RecursionError, MemoryError)  # a thousand brackets
 
 
 def read_config(file: str) -> Any:
     """Read a file with JSON or a Python literal, in which ``dict(...)`` may stand."""
+    value, why = parse_text(read_text(file))
+    if why:
+        raise BadValueError(file, f"neither JSON ({why[0]}) nor a Python literal.")
+    return value
+
+
+def read_text(file: str) -> str:
+    """Read a file as UTF-8; of a pipe, as ``<(…)`` makes one, or a terminal what comes in time."""
     path = Path(file).expanduser()
     try:
-        text = path.read_text(encoding="utf-8")
+        waits = path.is_fifo() or path.is_char_device()
+        return (read_pipe(path, file) if waits else path.read_bytes()).decode("utf-8")
     except UnicodeDecodeError:
         raise BadValueError(file, "is no text in UTF-8.") from None
     except OSError as error:
         raise MissingFileError(file, f"{error.strerror}.") from None
-    value, why = parse_text(text)
-    if why:
-        raise BadValueError(file, f"neither JSON ({why[0]}) nor a Python literal.")
-    return value
+
+
+def read_pipe(path: Path, file: str) -> bytes:
+    """Read a pipe to its end, but never wait long, and never without end."""
+    found = b""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        while len(found) <= MAX_PIPE_BYTES:
+            if not select.select([handle], [], [], PIPE_SECONDS)[0]:
+                raise BadValueError(file, f"is a pipe that gives nothing for {PIPE_SECONDS:g} s.")
+            block = os.read(handle, 2**16)
+            if not block:
+                return found
+            found += block
+    finally:
+        os.close(handle)
+    raise BadValueError(file, f"is a pipe that gives more than {MAX_PIPE_BYTES:,} bytes.")
 
 
 def read_cell(body: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint import read_state
-from brickbook.commands.arguments import read_config, read_inline
+from brickbook.commands.arguments import read_config, read_inline, read_text
 from brickbook.commands.command import CommandUsageError
 from brickbook.commands.load_model import load_model
 from brickbook.errors import BadValueError, nearest
@@ -195,10 +195,9 @@ def is_config(value: Any) -> bool:
 def read_record_file(name: str) -> Any:
     """Return what a file of records or weights holds; None if the name is not that of one."""
     if name.endswith(".json"):
-        path = Path(name).expanduser()
-        if not path.is_file():
+        if not Path(name).expanduser().exists():
             raise BadValueError(name, "can not be found.")
-        return from_json(path.read_text(encoding="utf-8"), name)
+        return from_json(read_text(name), name)
     if name.endswith(CHECKPOINT_SUFFIXES):
         return read_state(name, path="checkpoint")
     return None

@@ -12,6 +12,7 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint import MissingPackageError
+from brickbook.commands.user_traceback import is_in_user_file
 from brickbook.config import call
 from brickbook.errors import BadArgumentError, BadValueError, MissingFileError, nearest
 
@@ -70,6 +71,8 @@ def import_named(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except RuntimeError as error:  # an extension that was built for another torch
+        if is_in_user_file(error):
+            raise
         package = name.partition(".")[0]
         raise MissingPackageError(
             "model",
