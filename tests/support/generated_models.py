@@ -225,4 +225,6 @@ options = st.fixed_dictionaries({}, optional={
     "reinitialize": st.booleans(),
     "only_missing": st.booleans(),
     "strict": st.just(False) | st.booleans(),
-}).map(lambda more: {**more, "assume_loaded": ()} if more.get("only_missing") else more)  # fmt: skip
+}).map(
+    lambda more: {**more, "assume_loaded": ()} if more.get("only_missing") else more
+)  # fmt: skip
