@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from torch import nn
@@ -61,6 +61,7 @@ class Backbone(nn.Module):
         only_missing: bool = False,
         protect: Sequence[str | type] | str | type = (),
         reinitialize: bool = False,
+        assume_loaded: Collection[str | type] | str | type | None = None,
         atomic: bool = False,
         batch: object = None,
     ) -> InitReport | None:
@@ -85,6 +86,7 @@ class Backbone(nn.Module):
                 reinitialize=reinitialize,
                 atomic=atomic,
                 batch=batch,
+                assume_loaded=assume_loaded,
             )
         if not isinstance(pretrained, (str, os.PathLike)):
             raise BadArgumentError("pretrained", f"must be a str or None, got {pretrained!r}.")
@@ -92,6 +94,7 @@ class Backbone(nn.Module):
             "strict": strict,
             "frozen": frozen != "init",
             "only_missing": only_missing,
+            "assume_loaded": assume_loaded is not None,
             "protect": not isinstance(protect, Sequence) or len(protect) > 0,
         }
         for key in (key for key, given in keeping.items() if given):
