@@ -17,11 +17,11 @@ from brickbook import (
     build_norm_layer,
     initialize,
 )
-from brickbook.bricks.registry import MMCV_NAMES
+from brickbook.bricks.registry import BUILDERS, MMCV_NAMES
 from brickbook.errors import NameTakenError
 from brickbook.registry import Registry
 
-REGISTRIES = {**MODELS.children, "": MODELS, "init": INITIALIZERS}
+REGISTRIES = {**{each.scope: each for each, _ in BUILDERS}, "": MODELS, "init": INITIALIZERS}
 MMCV_INITIALIZERS = (
     "Constant", "Xavier", "Normal", "TruncNormal", "Uniform", "Kaiming", "Caffe2Xavier",
     "Pretrained",
