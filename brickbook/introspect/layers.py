@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import wraps
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 __all__ = [
     "FILLABLE_DTYPES",
@@ -27,9 +28,12 @@ __all__ = [
     "is_packed_class",
     "layer_slots",
     "parametrized_slots",
+    "renew_spectral_vectors",
     "role_of",
     "role_of_weight",
     "source_params",
+    "spectral_origin",
+    "spectral_steps",
     "storage_of",
     "unfillable_reason",
 ]
@@ -205,6 +209,72 @@ def compute_parametrized(module: nn.Module, key: str) -> Tensor:
     finally:
         for step, flag in zip(chain, training, strict=True):
             step.training = flag
+
+
+def spectral_steps(module: nn.Module, key: str) -> list[nn.Module]:
+    """Return what divides a parametrised tensor by its spectral norm, and nothing else: or none.
+
+    Its right inverse sets the original, and what is computed is another number.
+    """
+    chains = module._modules.get("parametrizations")
+    chain = chains._modules.get(key) if chains is not None else None
+    steps = list(chain.children()) if chain is not None else []
+    alone = len(steps) == 1 and type(steps[0]).__name__ == "_SpectralNorm"
+    return steps if alone else []
+
+
+def spectral_origin(model: nn.Module, name: str) -> tuple[nn.Module, str] | None:
+    """Return the layer and key whose spectral norm is that of the parameter ``name``, if any.
+
+    ``name`` is ``….parametrizations.KEY.original``, or ``….KEY_orig`` of the old spectral_norm.
+    """
+    if name.endswith("_orig"):
+        owner, _, key = name.removesuffix("_orig").rpartition(".")
+        module = model.get_submodule(owner)
+        return (module, key) if old_spectral_norm(module, key) else None
+    owner, found, key = name.rpartition("parametrizations.")
+    key, _, last = key.partition(".")
+    if not found or last != "original":
+        return None
+    module = model.get_submodule(owner.rstrip("."))
+    return (module, key) if spectral_steps(module, key) else None
+
+
+def old_spectral_norm(module: nn.Module, key: str) -> Any:
+    """Return the hook of ``torch.nn.utils.spectral_norm`` for a tensor, None if it has none."""
+    hooks = (hook for hook in module._forward_pre_hooks.values() if isinstance(hook, SpectralNorm))
+    return next((hook for hook in hooks if hook.name == key), None)
+
+
+@torch.no_grad()
+def renew_spectral_vectors(module: nn.Module, key: str) -> None:
+    """Give a spectral norm the singular vectors of its tensor: in eval mode σ is 1 then.
+
+    By the power method from the longest row, until σ stands; nothing is drawn. Of zeros there are
+    none: then the vectors stay.
+    """
+    if hook := old_spectral_norm(module, key):
+        u, v = module._buffers[f"{key}_u"], module._buffers[f"{key}_v"]
+        matrix = hook.reshape_weight_to_matrix(module._parameters[f"{key}_orig"])
+    else:
+        step: Any = spectral_steps(module, key)[0]
+        original = module.get_submodule(f"parametrizations.{key}")._parameters["original"]
+        if original is None or original.dim() < 2:  # it is divided by its length
+            return
+        u, v, matrix = step._u, step._v, step._reshape_weight_to_matrix(original)
+    if u is None or v is None or not matrix.count_nonzero():
+        return
+    v.copy_(matrix[torch.linalg.vector_norm(matrix, dim=1).argmax()].conj())
+    last = 0.0
+    for _ in range(200):
+        v.copy_(nn.functional.normalize(v, dim=0))
+        u.copy_(nn.functional.normalize(torch.mv(matrix, v), dim=0))
+        v.copy_(torch.mv(matrix.mH, u))
+        sigma = torch.linalg.vector_norm(v).item()
+        if abs(sigma - last) <= 1e-6 * sigma:
+            break
+        last = sigma
+    v.copy_(nn.functional.normalize(v, dim=0))
 
 
 def derived_params(module: nn.Module) -> list[str]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.init.execution.report import Outcome, planned_outcome
-from brickbook.init.planning import InitPlan, PlanRow
+from brickbook.init.planning import InitPlan, PlanRow, writing_order
 from brickbook.introspect import is_sharded, local_tensor
 
 __all__ = ["WriteAudit", "tied_owners"]
@@ -82,6 +82,10 @@ class WriteAudit:
                 made[row.name] = Outcome(row.name, "called", self.written_by_code[row.name])
             elif row.name in self.fitted:
                 made[row.name] = planned_outcome(row)._replace(reason="then scaled to data")
+        for row, other in overlapping_rows(plan):
+            if made.get(row.name, planned_outcome(row)).action == "written":
+                reason = f"then changed by writing {other.name}"
+                made[row.name] = planned_outcome(row)._replace(reason=reason)
         for row in plan.rows:
             if not row.expected_infinite or row.name not in tensors:
                 continue
@@ -109,6 +113,16 @@ def describe_infinite(tensor: Tensor) -> str:
     kind, most = str(tensor.dtype)[6:], torch.finfo(tensor.dtype).max
     here = " of this shard" if is_sharded(tensor) else ""
     return f"{count:,} of {values.numel():,} elements{here} are infinite: {kind} ends at {most:.4g}"
+
+
+def overlapping_rows(plan: InitPlan) -> Iterator[tuple[PlanRow, PlanRow]]:
+    """Yield pairs of rows of which the second is written later, into the same parametrisation."""
+    for row in plan.rows:
+        owner, inside, rest = row.name.rpartition("parametrizations.")
+        computed = plan.get(owner + rest.partition(".")[0]) if inside and row.law else None
+        if computed is not None and computed.law is not None:
+            earlier = writing_order(row) < writing_order(computed)
+            yield (row, computed) if earlier else (computed, row)
 
 
 def tied_owners(model: nn.Module) -> dict[str, str]:

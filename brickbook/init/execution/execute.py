@@ -40,6 +40,7 @@ from brickbook.introspect import (
     pinned,
     plain_name,
     rollback_on_error,
+    spectral_origin,
     tensors_in,
 )
 
@@ -314,7 +315,9 @@ def affected_tensors(
         elif row.law is not None:
             owner, _, key = row.name.rpartition(".")
             chain = model.get_submodule(f"{owner}.parametrizations.{key}".lstrip("."))
-            found.update((id(tensor), tensor) for tensor in chain.parameters())
+            found.update((id(tensor), tensor) for tensor in (*chain.parameters(), *chain.buffers()))
+        if row.law is not None and (origin := spectral_origin(model, row.name)):
+            found.update((id(tensor), tensor) for tensor in origin[0].buffers())
     for step in (*plan.runs, *plan.loads):
         part = model.get_submodule(step.name)
         found.update((id(tensor), tensor) for tensor in (*part.parameters(), *part.buffers()))

@@ -11,7 +11,16 @@ from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.execution.rng import SeededRng, fill_tensors
 from brickbook.init.execution.shards import local_row
 from brickbook.init.planning import InitPlan, PlanRow
-from brickbook.introspect import clear_origins, compute_parametrized, tensors_in, walk
+from brickbook.introspect import (
+    clear_origins,
+    compute_parametrized,
+    is_sharded,
+    renew_spectral_vectors,
+    spectral_origin,
+    spectral_steps,
+    tensors_in,
+    walk,
+)
 
 __all__ = ["ParameterWriter", "tensors_of"]
 
@@ -38,8 +47,14 @@ class ParameterWriter:
         self, plan: InitPlan, model: nn.Module, tensors: Mapping[str, Tensor], rng: SeededRng
     ) -> None:
         self.model, self.rng, self.plan = model, rng, plan
-        self.computed_rows = [row for row in plan.rows if row.law and row.kind == "parametrised"]
-        computed = {row.name: self.allocate_computed(row) for row in self.computed_rows}
+        parametrized = [row for row in plan.rows if row.law and row.kind == "parametrised"]
+        computed = {row.name: self.allocate_computed(row) for row in parametrized}
+        self.spectral = {
+            row.name: found
+            for row in plan.rows
+            if row.law and (found := spectral_origin(model, row.name))
+        }
+        self.computed_rows = [*parametrized, *(plan[name] for name in self.spectral)]
         self.tensors = {**tensors, **computed}
 
     def allocate_computed(self, row: PlanRow) -> Tensor:
@@ -61,12 +76,29 @@ class ParameterWriter:
                 self.tensors[f"{dot}{key}"] = tensor
 
     def write(self, rows: Iterable[PlanRow]) -> None:
-        """Draw the numbers of rows, in their order."""
+        """Draw the numbers of rows, in their order.
+
+        What a parametrisation computes is set before a later row fills what it is computed from.
+        """
+        group: list[PlanRow] = []
+        chains: list[str] = []
+        for row in rows:
+            if any(row.name.startswith(chain) for chain in chains):
+                self.write_group(group)
+                group, chains = [], []
+            group.append(row)
+            if row.kind == "parametrised":
+                owner, _, key = row.name.rpartition(".")
+                chains.append(f"{owner}.parametrizations.{key}.".lstrip("."))
+        self.write_group(group)
+
+    def write_group(self, rows: Iterable[PlanRow]) -> None:
+        """Draw the numbers of rows, then set those that are computed."""
         tensors = self.tensors
         writes, more = [], []
         for row in rows:
-            writes.append((tensors[row.name], row.law, row.name))
-            if row.padding is not None or row.kind == "parametrised":
+            writes.append((tensors[row.name], row.law, self.stream_name(row.name)))
+            if row.padding is not None or row.kind == "parametrised" or row.name in self.spectral:
                 more.append(row)
         fill_tensors(writes, self.rng)
         clear_origins(tensor for tensor, _, _ in writes)
@@ -75,6 +107,27 @@ class ParameterWriter:
                 zero_row(tensors[row.name], row.padding)
             if row.kind == "parametrised":
                 self.set_parametrized(row)
+            elif row.name in self.spectral:
+                self.renew_spectral(row)
+
+    def stream_name(self, name: str) -> str:
+        """Return the name that a tensor's numbers are drawn by: of an original the computed one."""
+        if name not in self.spectral or name.endswith("_orig"):
+            return name
+        owner, _, key = name.rpartition("parametrizations.")
+        return owner + key.removesuffix(".original")
+
+    def renew_spectral(self, row: PlanRow) -> None:
+        """Make the vectors of a spectral norm those of the new numbers; of shards they stay."""
+        part, key = self.spectral[row.name]
+        if is_sharded(self.tensors[row.name]):
+            return
+        renew_spectral_vectors(part, key)
+        if row.name.endswith("_orig"):
+            return
+        if not compute_parametrized(part, key).isfinite().all():
+            problem = "its parametrisation does not take the numbers: it makes NaN or infinity of"
+            raise BadValueError(self.stream_name(row.name), f"{problem} them.")
 
     @torch.no_grad()
     def set_parametrized(self, row: PlanRow) -> None:
@@ -84,13 +137,30 @@ class ParameterWriter:
         try:
             setattr(part, key, self.tensors[row.name])
             clear_origins(part.get_submodule(f"parametrizations.{key}").parameters())
-            if not compute_parametrized(part, key).isfinite().all():
+            if spectral_steps(part, key):  # torch's own start of the original
+                renew_spectral_vectors(part, key)
+                return
+            value, drawn = compute_parametrized(part, key), self.tensors[row.name]
+            if not value.isfinite().all():
                 raise ValueError("it makes NaN or infinity of them")
+            largest = drawn.abs().max().item() if drawn.numel() else 0.0
+            slack = 100 * torch.finfo(drawn.dtype).eps
+            if not torch.allclose(value, drawn, rtol=slack, atol=slack * largest):
+                found, wanted = std(value), std(drawn)
+                text = f"it makes others of them, with std {found:.3g} instead of {wanted:.3g}"
+                raise ValueError(text)
         except ConfigError:
             raise
         except Exception as error:
             problem = f"its parametrisation does not take the numbers: {str(error).rstrip('.')}."
             raise BadValueError(row.name, problem) from error
+
+
+def std(tensor: Tensor) -> float:
+    """Return the root of the mean squared distance from the mean, in float32 or more."""
+    return float(
+        torch.var(tensor.to(torch.promote_types(tensor.dtype, torch.float32)), correction=0).sqrt()
+    )
 
 
 @torch.no_grad()

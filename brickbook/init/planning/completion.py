@@ -79,7 +79,7 @@ def complete_plan(plan: InitPlan, model: nn.Module, loaded_ids: Collection[int])
     uncertain, uncovered = {}, {}
     for row in plan.rows:
         tensor = tensors.get(row.name)
-        if row.law is not None or row.tied_to or row.is_left(Why.SET_THROUGH):
+        if row.law is not None or row.tied_to or row.is_left(Why.SET_THROUGH, Why.COMPUTED_FROM):
             continue
         if tensor is not None and (id(tensor) in loaded_ids or not tensor.is_meta):
             continue

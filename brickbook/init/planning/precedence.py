@@ -18,7 +18,14 @@ from brickbook.init.planning.candidates import Candidate, PlanBuilder, join_name
 from brickbook.init.planning.options import InitOptions
 from brickbook.init.planning.result import CheckpointLoad, CustomCall, InitPlan, PlanRow
 from brickbook.init.planning.why import Reason, Why
-from brickbook.introspect import ModuleIndex, ParamSlot, origin_of, storage_of, walk
+from brickbook.introspect import (
+    ModuleIndex,
+    ParamSlot,
+    origin_of,
+    spectral_steps,
+    storage_of,
+    walk,
+)
 
 __all__ = ["resolve"]
 
@@ -35,9 +42,10 @@ def resolve(builder: PlanBuilder, options: InitOptions) -> tuple[InitPlan, dict[
         name (none for a parametrised one).
     """
     resolver = PrecedenceResolver(builder, options)
-    rows = [
-        row for name, module in walk(builder.model) for row in resolver.module_rows(name, module)
-    ]
+    rows = move_laws_to_originals(
+        builder.model,
+        [row for name, module in walk(builder.model) for row in resolver.module_rows(name, module)],
+    )
     winners = {row.source for row in rows if row.law is not None}
     plan = InitPlan(
         tuple(rows),
@@ -158,6 +166,33 @@ class PrecedenceResolver:
             if origin := origin_of(tensor):
                 return Reason(Why.LOADED, origin)
         return None
+
+
+def move_laws_to_originals(model: nn.Module, rows: list[PlanRow]) -> list[PlanRow]:
+    """Let the law of a weight under a spectral norm be that of the original, which it fills.
+
+    The weight itself is that over its largest singular value, whatever the law is.
+    """
+    places = {row.name: at for at, row in enumerate(rows)}
+    for at, row in enumerate(rows):
+        owner, _, key = row.name.rpartition(".")
+        if row.kind != "parametrised" or row.law is None:
+            continue
+        if not spectral_steps(model.get_submodule(owner), key):
+            continue
+        name = join_name(owner, f"parametrizations.{key}.original")
+        original = rows[places[name]]
+        if original.law is None or original.order < row.order:
+            moved = row._replace(name=name, kind="parameter", module=original.module)
+            others = (*row.overridden, *([original.source] if original.law else []))
+            rows[places[name]] = moved._replace(overridden=others)
+        else:
+            rows[places[name]] = original._replace(
+                overridden=(*original.overridden, *row.overridden, row.source)
+            )
+        why = Reason(Why.COMPUTED_FROM, name)
+        rows[at] = row._replace(law=None, source="", rule="", why=why, order=-1, padding=None)
+    return rows
 
 
 def shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:

@@ -21,6 +21,7 @@ class Why(Enum):
     SAID_TO_BE_LOADED = "{} says that it was loaded"  # the path of the pattern
     ALREADY_INITIALIZED = "{} is already initialised"  # the module around it
     SET_THROUGH = "it is set through {}"  # the parametrised tensor that has a law
+    COMPUTED_FROM = "it is {} over its largest singular value"  # what is set instead
     SOURCE_OF = "it is what {} is computed from"  # a tensor whose parametrisation has no inverse
     NORM_AMONG_OTHERS = "a norm met along with other layers keeps its own"
     NORM_TOO_FLAT = "{} needs {} dimensions; a norm keeps its own"  # initialiser, number

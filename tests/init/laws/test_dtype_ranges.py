@@ -52,6 +52,10 @@ def test_half_of_the_last_digit_above_the_largest_number_is_rounded_to_it():
     assert overflow_share(Normal(65520.1, 1e-9), HALF) == 1
 
 
+def test_integers_get_constants_alone():
+    assert overflow_share(Constant(0.0), torch.int64) == 0
+
+
 def test_the_share_of_complex_numbers():
     law, drawn = Normal(0.0, 3e38), torch.empty(100_000, dtype=torch.cfloat)
     law.fill(drawn, torch.Generator().manual_seed(0))
