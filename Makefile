@@ -11,7 +11,7 @@ LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick parity lint bench browser clean
+.PHONY: help lab test quick fuzz parity lint bench browser clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  ##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/'
@@ -28,6 +28,9 @@ endif
 
 quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or processes of their own
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not (bench or browser or compile or processes)'
+
+fuzz: $(VENV)/test.stamp  ## plan 100,000 random and hostile configs, new ones each time
+	$(BIN)/python tests/support/fuzz.py
 
 # Beside mmcv-lite, mmengine, timm and transformers; there a peer that is missing is a failure.
 parity: $(PEERS)/stamp  ## run the tests that compare with other libraries, in an environment of their own

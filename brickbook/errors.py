@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import islice
+from math import log10
 
 from brickbook.printable import escape_controls
 
@@ -22,10 +25,15 @@ __all__ = [
     "UnmatchedRuleWarning",
     "WriteError",
     "first_line",
+    "format_value",
     "nearest",
+    "shorten",
 ]
 
 MAX_LISTED = 12
+MAX_SHOWN = 400  # characters of a value in a message
+MAX_PART = 4000  # characters of any part of a message
+LOG10_OF_2 = log10(2)
 
 
 class ConfigError(Exception):
@@ -36,12 +44,13 @@ class ConfigError(Exception):
     """
 
     def __init__(self, path: str, problem: str, hint: str = "") -> None:
-        super().__init__(path, problem, hint)
-        self.path, self.problem, self.hint = path, problem, hint
+        parts = shorten(path), shorten(problem, MAX_PART), shorten(hint, MAX_PART)
+        super().__init__(*parts)
+        self.path, self.problem, self.hint = parts
 
     def rebase(self, path: str) -> None:
         """Put ``path`` before this error's own path: what was ``std`` is ``cfg.std`` now."""
-        self.path = f"{path}.{self.path}"
+        self.path = shorten(f"{path}.{self.path}")
         self.args = (self.path, self.problem, self.hint)
 
     def __str__(self) -> str:
@@ -105,6 +114,63 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def shorten(text: str, most: int = MAX_SHOWN) -> str:
+    """Return a text, or the two ends of a long one and its length.
+
+    >>> shorten("a name"), shorten("x" * 1000, most=8)
+    ('a name', 'xxxxxx … xx (1,000 characters)')
+    """
+    if len(text) <= most:
+        return text
+    end = most // 4
+    return f"{text[: most - end]} … {text[-end:]} ({len(text):,} characters)"
+
+
+class ShortRepr(reprlib.Repr):
+    """Writes the beginning of what is long or deep, and what Python refuses to write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdict = 20
+        self.maxstring = self.maxlong = self.maxother = MAX_SHOWN
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Write a whole number; Python refuses to write one of more than 4,300 digits."""
+        if x.bit_length() < MAX_SHOWN * 3:
+            return repr(x)
+        return f"a number of about {int(x.bit_length() * LOG10_OF_2) + 1:,} digits"
+
+    def repr_str(self, x: str, level: int) -> str:
+        """Write a text."""
+        return repr(x) if len(x) <= MAX_SHOWN else f"{x[:200]!r}… ({len(x):,} characters)"
+
+    def repr_dict(self, x: Mapping[object, object], level: int) -> str:
+        """Write a dict in its own order."""
+        if x and level <= 0:
+            return "{...}"
+        pairs = [
+            f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}"
+            for key, value in islice(x.items(), self.maxdict)
+        ]
+        return f"{{{', '.join([*pairs, *['...'] * (len(x) > self.maxdict)])}}}"
+
+
+def format_value(value: object) -> str:
+    """Write a value into a message: its repr, if that is short and can be made.
+
+    >>> format_value({"type": "BN"}), format_value(10**5000)
+    ("{'type': 'BN'}", 'a number of about 5,001 digits')
+    """
+    try:
+        return shorten(SHORT_REPR.repr(value))
+    except Exception:  # a class whose repr fails
+        return f"a {type(value).__name__}"
+
+
+SHORT_REPR = ShortRepr()
+
+
 def nearest(word: object, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
     """Hint at the closest known word, else list what is known (or of it only ``listed``).
 
@@ -113,8 +179,10 @@ def nearest(word: object, known: Iterable[str], listed: Iterable[str] | None = N
     >>> nearest("Foo", ["BN", "GN"])
     'Known: BN, GN.'
     """
-    names = {name.casefold(): name for name in known}
-    close = get_close_matches(str(word).casefold(), names, n=1)
+    # Another thread may add to what is known.
+    names = {name.casefold(): name for name in list(known)}
+    text = word if isinstance(word, str) else format_value(word)
+    close = get_close_matches(text[:MAX_SHOWN].casefold(), names, n=1)
     if close:
         return f"Did you mean {names[close[0]]!r}?"
     if listed is not None:

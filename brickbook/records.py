@@ -9,14 +9,20 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_type_hints
 
+from brickbook.config import matches_type, type_text
 from brickbook.errors import (
     BadArgumentError,
     BadValueError,
+    ConfigError,
     MissingKeyError,
     UnknownNameError,
+    first_line,
+    format_value,
     nearest,
 )
 from brickbook.html import collapsible, html_table
@@ -28,10 +34,12 @@ __all__ = [
     "TextTable",
     "build_frame",
     "check_keys",
+    "check_types",
     "plain_rows",
     "read_fields",
     "record_table",
     "record_values",
+    "refusing_damage",
     "text_table",
 ]
 
@@ -156,6 +164,8 @@ class Record:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise BadValueError("json", f"is no JSON: {error}.") from None
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadValueError("json", f"cannot be read: {first_line(error)}.") from None
         return cls.from_dict(data)
 
     def frame(self) -> Any:
@@ -203,7 +213,7 @@ class Records(Record, Mapping[str, T]):
         try:
             return self.by_name[name]
         except KeyError:
-            problem = f"{self._missing_message} {name!r}."
+            problem = f"{self._missing_message} {format_value(name)}."
             raise UnknownNameError("name", problem, nearest(name, self.by_name)) from None
 
     # The mixins of Mapping would ask __getitem__, which looks for the nearest name first.
@@ -232,17 +242,50 @@ def read_fields(cls: type, data: object, path: str) -> dict[str, Any]:
         MissingKeyError: a field is missing.
     """
     if not isinstance(data, Mapping):
-        raise BadArgumentError(path, f"expected a mapping, got {data!r}.")
+        raise BadArgumentError(path, f"expected a mapping, got {format_value(data)}.")
     names = [field.name for field in fields(cls) if field.init]
     for key in data:
         if key not in names:
+            word = key if isinstance(key, str) else format_value(key)
             raise BadArgumentError(
-                f"{path}.{key}", f"{cls.__name__} has no such field.", nearest(key, names)
+                f"{path}.{word}", f"{cls.__name__} has no such field.", nearest(key, names)
             )
     for name in names:
         if name not in data:
             raise MissingKeyError(f"{path}.{name}", f"{cls.__name__} needs it.")
-    return {name: freeze(data[name]) for name in names}
+    found = {name: freeze(data[name]) for name in names}
+    check_types(cls, found, path)
+    return found
+
+
+@contextmanager
+def refusing_damage(path: str) -> Iterator[None]:
+    """Raise BadValueError for whatever reading a damaged record raises; ``path`` names it."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # what is damaged may be anything
+        why = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
+        raise BadValueError(path, f"it is damaged: {why}.") from error
+
+
+@lru_cache(maxsize=64)
+def field_types(make: type) -> Mapping[str, Any]:
+    """Return the types of a dataclass's or a named tuple's fields, those that can be told here."""
+    try:
+        return get_type_hints(make)
+    except NameError:  # imported for type checkers only
+        return {}
+
+
+def check_types(make: type, values: Mapping[str, Any], path: str) -> None:
+    """Raise BadArgumentError for a value that cannot be of its field's type."""
+    hints = field_types(make)
+    for name, value in values.items():
+        if name in hints and not matches_type(hints[name], value):
+            problem = f"expected {type_text(hints[name])}, got {format_value(value)}."
+            raise BadArgumentError(f"{path}.{name}", problem)
 
 
 def check_keys(data: object, path: str, *keys: str) -> None:
@@ -253,7 +296,7 @@ def check_keys(data: object, path: str, *keys: str) -> None:
         MissingKeyError: A key is missing.
     """
     if not isinstance(data, Mapping):
-        raise BadArgumentError(path, f"expected a mapping, got {data!r}.")
+        raise BadArgumentError(path, f"expected a mapping, got {format_value(data)}.")
     for key in keys:
         if key not in data:
             raise MissingKeyError(f"{path}.{key}", "is missing.")

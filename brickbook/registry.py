@@ -11,11 +11,14 @@ from typing import Any, TypeVar, overload
 from brickbook.config import call, registry_key, source_location
 from brickbook.errors import (
     BadArgumentError,
+    BadValueError,
     CheckError,
     MissingKeyError,
     NameTakenError,
     UnknownNameError,
+    format_value,
     nearest,
+    shorten,
 )
 
 __all__ = ["Config", "Registry", "build_from_cfg", "find", "split_type"]
@@ -74,7 +77,7 @@ class Registry:
         return self.get(key) is not None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self._name}, items={self._module_dict})"
+        return f"{type(self).__name__}(name={self._name}, items={dict(self._module_dict)})"
 
     @property
     def name(self) -> str:
@@ -131,8 +134,14 @@ class Registry:
         return name in self._replaceable
 
     def root(self) -> Registry:
-        """Return the registry at the top of this one's tree."""
-        return self if self.parent is None else self.parent.root()
+        """Return the registry at the top of this one's tree; ValueError if it goes in a circle."""
+        top, seen = self, {id(self)}
+        while top.parent is not None:
+            top = top.parent
+            if id(top) in seen:
+                raise BadValueError("parent", f"the registry {top.name} stands above itself.")
+            seen.add(id(top))
+        return top
 
     def build(self, *args: Any, **kwargs: Any) -> Any:
         """Build an object from a config: ``build_func(..., registry=self)``."""
@@ -248,7 +257,9 @@ def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:
     if not isinstance(cfg, Mapping):
         raise BadArgumentError(path, f"cfg must be a dict, but got {type(cfg)}.")
     if "type" not in cfg:
-        raise MissingKeyError(path, f'the cfg dict must contain the key "type", but got {cfg!r}.')
+        raise MissingKeyError(
+            path, f'the cfg dict must contain the key "type", but got {format_value(cfg)}.'
+        )
     return cfg["type"], {key: value for key, value in cfg.items() if key != "type"}
 
 
@@ -259,7 +270,7 @@ def find(kind: object, registry: Registry, path: str = "cfg") -> Callable[..., A
         if make is None:
             raise UnknownNameError(
                 f"{path}.type",
-                f"{kind} is not in the {registry.name} registry.",
+                f"{shorten(kind)} is not in the {registry.name} registry.",
                 nearest(kind, registry.module_dict),
             )
         return make

@@ -32,7 +32,7 @@ from brickbook.blueprint.tree import (
     replace_at,
     walk,
 )
-from brickbook.config import copy_config
+from brickbook.config import check_parts, copy_config
 from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.modules import Sequential
 from brickbook.registry import Config, split_type
@@ -65,6 +65,7 @@ class Blueprint:
 
     def __post_init__(self) -> None:
         """Write lists among the bricks as Sequentials."""
+        check_parts(self.bricks, "bricks")
         object.__setattr__(self, "bricks", normalize_chain(self.bricks, slots_in))
 
     def __len__(self) -> int:

@@ -11,8 +11,15 @@ from torch import nn
 
 from brickbook.blueprint.infer import drop_open_arguments, open_arguments
 from brickbook.blueprint.tree import Path, Slot, as_chain, format_path, slots_of
-from brickbook.config import call, copy_config, name_of, signature_of, unwrap_partial
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError, UnknownNameError, nearest
+from brickbook.config import call, check_parts, copy_config, name_of, signature_of, unwrap_partial
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    ConfigError,
+    UnknownNameError,
+    format_value,
+    nearest,
+)
 from brickbook.modules import Sequential
 from brickbook.registry import Config, Registry, build_from_cfg, find, split_type
 
@@ -55,6 +62,7 @@ def build_model_from_cfg(
     registry does not have is looked up in `MODELS`, if it stands below it, and in its children
     (``"GELU"``, ``"BN"``), as in mmengine; the class is called with the config's arguments alone.
     """
+    check_parts(cfg, path)
     if isinstance(cfg, (list, tuple)):
         parts = (
             build_model_from_cfg(part, registry, default_args, path=f"{path}[{at}]")
@@ -101,8 +109,8 @@ def resolve(kind: object, path: str = "cfg") -> tuple[str, Callable[..., Any]]:
         )
     found = look_up(kind)
     if found is None:
-        known = [name for registry in kinds().values() for name in registry.module_dict]
-        problem = f"no brick is called {kind!r}."
+        known = [name for registry in kinds().values() for name in list(registry.module_dict)]
+        problem = f"no brick is called {format_value(kind)}."
         raise UnknownNameError(f"{path}.type", problem, nearest(kind, known))
     return found
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.blueprint import takes_bricks
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, format_value
 from brickbook.modules import BaseModule, InitCfg, ModuleList, Sequential
 
 __all__ = ["Add", "Concat", "Repeat", "Residual", "sequential"]
 
+MAX_TIMES = 10_000
 ModuleOrList = nn.Module | Sequence[nn.Module]
 
 
@@ -187,7 +188,13 @@ class Repeat(Sequential):
         init_cfg: InitCfg = None,
     ) -> None:
         if isinstance(times, bool) or not isinstance(times, int) or times < 1:
-            raise BadValueError("times", f"expected a whole number from 1 up, got {times!r}.")
+            raise BadValueError(
+                "times", f"expected a whole number from 1 up, got {format_value(times)}."
+            )
+        if times > MAX_TIMES:
+            raise BadValueError(
+                "times", f"expected {MAX_TIMES:,} or less, got {format_value(times)}."
+            )
         super().__init__(*repeat_module(times, body), init_cfg=init_cfg)
         self.times = times
 

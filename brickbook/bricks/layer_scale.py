@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.bricks.norm.channel import DataFormat, check_data_format
+from brickbook.bricks.norm.channel import DataFormat, check_channels, check_data_format
 
 __all__ = ["LayerScale"]
 
@@ -34,6 +34,7 @@ class LayerScale(nn.Module):
     ) -> None:
         super().__init__()
         check_data_format(data_format)
+        check_channels("dim", dim)
         self.inplace = inplace
         self.data_format = data_format
         self.initial_value = float(scale)

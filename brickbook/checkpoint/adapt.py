@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.match import Adapted, Reshaped, match, named_tensors
 from brickbook.checkpoint.state_dict import State, with_metadata
-from brickbook.errors import BadArgumentError, BadValueError, nearest
+from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
 
 __all__ = ["adapt_state"]
 
@@ -38,12 +38,18 @@ def adapt_state(
     the channels stays what it was. ``"classes"``: a layer of which only the number of outputs
     differs is left out, if no other shape does. Raises ValueError for any other word.
     """
+    if not isinstance(adapt, Collection) or hasattr(adapt, "ndim"):  # an array is no list of words
+        raise BadArgumentError(
+            "adapt", f"expected a str or a list of them, got {format_value(adapt)}."
+        )
     requested = [adapt] if isinstance(adapt, str) else list(adapt)
     for word in requested:
         if not isinstance(word, str):
-            raise BadArgumentError("adapt", f"expected a str, got {word!r}.")
+            raise BadArgumentError("adapt", f"expected a str, got {format_value(word)}.")
         if word not in ADAPTATIONS:
-            raise BadValueError("adapt", f"{word!r} is unknown.", nearest(word, ADAPTATIONS))
+            raise BadValueError(
+                "adapt", f"{format_value(word)} is unknown.", nearest(word, ADAPTATIONS)
+            )
     if not requested:
         return state, ()
     changed: State = OrderedDict(state)
@@ -51,6 +57,8 @@ def adapt_state(
     first = first_convolution(model)
     for item in match(state, model).reshaped:
         found = None
+        if not item.file or not item.model or 0 in item.file or 0 in item.model:
+            continue  # a scalar, or no values
         if "positions" in requested:
             found = resize_positions(item, state[item.name])
         if found is None and "channels" in requested and item.name == first:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from brickbook.checkpoint.errors import DownloadError
+from brickbook.errors import BadValueError, first_line, format_value, shorten
+
 __all__ = [
     "SCHEME",
     "Progress",
@@ -18,6 +21,7 @@ __all__ = [
     "hash_in_name",
     "is_offline",
     "transfers",
+    "unwritable_folder",
 ]
 
 # Called with the bytes so far, and how many there will be, if that is known.
@@ -49,15 +53,45 @@ def cache_folder() -> Path:
         ("XDG_CACHE_HOME", "brickbook"),
     ):
         if value := os.environ.get(variable):
-            return Path(value).expanduser() / inner
-    return Path("~/.cache/brickbook").expanduser()
+            return expand_home(Path(value), variable) / inner
+    return expand_home(Path("~/.cache/brickbook"), "HOME")
+
+
+def expand_home(path: Path, variable: str) -> Path:
+    """Return a path without ``~``.
+
+    Raises:
+        BadValueError: There is no such user, or the user has no folder.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        problem = f"{format_value(str(path))} cannot be told: there is no such home folder."
+        raise BadValueError(variable, problem, "Set BRICKBOOK_HOME to a folder.") from None
 
 
 def _get_mmcv_home() -> str:
-    """Return `cache_folder` under the name that mmcv gives it, and make it."""
+    """Return `cache_folder` under the name that mmcv gives it, and make it.
+
+    Raises:
+        DownloadError: It cannot be made; an OSError.
+    """
     folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable_folder(folder, error, "BRICKBOOK_HOME") from error
     return str(folder)
+
+
+def unwritable_folder(folder: Path, error: OSError, path: str) -> DownloadError:
+    """Return the error that says that the cache takes no file."""
+    return DownloadError(
+        path,
+        f"the cache folder {shorten(str(folder))} cannot be written to: "
+        f"{error.strerror or first_line(error)}.",
+        "Set BRICKBOOK_HOME to a folder that can.",
+    )
 
 
 @contextmanager

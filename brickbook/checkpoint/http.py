@@ -26,6 +26,7 @@ from brickbook.checkpoint.cache import (
     current_progress,
     hash_in_name,
     is_offline,
+    unwritable_folder,
 )
 from brickbook.checkpoint.errors import CheckpointError, DownloadError
 from brickbook.errors import BadValueError, ConfigError, MissingFileError
@@ -134,6 +135,8 @@ def fetch_to_cache(urls: Sequence[str], file: Path, expected_hash: str | None, p
         transfer = Transfer(
             part, keep_partial=expected_hash is not None, progress=current_progress()
         )
+        if part.is_dir():
+            raise DownloadError(path, f"{part} is a folder, where a part of a file belongs.")
         try:
             transfer.resume()
             found = fetch_from_any(urls, transfer, expected_hash, path)
@@ -167,11 +170,7 @@ def file_lock(file: Path, path: str) -> Iterator[None]:
 
 def unwritable_error(file: Path, error: OSError, path: str) -> DownloadError:
     """Return the error that says that the cache takes no file."""
-    return DownloadError(
-        path,
-        f"the cache folder {file.parent} cannot be written to: {error.strerror or error}.",
-        "Set BRICKBOOK_HOME to a folder that can.",
-    )
+    return unwritable_folder(file.parent, error, path)
 
 
 def fetch_from_any(

@@ -41,6 +41,7 @@ from brickbook.errors import (
     NameTakenError,
     nearest,
 )
+from brickbook.introspect import check_pattern
 
 __all__ = [
     "CheckpointLoader",
@@ -330,10 +331,7 @@ class CheckpointLoader:
         for prefix in prefixes:
             if not isinstance(prefix, str):
                 raise BadArgumentError("prefixes", f"expected a str, got {prefix!r}.")
-            try:
-                re.compile(prefix)
-            except re.error as error:
-                raise BadValueError("prefixes", f"{prefix!r} is no pattern: {error}.") from error
+            check_pattern(prefix, "prefixes", called="pattern")
             if prefix in cls._schemes and not force:
                 problem = f"{prefix} is a scheme already."
                 raise NameTakenError("prefixes", problem, "force=True replaces it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,8 +13,8 @@ from torch import Tensor
 from brickbook.checkpoint.errors import CheckpointError
 from brickbook.checkpoint.formats import sibling_key
 from brickbook.checkpoint.schemes import read_checkpoint
-from brickbook.errors import BadArgumentError, BadValueError, CheckError, nearest
-from brickbook.introspect import has_module_part, plain_name
+from brickbook.errors import BadArgumentError, BadValueError, CheckError, format_value, nearest
+from brickbook.introspect import check_pattern, has_module_part, plain_name
 from brickbook.printable import escape_controls
 
 __all__ = [
@@ -128,16 +128,37 @@ def revise_names(
 
     Raises ValueError if a pattern is none, or if two names would become the same.
     """
+    pairs = list(check_pairs(revise_keys, path))
 
     def revise(name: str) -> str:
-        for pattern, replacement in revise_keys:
-            name = re.sub(pattern, replacement, name)
+        for pattern, replacement in pairs:
+            try:
+                name = re.sub(pattern, replacement, name)
+            except (re.error, IndexError) as error:
+                shown = format_value(replacement)
+                raise BadValueError(path, f"{shown} replaces nothing: {error}.") from error
         return name
 
-    try:
-        return rename_keys(state, revise, path)
-    except re.error as error:
-        raise BadValueError(path, f"{error.pattern!r} is no pattern: {error}.") from error
+    return rename_keys(state, revise, path)
+
+
+def check_pairs(revise_keys: object, path: str) -> Iterator[tuple[Any, Any]]:
+    """Yield each (pattern, replacement), refused if it is none."""
+    if not isinstance(revise_keys, Iterable):
+        problem = f"expected pairs of a pattern and a replacement, got {format_value(revise_keys)}."
+        raise BadArgumentError(path, problem)
+    for pair in revise_keys:
+        if (
+            not isinstance(pair, (tuple, list))
+            or len(pair) != 2
+            or not isinstance(pair[0], (str, re.Pattern))
+            or not (isinstance(pair[1], str) or callable(pair[1]))
+        ):
+            problem = f"expected pairs of a pattern and a replacement, got {format_value(pair)}."
+            raise BadArgumentError(path, problem)
+        if isinstance(pair[0], str):
+            check_pattern(pair[0], path, called="pattern")
+        yield pair[0], pair[1]
 
 
 def select_prefix(state: State, prefix: str, path: str = "prefix") -> State:

@@ -11,6 +11,7 @@ from brickbook.config.literals import (
 from brickbook.config.signature import (
     call,
     callable_without_args,
+    check_parts,
     copy_config,
     matches_type,
     name_of,
@@ -26,6 +27,7 @@ from brickbook.config.signature import (
 __all__ = [
     "call",
     "callable_without_args",
+    "check_parts",
     "copy_config",
     "is_plain_word",
     "is_python",

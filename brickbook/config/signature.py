@@ -16,12 +16,21 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError, nearest
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    ConfigError,
+    first_line,
+    format_value,
+    nearest,
+    shorten,
+)
 
 __all__ = [
     "call",
     "callable_without_args",
     "check_call",
+    "check_parts",
     "copy_config",
     "matches_type",
     "name_of",
@@ -38,6 +47,9 @@ __all__ = [
 T = TypeVar("T")
 LARGEST_FLOAT = sys.float_info.max
 LARGEST_EXACT_INT = 1 << 53  # torch takes no int of more than 64 bits, but every float
+MAX_DEPTH = 100  # of a config
+MAX_PARTS = 100_000
+MAX_BITS = 14_000  # 4,214 digits; Python writes 4,300
 VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -115,9 +127,9 @@ def check_call(
     for key in kwargs:
         if key in by_place:
             raise BadArgumentError(f"{path}.{key}", f"{name_of(make)} gets multiple values for it.")
-        if key not in takes.named and not takes.any_keyword:
+        if key not in takes.named and not (takes.any_keyword and isinstance(key, str)):
             raise BadArgumentError(
-                f"{path}.{key}",
+                join_path(path, key),
                 f"{name_of(make)} has no such argument.",
                 nearest(key, takes.named) or "It takes none.",
             )
@@ -132,7 +144,7 @@ def check_call(
             continue
         raise BadArgumentError(
             f"{path}.{key}",
-            f"expected {type_text(hint)}, got {value!r} ({type(value).__name__}).",
+            f"expected {type_text(hint)}, got {format_value(value)} ({type(value).__name__}).",
         )
 
 
@@ -178,30 +190,109 @@ def require_number(key: str, value: Any, *, least: float = -math.inf) -> float:
         BadValueError: If it is not finite, or less than ``least``.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise BadArgumentError(key, f"expected a number, got {value!r} ({type(value).__name__}).")
+        problem = f"expected a number, got {format_value(value)} ({type(value).__name__})."
+        raise BadArgumentError(key, problem)
     number = int(value) if isinstance(value, Integral) else float(value)
     if not -LARGEST_FLOAT <= number <= LARGEST_FLOAT or number < least:
         wanted = (
             "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
         )
-        raise BadValueError(key, f"expected {wanted}, got {value!r}.")
+        raise BadValueError(key, f"expected {wanted}, got {format_value(value)}.")
     return float(number) if abs(number) > LARGEST_EXACT_INT else number
 
 
-def copy_config(value: Any) -> Any:
+def copy_config(value: Any, path: str = "cfg") -> Any:
     """Return a config of one's own: dicts, lists and tuples at any depth, and what they hold.
 
     A module in a config (muP's base model) is handed on as it is.
+
+    Args:
+        value: The config.
+        path: Its key, for errors.
+
+    Raises:
+        BadArgumentError: Something in it cannot be copied.
+        BadValueError: It contains itself, is deeper than any config or larger, or holds a whole
+            number that Python does not write.
 
     >>> cfg = {"type": "Constant", "override": [{"name": "a"}]}
     >>> copy_config(cfg) == cfg, copy_config(cfg)["override"] is cfg["override"]
     (True, False)
     """
+    check_parts(value, path)
+    return copy_parts(value, path)
+
+
+def check_parts(value: Any, path: str = "cfg") -> None:
+    """Raise BadValueError for a config that contains itself, or is deeper or larger than any."""
+    if count_parts(value, path, (), {}) > MAX_PARTS:
+        raise BadValueError(path, f"it has more than {MAX_PARTS:,} parts.")
+
+
+def is_holder(value: object) -> bool:
+    """Whether a value holds other parts of a config."""
+    return isinstance(value, Mapping) or type(value) in (list, tuple)
+
+
+def count_parts(value: Any, path: str, around: tuple[int, ...], counts: dict[int, int]) -> int:
+    """Count the parts of a config, each as often as it stands in there.
+
+    Args:
+        value: The config, or a part of it.
+        path: Its key, for errors.
+        around: The ids of what it stands in.
+        counts: What is counted already, by id.
+    """
+    if not is_holder(value):
+        check_digits(value, path)
+        return 1
+    if id(value) in counts:
+        return counts[id(value)]
+    if id(value) in around:
+        raise BadValueError(path, "it contains itself.")
+    if len(around) == MAX_DEPTH:
+        raise BadValueError(path, f"it is nested more than {MAX_DEPTH} deep.")
+    around, total = (*around, id(value)), 1
     if isinstance(value, Mapping):
-        return {key: copy_config(part) for key, part in value.items()}
+        for key, part in value.items():
+            check_digits(key, path)
+            total += count_parts(part, join_path(path, key), around, counts)
+    else:
+        for at, part in enumerate(value):
+            total += count_parts(part, f"{path}[{at}]", around, counts)
+    counts[id(value)] = total
+    return total
+
+
+def copy_parts(value: Any, path: str) -> Any:
+    """Copy a config whose parts were counted."""
+    if isinstance(value, Mapping):
+        return {key: copy_parts(part, join_path(path, key)) for key, part in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(copy_config(part) for part in value)
-    return value if isinstance(value, nn.Module) else copy.deepcopy(value)
+        return type(value)(copy_parts(part, f"{path}[{at}]") for at, part in enumerate(value))
+    return copy_leaf(value, path)
+
+
+def join_path(path: str, key: object) -> str:
+    """Return the path of a key in the config at ``path``."""
+    return f"{path}.{shorten(key) if isinstance(key, str) else format_value(key)}"
+
+
+def copy_leaf(value: Any, path: str) -> Any:
+    """Copy what holds no other parts of a config."""
+    if value is None or isinstance(value, (str, int, float, type, nn.Module)):
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        problem = f"{format_value(value)} cannot be copied: {first_line(error)}."
+        raise BadArgumentError(path, problem) from error
+
+
+def check_digits(value: object, path: str) -> None:
+    """Refuse a whole number that Python does not write: no message could name it."""
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise BadValueError(path, f"{format_value(value)} is more than any config means.")
 
 
 def matches_type(hint: Any, value: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
-from brickbook.errors import BadValueError, nearest
+from brickbook.errors import BadValueError, format_value, nearest, shorten
 from brickbook.introspect.layers import cached_per_class, role_of_weight
 from brickbook.introspect.names import plain_module_name, unwrap
 from brickbook.introspect.traverse import CONTAINERS, post_order, walk
@@ -23,6 +23,7 @@ __all__ = [
     "Selector",
     "Unmatched",
     "are_placeholders",
+    "check_pattern",
     "class_names",
     "explain_no_match",
     "find_module",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=Hashable)
+MAX_GLOB = 1000  # characters; one of many more takes seconds to read
 
 COMPOSITES = (
     nn.MultiheadAttention, nn.Transformer, nn.TransformerEncoder, nn.TransformerDecoder,
@@ -120,14 +122,37 @@ def parse_selector(source: str | type, path: str = "layer") -> Selector:
     else:
         body, param_pattern = source, ""
     if body.startswith("re:"):
-        try:
-            re.compile(body[3:])
-        except re.error as error:
-            raise BadValueError(path, f"{source!r} is no regular expression: {error}.") from None
+        check_pattern(body[3:], path, format_value(source))
         return Selector(source, "pattern", body[3:], param_pattern)
     if any(sign in body for sign in "*?["):
+        if len(body) > MAX_GLOB:
+            problem = f"{format_value(source)} is longer than any pattern: {MAX_GLOB:,} characters."
+            raise BadValueError(path, problem)
         return Selector(source, "pattern", translate(body), param_pattern, body)
     return Selector(source, "name", body, param_pattern)
+
+
+def check_pattern(
+    pattern: str, path: str, written: str = "", called: str = "regular expression"
+) -> None:
+    """Raise BadValueError for what is no regular expression, or one that ``re`` cannot compile.
+
+    Args:
+        pattern: The regular expression.
+        path: Its key, for errors.
+        written: How the config says it; by default the pattern.
+        called: What an error calls it.
+    """
+    try:
+        re.compile(pattern)
+    except RecursionError:
+        why = "it is nested too deep"
+    except (re.error, OverflowError, ValueError) as error:
+        why = str(error)
+    else:
+        return
+    problem = f"{written or format_value(pattern)} is no {called}: {why}."
+    raise BadValueError(path, problem)
 
 
 class ModuleIndex:
@@ -367,6 +392,7 @@ def explain_no_match(
     for each in selector_matches:
         selector, positions = each.selector, [match.position for match in each.matches]
         shown = selector.text if isinstance(selector.source, type) else selector.source or "''"
+        shown = shorten(shown)
         if not positions:
             if not (filled and is_loaded_class(selector.text)):
                 yield Unmatched(path, f"{shown} matches nothing.", suggest_name(selector, index))

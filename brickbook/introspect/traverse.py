@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadValueError, NoSuchModuleError, nearest
+from brickbook.errors import BadValueError, NoSuchModuleError, format_value, nearest
 from brickbook.introspect.names import plain_module_name, unwrap
 
 __all__ = [
@@ -93,6 +93,8 @@ def find_blocks(model: nn.Module, pattern: str, path: str) -> list[str]:
         NoSuchModuleError: there is no such module.
         BadValueError: it contains no blocks.
     """
+    if len(pattern) > MAX_NAME_LENGTH:
+        raise BadValueError(path, f"{format_value(pattern)} is longer than any name.")
     pattern = plain_module_name(pattern)
     found = match_levels(model, pattern)
     kind = type(unwrap(model)).__name__

@@ -14,7 +14,7 @@ from brickbook.errors import BadArgumentError, BadValueError, nearest
 from brickbook.html import format_number
 from brickbook.init.execution import initialize
 from brickbook.init.initializers import call_with_batch
-from brickbook.records import Column, Record, read_fields
+from brickbook.records import Column, Record, read_fields, refusing_damage
 
 __all__ = ["Coordinate", "CoordinateCheck", "coordinate_check"]
 
@@ -99,9 +99,12 @@ class CoordinateCheck(Record):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "check") -> CoordinateCheck:
         """Undo ``to_dict``; a ConfigError names a key that is missing or unknown."""
-        rows = read_fields(cls, data, path)["rows"]
-        each = (read_fields(Coordinate, row, f"{path}.rows[{at}]") for at, row in enumerate(rows))
-        return cls(tuple(Coordinate(**row) for row in each))
+        with refusing_damage(path):
+            rows = read_fields(cls, data, path)["rows"]
+            each = (
+                read_fields(Coordinate, row, f"{path}.rows[{at}]") for at, row in enumerate(rows)
+            )
+            return cls(tuple(Coordinate(**row) for row in each))
 
     def __repr__(self) -> str:
         return f"CoordinateCheck({len(self.layers)} layers, widths {self.widths})"

@@ -7,9 +7,16 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brickbook.errors import CheckError
+from brickbook.errors import BadValueError, CheckError, format_value
 
-__all__ = ["ChannelLayerNorm", "ChannelRMSNorm", "DataFormat", "LayerNorm2d", "check_data_format"]
+__all__ = [
+    "ChannelLayerNorm",
+    "ChannelRMSNorm",
+    "DataFormat",
+    "LayerNorm2d",
+    "check_channels",
+    "check_data_format",
+]
 
 DataFormat = Literal["channels_first", "channels_last"]  # (N, C, ...) and (N, ..., C)
 
@@ -18,8 +25,15 @@ def check_data_format(data_format: object) -> None:
     """Raise AssertionError for a word that is none of the two."""
     if data_format not in ("channels_first", "channels_last"):
         raise CheckError(
-            "data_format", f"expected 'channels_first' or 'channels_last', got {data_format!r}."
+            "data_format",
+            f"expected 'channels_first' or 'channels_last', got {format_value(data_format)}.",
         )
+
+
+def check_channels(key: str, count: object) -> None:
+    """Raise ValueError for a number of channels below 0, which torch takes for one of memory."""
+    if isinstance(count, int) and count < 0:
+        raise BadValueError(key, f"expected a size of 0 or more, got {format_value(count)}.")
 
 
 class ChannelLayerNorm(nn.LayerNorm):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.bricks.norm.channel import DataFormat, check_data_format
+from brickbook.bricks.norm.channel import DataFormat, check_channels, check_data_format
 from brickbook.init.planning import plan_driven
 
 __all__ = ["GRN"]
@@ -36,6 +36,7 @@ class GRN(nn.Module):
     ) -> None:
         super().__init__()
         check_data_format(data_format)
+        check_channels("num_channels", num_channels)
         self.num_channels = num_channels
         self.eps = eps
         self.data_format = data_format

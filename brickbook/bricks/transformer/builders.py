@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from brickbook.bricks.registry import (
@@ -14,7 +15,7 @@ from brickbook.bricks.registry import (
     build_with_defaults,
 )
 from brickbook.config import copy_config
-from brickbook.errors import BadArgumentError, CheckError, nearest
+from brickbook.errors import BadArgumentError, CheckError, format_value, nearest
 from brickbook.registry import Config
 
 __all__ = [
@@ -25,13 +26,25 @@ __all__ = [
     "build_positional_encoding",
     "build_transformer_layer",
     "build_transformer_layer_sequence",
+    "check_count",
     "check_operation_order",
     "expand_configs",
 ]
 
 Configs = Config | Sequence[Config] | None
 ATTENTIONS = ("self_attn", "cross_attn")
+MAX_LAYERS = 10_000
 OPERATIONS = (*ATTENTIONS, "norm", "ffn")
+
+
+def check_count(key: str, value: object, least: int) -> None:
+    """Raise unless ``value`` is a whole number of layers, from ``least`` to `MAX_LAYERS`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        problem = f"expected a whole number, got {format_value(value)} ({type(value).__name__})."
+        raise BadArgumentError(key, problem)
+    if not least <= int(value) <= MAX_LAYERS:
+        wanted = f"{least} or more" if int(value) < least else f"{MAX_LAYERS:,} or less"
+        raise CheckError(key, f"expected {wanted}, got {format_value(value)}.")
 
 
 def check_operation_order(order: Any) -> Sequence[str]:

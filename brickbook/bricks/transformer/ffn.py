@@ -11,10 +11,10 @@ from brickbook.bricks.deprecated import resolve_identity, resolve_renamed
 from brickbook.bricks.drop import build_dropout
 from brickbook.bricks.layer_scale import LayerScale
 from brickbook.bricks.registry import FEEDFORWARD_NETWORK, register_rows
+from brickbook.bricks.transformer.builders import check_count
 from brickbook.bricks.wrappers import Linear
-from brickbook.errors import CheckError
 from brickbook.modules import BaseModule, InitCfg, Sequential
-from brickbook.registry import Config
+from brickbook.registry import Config, split_type
 
 __all__ = ["FFN", "GatedFFN"]
 
@@ -41,6 +41,7 @@ class FeedForward(BaseModule):
         super().__init__(init_cfg)
         self.embed_dims = embed_dims
         self.feedforward_channels = feedforward_channels
+        split_type(act_cfg, "act_cfg")
         self.act_cfg = dict(act_cfg)
         self.add_identity = add_identity
 
@@ -109,8 +110,7 @@ class FFN(FeedForward):
         dropout: float | None = None,
         add_residual: bool | None = None,
     ) -> None:
-        if num_fcs < 2:
-            raise CheckError("num_fcs", f"expected 2 or more, got {num_fcs!r}.")
+        check_count("num_fcs", num_fcs, 2)
         name = type(self).__name__
         ffn_drop = resolve_renamed(name, "dropout", "ffn_drop", dropout, ffn_drop, 0.0)
         add_identity = resolve_renamed(

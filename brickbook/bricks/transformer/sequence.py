@@ -12,7 +12,7 @@ from brickbook.bricks.registry import (
     TRANSFORMER_LAYER_SEQUENCE,
     build_with_defaults,
 )
-from brickbook.bricks.transformer.builders import Configs, expand_configs
+from brickbook.bricks.transformer.builders import Configs, check_count, expand_configs
 from brickbook.errors import CheckError
 from brickbook.modules import BaseModule, InitCfg, ModuleList
 
@@ -40,8 +40,9 @@ class TransformerLayerSequence(BaseModule):
         super().__init__(init_cfg)
         if num_layers is None and isinstance(transformerlayers, (list, tuple)):
             num_layers = len(transformerlayers)
-        if num_layers is None or num_layers < 1:
-            raise CheckError("num_layers", f"expected 1 or more, got {num_layers!r}.")
+        if num_layers is None:
+            raise CheckError("num_layers", "expected 1 or more, got None.")
+        check_count("num_layers", num_layers, 1)
         cfgs = expand_configs(transformerlayers, num_layers, "transformerlayers", "layer")
         self.num_layers = num_layers
         self.layers: Any = ModuleList(

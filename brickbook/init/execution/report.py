@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from brickbook.checkpoint import Match
 from brickbook.init.planning import InitPlan, PlanRow
-from brickbook.records import Column, Records, check_keys
+from brickbook.records import Column, Records, check_keys, refusing_damage
 
 __all__ = ["InitReport", "Outcome", "planned_outcome"]
 
@@ -126,8 +126,11 @@ class InitReport(Records[Outcome]):
         Raises:
             ConfigError: A key is missing, or the plan cannot be read back.
         """
-        check_keys(data, path, "seed", "records", "plan")
-        plan = InitPlan.from_dict(data["plan"], f"{path}.plan")
-        found = [Outcome(**item) for item in data["records"]]
-        deviations = {item.name: item for item in found if item != planned_outcome(plan[item.name])}
-        return cls(plan, deviations, data["seed"])
+        with refusing_damage(path):
+            check_keys(data, path, "seed", "records", "plan")
+            plan = InitPlan.from_dict(data["plan"], f"{path}.plan")
+            found = [Outcome(**item) for item in data["records"]]
+            deviations = {
+                item.name: item for item in found if item != planned_outcome(plan[item.name])
+            }
+            return cls(plan, deviations, data["seed"])

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.config import require_number
-from brickbook.errors import BadArgumentError, BadValueError, CheckError, ConfigError
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    CheckError,
+    ConfigError,
+    format_value,
+)
 from brickbook.init.initializers.fans import FanAxes
 from brickbook.init.laws import Constant, Law, Stacked
 from brickbook.introspect import (
@@ -110,7 +116,8 @@ class BaseInit:
             if not isinstance(self.bias_prob, float):
                 raise BadArgumentError(
                     "bias_prob",
-                    f"expected a float, got {self.bias_prob!r} ({type(self.bias_prob).__name__}).",
+                    f"expected a float, got {format_value(self.bias_prob)} "
+                    f"({type(self.bias_prob).__name__}).",
                 )
             if not 0 < self.bias_prob < 1:
                 raise BadValueError("bias_prob", f"expected 0 < p < 1, got {self.bias_prob!r}.")
@@ -120,7 +127,8 @@ class BaseInit:
             layers = []
         if not isinstance(layers, list) or not all(isinstance(x, (str, type)) for x in layers):
             raise BadArgumentError(
-                "layer", f"expected a str, a class or a list of them, got {self.layer!r}."
+                "layer",
+                f"expected a str, a class or a list of them, got {format_value(self.layer)}.",
             )
         self.layer = layers
         if self.roles is not None and "bias" not in self.roles and self.bias != 0:
@@ -334,9 +342,9 @@ def bias_init_with_prob(prior_prob: float) -> float:
     -4.59511985013459
     """
     if not isinstance(prior_prob, Real):
-        raise BadArgumentError("prior_prob", f"expected a float, got {prior_prob!r}.")
+        raise BadArgumentError("prior_prob", f"expected a float, got {format_value(prior_prob)}.")
     if not 0 < prior_prob < 1:
-        raise BadValueError("prior_prob", f"expected 0 < p < 1, got {prior_prob!r}.")
+        raise BadValueError("prior_prob", f"expected 0 < p < 1, got {format_value(prior_prob)}.")
     return float(-math.log((1 - prior_prob) / prior_prob))
 
 
@@ -344,5 +352,6 @@ def check_choice(
     key: str, value: object, choices: tuple[str, ...], error: type[ConfigError] = CheckError
 ) -> None:
     """Raise ``error`` (an AssertionError, as in mmcv) if ``value`` is none of ``choices``."""
-    if value not in choices:
-        raise error(key, f"expected {' or '.join(map(repr, choices))}, got {value!r}.")
+    if not isinstance(value, str) or value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise error(key, f"expected {known}, got {format_value(value)}.")

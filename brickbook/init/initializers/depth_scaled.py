@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, format_value
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, check_choice
 from brickbook.init.laws import Law
 from brickbook.introspect import block_of, find_blocks
@@ -20,6 +20,7 @@ from brickbook.registry import build_from_cfg
 __all__ = ["DepthMode", "DepthScaledInit", "read_inner_initializer"]
 
 DepthMode = Literal["total", "layer"]
+MAX_COUNT = 1_000_000_000
 OUTER_KEYS = ("layer", "override", "bias", "bias_prob")
 
 
@@ -144,6 +145,9 @@ def read_inner_initializer(init: Any, key: str = "init") -> BaseInit:
 def check_count(key: str, value: object, expected: str = "an int") -> None:
     """Raise unless ``value`` is a whole number from 1 up."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadArgumentError(key, f"expected {expected}, got {value!r} ({type(value).__name__}).")
-    if value < 1:
-        raise BadValueError(key, f"expected 1 or more, got {value!r}.")
+        raise BadArgumentError(
+            key, f"expected {expected}, got {format_value(value)} ({type(value).__name__})."
+        )
+    if not 1 <= value <= MAX_COUNT:
+        wanted = "1 or more" if value < 1 else f"{MAX_COUNT:,} or less"
+        raise BadValueError(key, f"expected {wanted}, got {format_value(value)}.")

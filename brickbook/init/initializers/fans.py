@@ -10,7 +10,7 @@ from numbers import Integral
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, format_value
 
 __all__ = [
     "AXIS_KEYS",
@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 AxisSpec = int | Sequence[int]
+MAX_AXES = 64  # of a tensor
 AXIS_KEYS = ("in_axis", "out_axis", "batch_axis")
 
 
@@ -112,7 +113,10 @@ def check_axes(key: str, axes: object) -> int | tuple[int, ...]:
     several = isinstance(axes, (list, tuple))
     for axis in axes if several else (axes,):
         if isinstance(axis, bool) or not isinstance(axis, Integral):
-            raise BadArgumentError(key, f"expected an int or a list of them, got {axes!r}.")
+            problem = f"expected an int or a list of them, got {format_value(axes)}."
+            raise BadArgumentError(key, problem)
+        if not -MAX_AXES <= int(axis) < MAX_AXES:
+            raise BadValueError(key, f"there is no axis {format_value(axis)}.")
     return tuple(int(axis) for axis in axes) if several else int(axes)  # pyright: ignore[reportArgumentType]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brickbook.config import name_of
-from brickbook.errors import BadValueError, nearest
+from brickbook.errors import BadValueError, ConfigError, first_line, format_value, nearest, shorten
 from brickbook.init.initializers.base import Target
 from brickbook.introspect import (
     Activation,
@@ -23,6 +24,7 @@ from brickbook.introspect import (
 
 __all__ = ["NONLINEARITIES", "gain_by_name", "gain_of_activation", "gain_of_module", "resolve_gain"]
 
+LARGEST_FLOAT = sys.float_info.max
 NONLINEARITIES = (
     "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
     "conv_transpose3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu",
@@ -47,7 +49,7 @@ def gain_by_name(nonlinearity: str, a: float = 0.0) -> float:
     if nonlinearity not in NONLINEARITIES:
         raise BadValueError(
             "nonlinearity",
-            f"unknown nonlinearity {nonlinearity!r}.",
+            f"unknown nonlinearity {format_value(nonlinearity)}.",
             nearest(nonlinearity, NONLINEARITIES),
         )
     return float(nn.init.calculate_gain(nonlinearity, a))
@@ -133,10 +135,17 @@ def resolve_gain(
         raise BadValueError(key, "which activation follows is known only in a model.")
     name = target.name.rpartition(".")[0]
     if callable(gain):
-        found = gain(name, target.module)
-        if not isinstance(found, (int, float)) or not 0 <= found < math.inf:
+        try:
+            found = gain(name, target.module)
+        except ConfigError:
+            raise
+        except Exception as error:
+            why = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
+            problem = f"{shorten(name_of(gain))} fails for {name}: {why}."
+            raise BadValueError(key, problem) from error
+        if not isinstance(found, (int, float)) or not 0 <= found <= LARGEST_FLOAT:
             raise BadValueError(
-                key, f"expected a finite number of 0 or more for {name}, got {found!r}."
+                key, f"expected a finite number of 0 or more for {name}, got {format_value(found)}."
             )
         return float(found)
     try:

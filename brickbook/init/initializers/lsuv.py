@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError, first_line
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, law_for
 from brickbook.init.initializers.structured import OrthogonalInit
 from brickbook.init.laws import Law
@@ -211,8 +211,9 @@ def unit_variances(
 
     Raises:
         BadArgumentError: There is no batch.
-        BadValueError: A weight cannot be scaled: it is no layer's ``weight``, the forward pass does
-            not reach it, or the variance is 0 or not finite.
+        BadValueError: The model does not run on the batch; or a weight cannot be scaled: it is no
+            layer's ``weight``, the forward pass does not reach it, or the variance is 0 or not
+            finite.
     """
     if batch is None:
         raise BadArgumentError(
@@ -226,6 +227,12 @@ def unit_variances(
         try:
             handles += [add_scaling_hook(item, variances, tol, max_iter) for item in weights]
             call_with_batch(inner, batch)
+        except ConfigError:
+            raise
+        except Exception as error:  # whatever the model raises
+            why = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
+            problem = f"{type(inner).__name__} does not run on it: {why}."
+            raise BadValueError("batch", problem) from error
         finally:
             for handle in handles:
                 handle.remove()

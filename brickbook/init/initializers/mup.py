@@ -12,17 +12,25 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError, MissingFileError, nearest
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    MissingFileError,
+    first_line,
+    format_value,
+    nearest,
+)
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, check_choice
 from brickbook.init.initializers.depth_scaled import read_inner_initializer
 from brickbook.init.initializers.fans import stored_axes
-from brickbook.init.laws import Law
+from brickbook.init.laws import Constant, Law
 from brickbook.introspect import plain_module_name, plain_name, role_of
 
 __all__ = ["MuPInit", "base_shapes", "mup_learning_rates", "width_multipliers"]
@@ -30,6 +38,7 @@ __all__ = ["MuPInit", "base_shapes", "mup_learning_rates", "width_multipliers"]
 ShapesByName = Mapping[str, tuple[int, ...]]
 BaseSpec = nn.Module | Mapping[str, Sequence[int]] | str | os.PathLike[str]
 EMBEDDING_LAYERS = (nn.Embedding, nn.EmbeddingBag)
+MAX_SIZE = 2**63 - 1  # of an axis
 VECTOR_ROLES = ("bias", "scale")
 
 
@@ -115,6 +124,8 @@ class MuPInit(BaseInit):
         if whole != target.shape:  # one of several that are packed along the first axis
             shape = (shape[0] * target.shape[0] // whole[0], *shape[1:])
         m_in, m_out = width_multipliers(target.shape, shape, target.role, target.module, target.key)
+        if m_in == 0:  # a layer without inputs
+            return Constant(0.0)
         factor = 1 / math.sqrt(m_in)
         if m_out == 1 and m_in != 1:
             factor = 1.0 if is_tied_to_embedding(tensor, target.model) else 1 / m_in
@@ -149,13 +160,15 @@ def mup_learning_rates(
     [(1, 0.25), (1, 0.5)]
     """
     check_choice("optimizer", optimizer, ("adam", "sgd"), BadValueError)
+    if not isinstance(lr, (Real, Tensor)):
+        raise BadArgumentError("lr", f"expected a number, got {format_value(lr)}.")
     shapes = read_shapes(base)
     groups: dict[float, list[Tensor]] = {}
     for name, tensor, role, module in collect_parameters(model):
         shape = find_base_shape(shapes, name, tuple(tensor.shape))
         key = name.rpartition(".")[2]
         m_in, m_out = width_multipliers(tuple(tensor.shape), shape, role, module, key)
-        factor = (m_out if optimizer == "sgd" else 1) / m_in
+        factor = (m_out if optimizer == "sgd" else 1) / (m_in or 1.0)  # 0: it has no inputs
         groups.setdefault(factor, []).append(tensor)
     return [{"params": group, "lr": lr * factor} for factor, group in groups.items()]
 
@@ -243,28 +256,39 @@ def read_shapes(
         raise BadArgumentError(
             key,
             f"expected a model, a dict from names to shapes or the path of a JSON file, "
-            f"got {base!r}.",
+            f"got {format_value(base)}.",
         )
+    for name in base:
+        if not isinstance(name, str):
+            problem = f"expected the names of parameters, got {format_value(name)}."
+            raise BadArgumentError(key, problem)
     return {plain_name(name): check_shape(value, name, key) for name, value in base.items()}
 
 
 def read_json_shapes(path: Path, key: str) -> Mapping[str, Sequence[int]]:
     """Read a JSON file of shapes."""
+    name = format_value(str(path))
     try:
         shapes = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MissingFileError(key, f"there is no file {str(path)!r}.") from None
+        raise MissingFileError(key, f"there is no file {name}.") from None
+    except OSError as error:
+        why = error.strerror or first_line(error)
+        raise BadValueError(key, f"{name} cannot be read: {why}.") from None
+    except RecursionError:
+        raise BadValueError(key, f"{name} holds JSON that is nested too deep.") from None
     except ValueError as error:  # no JSON, or no text
-        raise BadValueError(key, f"{str(path)!r} holds no JSON: {error}.") from None
+        raise BadValueError(key, f"{name} holds no JSON: {error}.") from None
     if not isinstance(shapes, Mapping):
-        raise BadValueError(key, f"{str(path)!r} holds no dict from names to shapes.")
+        raise BadValueError(key, f"{name} holds no dict from names to shapes.")
     return shapes
 
 
 def check_shape(value: object, name: object, key: str) -> tuple[int, ...]:
     """Return one shape as a tuple."""
     if not isinstance(value, (list, tuple)) or not all(
-        type(size) is int and size >= 0 for size in value
+        type(size) is int and 0 <= size <= MAX_SIZE for size in value
     ):
-        raise BadArgumentError(f"{key}[{name!r}]", f"expected a list of sizes, got {value!r}.")
+        problem = f"expected a list of sizes, got {format_value(value)}."
+        raise BadArgumentError(f"{key}[{format_value(name)}]", problem)
     return tuple(value)

@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from brickbook.config import require_number
-from brickbook.errors import BadValueError, nearest
+from brickbook.errors import BadValueError, format_value, nearest
 from brickbook.init.initializers.base import (
     INITIALIZERS,
     BaseInit,
@@ -86,7 +86,9 @@ class XavierInit(FannedInit):
         """Refuse a gain or a distribution that is none of these."""
         if isinstance(self.gain, str) and self.gain != "auto":
             if self.gain not in NONLINEARITIES:
-                problem = f"expected a number, 'auto' or a nonlinearity, got {self.gain!r}."
+                problem = (
+                    f"expected a number, 'auto' or a nonlinearity, got {format_value(self.gain)}."
+                )
                 raise BadValueError("gain", problem, nearest(self.gain, ("auto", *NONLINEARITIES)))
             self.gain = gain_by_name(self.gain)
         if not isinstance(self.gain, str) and not callable(self.gain):
@@ -190,6 +192,8 @@ class UniformInit(BaseInit):
         """Refuse bounds in the wrong order."""
         if self.a > self.b:
             raise BadValueError("b", f"expected a or more (a={self.a!r}), got {self.b!r}.")
+        if not math.isfinite(float(self.b) - float(self.a)):
+            raise BadValueError("b", "its distance from a is no finite number.")
 
     def law(self, target: Target) -> Law:
         """Return Uniform(a, b)."""

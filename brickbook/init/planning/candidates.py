@@ -10,7 +10,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint import join_limited
-from brickbook.errors import BadValueError, ConfigError, NoSuchModuleError, nearest
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+    NoSuchModuleError,
+    format_value,
+    nearest,
+    shorten,
+)
 from brickbook.init.initializers import BaseInit, PretrainedInit, Target, law_for
 from brickbook.init.laws import Law, law_in_dtype, range_problem
 from brickbook.init.planning.config import Override, Rule
@@ -230,6 +237,7 @@ class PlanBuilder:
             if not matches:
                 names = [name for name, _ in self.model.named_parameters()]
                 shown = selector.source if isinstance(selector.source, str) else selector.text
+                shown = shorten(shown)
                 hint = nearest(shown, names)
                 self.unmatched.append(Unmatched(path, f"{shown} matches nothing.", hint))
         return any_matches
@@ -418,7 +426,7 @@ def match_override(override: Override, index: ModuleIndex) -> list[ModuleMatch]:
     if not matches:
         raise NoSuchModuleError(
             f"{override.rule.path}.name",
-            f"{type(index.module).__name__} has no module {selector.source!r}.",
+            f"{type(index.module).__name__} has no module {format_value(selector.source)}.",
             nearest(
                 str(selector.source).strip("*"),
                 (name for name, _ in index.named_positions if name),

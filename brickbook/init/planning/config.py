@@ -9,7 +9,14 @@ from typing import Any
 from torch import nn
 
 from brickbook.config import copy_config, name_of
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    ConfigError,
+    first_line,
+    format_value,
+    shorten,
+)
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
 from brickbook.introspect import Selector, parse_selector
 from brickbook.registry import build_from_cfg
@@ -62,7 +69,7 @@ def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[RuleEntry, ...
         UnknownNameError: a ``type`` is missing or unknown.
         BadValueError: an override has no ``name``, or arguments but no ``type``.
     """
-    init_cfg = copy_config(init_cfg)
+    init_cfg = copy_config(init_cfg, path)
     if isinstance(init_cfg, Mapping):
         return (read_entry(init_cfg, path),)
     if not isinstance(init_cfg, (list, tuple)):
@@ -77,7 +84,7 @@ def read_entry(cfg: object, path: str) -> RuleEntry:
     if not isinstance(cfg, Mapping):
         raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
     own = {key: value for key, value in cfg.items() if key != "override"}
-    rule = read_rule(copy_config(own), path)
+    rule = read_rule(copy_config(own, path), path)
     override = cfg.get("override")
     if override is None:
         return RuleEntry(rule)
@@ -94,7 +101,14 @@ def read_entry(cfg: object, path: str) -> RuleEntry:
 
 def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
     """Build the initialiser of one config."""
-    init = build_from_cfg(cfg, INITIALIZERS, path=path)
+    try:
+        init = build_from_cfg(cfg, INITIALIZERS, path=path)
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a class of the user's raises
+        kind = BadArgumentError if isinstance(error, TypeError) else BadValueError
+        problem = f"{type_name_of(cfg['type'])} cannot be made: {first_line(error).rstrip('.')}."
+        raise kind(path, problem) from error
     if not callable(init):
         raise BadArgumentError(
             f"{path}.type", f"{type(init).__name__} is no initialiser: it cannot be called."
@@ -107,8 +121,8 @@ def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
 def type_name_of(given_type: object) -> str:
     """Return what a config may call an initialiser, whether it was given by name or as a class."""
     if isinstance(given_type, str):
-        return given_type
-    known = (name for name, made in INITIALIZERS.module_dict.items() if made is given_type)
+        return shorten(given_type)
+    known = (name for name, made in list(INITIALIZERS.module_dict.items()) if made is given_type)
     return next(known, None) or name_of(given_type)
 
 
@@ -123,14 +137,15 @@ def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
         )
     name = cfg["name"]
     if not isinstance(name, str):
-        raise BadArgumentError(f"{path}.name", f"expected a str, got {name!r}.")
+        raise BadArgumentError(f"{path}.name", f"expected a str, got {format_value(name)}.")
     if own and "type" not in own:
+        arguments = shorten(", ".join(map(str, own)))
         raise BadValueError(
             path,
-            f"an override with arguments of its own ({', '.join(map(str, own))}) needs a 'type'.",
-            f"Add type={outer['type']!r}." if isinstance(outer["type"], str) else "",
+            f"an override with arguments of its own ({arguments}) needs a 'type'.",
+            f"Add type={format_value(outer['type'])}." if isinstance(outer["type"], str) else "",
         )
     selector = parse_selector(name, f"{path}.name")
     return Override(
-        read_rule(copy_config(own or outer), path), selector, ignored_layer="layer" in own
+        read_rule(copy_config(own or outer, path), path), selector, ignored_layer="layer" in own
     )

@@ -6,13 +6,21 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, format_value
 from brickbook.introspect import Selector, parse_selector
 
 __all__ = ["FrozenPolicy", "InitOptions", "PrecedenceOrder"]
 
 PrecedenceOrder = Literal["brickbook", "mmcv"]
 FrozenPolicy = Literal["init", "skip"]
+
+
+def check_truth(key: str, value: object) -> None:
+    """Raise BadArgumentError for what is neither true nor false, as an array of many numbers."""
+    try:
+        bool(value)
+    except Exception:  # each kind of array has its own
+        raise BadArgumentError(key, f"expected a bool, got {format_value(value)}.") from None
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,12 @@ class InitOptions:
             ("order", get_args(PrecedenceOrder)),
             ("frozen", get_args(FrozenPolicy)),
         ):
-            if getattr(self, key) not in known:
+            word = getattr(self, key)
+            if not isinstance(word, str) or word not in known:
                 words = " or ".join(map(repr, known))
-                raise BadValueError(key, f"expected {words}, got {getattr(self, key)!r}.")
+                raise BadValueError(key, f"expected {words}, got {format_value(word)}.")
+        for key in ("strict", "only_missing", "reinitialize"):
+            check_truth(key, getattr(self, key))
         if self.assume_loaded is not None and not self.only_missing:
             raise BadArgumentError("assume_loaded", "it says what only_missing=True leaves.")
 
@@ -63,10 +74,11 @@ class InitOptions:
 def read_selectors(given: object, key: str) -> Iterator[tuple[str, Selector]]:
     """Yield the selectors that an option gives, each with its path."""
     sources = [given] if isinstance(given, (str, type)) else given
-    if not isinstance(sources, Collection):
-        raise BadArgumentError(key, f"expected a str, a class or a list of them, got {given!r}.")
+    if not isinstance(sources, Collection) or hasattr(sources, "ndim"):  # an array is no list
+        problem = f"expected a str, a class or a list of them, got {format_value(given)}."
+        raise BadArgumentError(key, problem)
     for at, source in enumerate(sources):
         path = f"{key}[{at}]"
         if not isinstance(source, (str, type)):
-            raise BadArgumentError(path, f"expected a str or a class, got {source!r}.")
+            raise BadArgumentError(path, f"expected a str or a class, got {format_value(source)}.")
         yield path, parse_selector(source, path)

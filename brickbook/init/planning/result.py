@@ -20,7 +20,7 @@ from brickbook.init.laws import Law, law_from_dict, law_to_dict, overflow_share
 from brickbook.init.planning.config import Rule
 from brickbook.init.planning.why import Reason, Why
 from brickbook.introspect import Unmatched
-from brickbook.records import Column, Records, check_keys
+from brickbook.records import Column, Records, check_keys, check_types, refusing_damage
 from brickbook.registry import build_from_cfg
 
 __all__ = [
@@ -140,6 +140,7 @@ class PlanRow(NamedTuple):
         law = data.get("law")
         row["law"] = law_from_dict(law) if law else None
         row["why"], row["phase"] = Reason.from_row(data), Phase[data.get("phase", "RULES")]
+        check_types(cls, row, "rows")
         return cls(**row)
 
     def explain(self) -> str:
@@ -410,21 +411,24 @@ class InitPlan(Records[PlanRow]):
             BadValueError: The plan calls an initialiser of one's own: code is not in it.
             ConfigError: A key is missing.
         """
-        check_keys(data, path, "rows", "unmatched", "loads", "runs", "starts")
-        for run in data["runs"]:
-            if run["rule"] is not None:
-                raise BadValueError(run["path"], "an initialiser of one's own cannot be read back.")
-        return cls(
-            tuple(PlanRow.from_dict(row) for row in data["rows"]),
-            tuple(Unmatched(**item) for item in data["unmatched"]),
-            tuple(CheckpointLoad.from_dict(item) for item in data["loads"]),
-            tuple(
-                CustomCall(run["path"], run["name"], run["order"], whole_module=run["whole"])
-                for run in data["runs"]
-            ),
-            tuple(data["starts"]),
-            tuple(DataFit.from_dict(item) for item in data.get("fits", ())),
-        )
+        with refusing_damage(path):
+            check_keys(data, path, "rows", "unmatched", "loads", "runs", "starts")
+            for run in data["runs"]:
+                if run["rule"] is not None:
+                    raise BadValueError(
+                        run["path"], "an initialiser of one's own cannot be read back."
+                    )
+            return cls(
+                tuple(PlanRow.from_dict(row) for row in data["rows"]),
+                tuple(Unmatched(**item) for item in data["unmatched"]),
+                tuple(CheckpointLoad.from_dict(item) for item in data["loads"]),
+                tuple(
+                    CustomCall(run["path"], run["name"], run["order"], whole_module=run["whole"])
+                    for run in data["runs"]
+                ),
+                tuple(data["starts"]),
+                tuple(DataFit.from_dict(item) for item in data.get("fits", ())),
+            )
 
     def diff(self, other: InitPlan) -> tuple[RowChange, ...]:
         """Return the parameters for which ``other`` has another law, or that only one plan has."""

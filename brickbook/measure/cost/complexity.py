@@ -15,7 +15,7 @@ from brickbook.introspect import plain_module_name
 from brickbook.measure.cost.meter import CostCounter, count_costs
 from brickbook.measure.cost.shapes import shape_text
 from brickbook.measure.probe import Batch, Shape, collect_tensors, make_batch
-from brickbook.records import Column, Records, read_fields
+from brickbook.records import Column, Records, read_fields, refusing_damage
 
 __all__ = ["Complexity", "Cost", "complexity"]
 
@@ -135,9 +135,12 @@ class Complexity(Records[Cost]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "complexity") -> Complexity:
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
-        top = read_fields(cls, data, path)
-        rows = (read_fields(Cost, row, f"{path}.rows[{at}]") for at, row in enumerate(top["rows"]))
-        return cls(**{**top, "rows": tuple(Cost(**row) for row in rows)})
+        with refusing_damage(path):
+            top = read_fields(cls, data, path)
+            rows = (
+                read_fields(Cost, row, f"{path}.rows[{at}]") for at, row in enumerate(top["rows"])
+            )
+            return cls(**{**top, "rows": tuple(Cost(**row) for row in rows)})
 
 
 def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int = 0) -> Complexity:

@@ -14,7 +14,7 @@ from brickbook.blueprint import first_shape, to_meta
 from brickbook.errors import BadArgumentError, first_line
 from brickbook.html import format_shape
 from brickbook.measure.probe import Shape, check_shape
-from brickbook.records import Column, Record, read_fields
+from brickbook.records import Column, Record, read_fields, refusing_damage
 
 __all__ = ["ShapeRow", "ShapeTrace", "shapes"]
 
@@ -98,12 +98,13 @@ class ShapeTrace(Record):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "trace") -> ShapeTrace:
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
-        top = read_fields(cls, data, path)
-        rows = (
-            ShapeRow(**read_fields(ShapeRow, row, f"{path}.rows[{index}]"))
-            for index, row in enumerate(top["rows"])
-        )
-        return cls(top["input"], tuple(rows))
+        with refusing_damage(path):
+            top = read_fields(cls, data, path)
+            rows = (
+                ShapeRow(**read_fields(ShapeRow, row, f"{path}.rows[{index}]"))
+                for index, row in enumerate(top["rows"])
+            )
+            return cls(top["input"], tuple(rows))
 
 
 def shapes(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from brickbook.errors import UnknownNameError, nearest
 from brickbook.html import format_number, format_shape
-from brickbook.records import Column, Record, read_fields
+from brickbook.records import Column, Record, read_fields, refusing_damage
 
 __all__ = ["Part", "Signal", "Signals"]
 
@@ -154,11 +154,12 @@ class Signals(Record, Sequence[Signal]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "signals") -> Signals:
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
-        top = read_fields(cls, data, path)
-        rows = (
-            # A record of an older version does not say where nothing arrives.
-            read_fields(Signal, {"silent": False, **row} if isinstance(row, Mapping) else row,
-                        f"{path}.rows[{at}]")
-            for at, row in enumerate(top["rows"])
-        )  # fmt: skip
-        return cls(**{**top, "rows": tuple(Signal(**row) for row in rows)})
+        with refusing_damage(path):
+            top = read_fields(cls, data, path)
+            rows = (
+                # A record of an older version does not say where nothing arrives.
+                read_fields(Signal, {"silent": False, **row} if isinstance(row, Mapping) else row,
+                            f"{path}.rows[{at}]")
+                for at, row in enumerate(top["rows"])
+            )  # fmt: skip
+            return cls(**{**top, "rows": tuple(Signal(**row) for row in rows)})

@@ -20,7 +20,7 @@ from brickbook.measure.snapshot.snapshot import (
     snapshot,
     sparkline,
 )
-from brickbook.records import Column, Records, read_fields
+from brickbook.records import Column, Records, read_fields, refusing_damage
 
 __all__ = ["Alternatives", "alternatives", "snapshot_of_copy"]
 
@@ -170,15 +170,16 @@ class Alternatives(Records[Alternative]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "alternatives") -> Alternatives:
         """Undo ``to_dict``; a ConfigError names a key that is missing or unknown."""
-        top = read_fields(cls, data, path)
-        choices = {}
-        for name, item in top["choices"].items():
-            one = read_fields(Alternative, item, f"{path}.choices[{name!r}]")
-            choices[name] = Alternative(
-                InitPlan.from_dict(item["plan"], f"{path}.choices[{name!r}].plan"),
-                Snapshot.from_dict(one["snapshot"], f"{path}.choices[{name!r}].snapshot"),
-            )
-        return cls(Snapshot.from_dict(top["start"], f"{path}.start"), choices, top["seed"])
+        with refusing_damage(path):
+            top = read_fields(cls, data, path)
+            choices = {}
+            for name, item in top["choices"].items():
+                one = read_fields(Alternative, item, f"{path}.choices[{name!r}]")
+                choices[name] = Alternative(
+                    InitPlan.from_dict(item["plan"], f"{path}.choices[{name!r}].plan"),
+                    Snapshot.from_dict(one["snapshot"], f"{path}.choices[{name!r}].snapshot"),
+                )
+            return cls(Snapshot.from_dict(top["start"], f"{path}.start"), choices, top["seed"])
 
 
 def alternatives(

@@ -24,7 +24,14 @@ from brickbook.measure.snapshot.snapshot import (
     missing_values,
     sparkline,
 )
-from brickbook.records import Column, Records, build_frame, read_fields, text_table
+from brickbook.records import (
+    Column,
+    Records,
+    build_frame,
+    read_fields,
+    refusing_damage,
+    text_table,
+)
 
 __all__ = [
     "COMPARISON_COLUMNS",
@@ -205,8 +212,9 @@ class Comparison(Records[TensorChange]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "comparison") -> Comparison:
         """Undo ``to_dict``; a ConfigError names a key that is missing or unknown."""
-        sides = read_fields(cls, data, path)
-        return cls(*(Snapshot.from_dict(sides[side], f"{path}.{side}") for side in sides))
+        with refusing_damage(path):
+            sides = read_fields(cls, data, path)
+            return cls(*(Snapshot.from_dict(sides[side], f"{path}.{side}") for side in sides))
 
 
 def compared_tensors(

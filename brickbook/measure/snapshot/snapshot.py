@@ -22,7 +22,7 @@ from brickbook.measure.snapshot.accumulate import (
     iter_chunks,
 )
 from brickbook.measure.snapshot.histogram import bin_edges, cell_index, level_of, width_of
-from brickbook.records import Column, Records, read_fields
+from brickbook.records import Column, Records, read_fields, refusing_damage
 
 __all__ = [
     "SAMPLE_SIZE",
@@ -178,12 +178,13 @@ class Snapshot(Records[TensorStats]):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "snapshot") -> Snapshot:
         """Undo ``to_dict``; a ConfigError names a key that is missing or unknown."""
-        top = read_fields(cls, data, path)
-        rows = [
-            TensorStats(**read_fields(TensorStats, row, f"{path}.tensors[{index}]"))
-            for index, row in enumerate(top["tensors"])
-        ]
-        return cls({stats.name: stats for stats in rows}, top["bins"])
+        with refusing_damage(path):
+            top = read_fields(cls, data, path)
+            rows = [
+                TensorStats(**read_fields(TensorStats, row, f"{path}.tensors[{index}]"))
+                for index, row in enumerate(top["tensors"])
+            ]
+            return cls({stats.name: stats for stats in rows}, top["bins"])
 
 
 def snapshot(model: nn.Module | Mapping[str, Tensor], bins: int = 64) -> Snapshot:

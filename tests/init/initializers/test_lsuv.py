@@ -8,7 +8,7 @@ from laws_support import law_of
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from brickbook.errors import ConfigError
+from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.execution import initialize
 from brickbook.init.execution.materialize import materialize
 from brickbook.init.initializers import (
@@ -288,7 +288,7 @@ def test_on_an_error_lsuv_leaves_the_model_as_it_was():
     with pytest.raises(ConfigError) as caught:
         lsuv(model, x)
     assert str(caught.value) == "never.weight: the forward pass does not reach its layer."
-    with pytest.raises(RuntimeError, match="shapes"):
+    with pytest.raises(BadValueError, match="shapes"):
         lsuv(model, x[:, :3])
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
