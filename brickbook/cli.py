@@ -51,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report_failure(error: BaseException, words: Sequence[str]) -> int:
     """Say what went wrong and return the exit code; a fault of our own is raised."""
-    if is_in_user_file(error):
+    cause = error.__cause__
+    if cause is not None and is_in_user_file(cause):  # a model that fails while it runs
+        print_error(describe_failure(cause))
+    elif is_in_user_file(error):
         print_error(describe_failure(error))
     elif isinstance(error, CommandUsageError):
         verb = f" {words[0]}" if error.usage else ""
