@@ -46,9 +46,9 @@ def _(mo, ui):
 
 @app.cell
 def _(before, compare, net, report, snapshot):
-    from brickbook.views.markup import static
+    from brickbook.views.page import static_report
 
-    static(compare(before, snapshot(net)), report=report, title="Linear and norm")
+    static_report(compare(before, snapshot(net)), report=report, title="Linear and norm")
     return
 
 

@@ -65,7 +65,7 @@ def running_lab(home: Path) -> Iterator[Lab]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(setting))
     port = free_port()
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parent
     environment = os.environ | {
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
