@@ -255,8 +255,9 @@ def test_the_real_hub_library_against_a_server_of_ours(server, tmp_path):
     missing = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit}
     server.put("org/repo/resolve/v1/none.pth", status=404, headers=missing)
     environment = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hf"),
-                   "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+                   "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "0"}  # fmt: skip
     command = [sys.executable, "-W", "ignore", "-c", HUB, "hf://org/repo/sub/model.pth@v1"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
-    assert done.stdout.split()[0] == "2", done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "2"
     assert done.stdout.split()[-1] == "MissingFileError"
