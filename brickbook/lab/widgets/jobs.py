@@ -60,7 +60,7 @@ class Worker:
         """
         self.cancel()
         cancelled = self.cancelled = threading.Event()
-        last_report = 0.0
+        last_report = float("-inf")
 
         def report_progress(done: int, total: int) -> bool:
             nonlocal last_report
