@@ -40,7 +40,7 @@ def test_a_plan_as_a_frame():
     first, left = frame.loc["0.weight"], frame.loc["1.weight"]
     assert (first["law"], first["mean"], first["std"]) == ("Normal(0, 2)", 0.0, 2.0)
     assert (first["rule"], first["source"], first["shape"]) == ("Normal", "init_cfg", (3, 2))
-    assert (left["law"], left["reason"]) == ("", "no rule speaks of BatchNorm1d")
+    assert (left["law"], left["reason"]) == ("", "no rule matches BatchNorm1d")
     assert math.isnan(left["std"]) and left["frozen"]
     kinds = {key: str(kind) for key, kind in frame.dtypes.items()}
     assert [key for key, kind in kinds.items() if kind == "category"] == [

@@ -193,18 +193,18 @@ def test_the_shell_plans_compares_and_keeps_files(folder, capsys):
     code, out, err = answer(capsys, "plan net.py:make_model --cfg a.json --json p.json")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "parameter  module  shape    law                             rule  by        wins over",
-        "0.weight   Conv2d  8×3×3×3  left: no rule speaks of Conv2d",
-        "0.bias     Conv2d  8        left: no rule speaks of Conv2d",
-        "2.weight   Linear  2×4      Constant(1)                     Ones  init_cfg",
-        "2.bias     Linear  2        Constant(0)                     Ones  init_cfg",
+        "parameter  module  shape    law                           rule  by        wins over",
+        "0.weight   Conv2d  8×3×3×3  left: no rule matches Conv2d",
+        "0.bias     Conv2d  8        left: no rule matches Conv2d",
+        "2.weight   Linear  2×4      Constant(1)                   Ones  init_cfg",
+        "2.bias     Linear  2        Constant(0)                   Ones  init_cfg",
         "InitPlan: 2 of 4 parameters by a law",
     ]
     answer(capsys, "plan net.py:make_model --cfg b.py --json q.json")
     code, out, err = answer(capsys, "diff p.json q.json")
     assert (code, err) == (0, "")
     assert out.splitlines()[-2:] == [
-        "2.bias     Constant(0)                     Ones, init_cfg  left: no rule speaks of Linear",
+        "2.bias     Constant(0)                   Ones, init_cfg  left: no rule matches Linear",
         "Differences(p.json, q.json: 4 of 4 differ)",
     ]
     code, out, _ = answer(capsys, "compare net.py:make_model a.json b.py")

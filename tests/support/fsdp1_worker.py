@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 class Drawn(BaseModule):
-    """A layer by its own code."""
+    """A layer by custom init code."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ class Own(nn.Module):
 
 
 class Net(nn.Module):
-    """Tied weights, a padding row, gates, statistics, own code; sizes that no world divides."""
+    """Ties, a padding row, gates, statistics, custom init code; sizes that no world divides."""
 
     def __init__(self):
         super().__init__()

@@ -245,7 +245,7 @@ class Drawn(nn.Linear):
 
 
 class Mixed(BaseModule):
-    """A layer by a rule, one by its own code, one from a file."""
+    """A layer by a rule, one by custom init code, one from a file."""
 
     def __init__(self, file: str) -> None:
         super().__init__(dict(type="Normal", layer="Linear"))
@@ -254,7 +254,7 @@ class Mixed(BaseModule):
 
 
 def other_hands(world: int, file: str) -> dict[str, str]:
-    """Start a sharded model by own code, a checkpoint and data."""
+    """Start a sharded model by custom init code, a checkpoint and data."""
     if dist.get_rank() == 0:
         torch.save({"0.weight": torch.arange(15.0).view(5, 3), "0.bias": torch.ones(5)}, file)
     dist.barrier()

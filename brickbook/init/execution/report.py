@@ -97,7 +97,7 @@ class InitReport(Records[Outcome]):
             for action, words in (
                 ("written", "written by a law"),
                 ("loaded", "loaded"),
-                ("called", "left to own code"),
+                ("called", "left to custom init code"),
                 ("left", "left as they were"),
             )
             if self.names_with(action)

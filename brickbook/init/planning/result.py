@@ -15,6 +15,7 @@ import torch
 
 from brickbook.errors import BadValueError, UnmatchedRuleWarning
 from brickbook.html import format_shape
+from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
 from brickbook.init.laws import Law, law_from_dict, law_to_dict, overflow_share
 from brickbook.init.planning.config import Rule
@@ -278,29 +279,22 @@ def writing_order(step: PlanRow | CustomCall) -> tuple[Phase, int]:
     return step.phase, step.order
 
 
-LEFT, FROZEN = "left: {reason}", "{law} (frozen)"
-
-
-def plan_columns(
-    left: str = LEFT, frozen: str = FROZEN, scalar: str = "scalar"
-) -> tuple[Column, ...]:
-    """Return the columns of a plan's table.
-
-    Args:
-        left: The template of what stands instead of a law where a row is left as it is.
-        frozen: The template of the law of a frozen parameter.
-        scalar: The shape of a tensor without axes.
-    """
+def plan_columns(language: str = "en") -> tuple[Column, ...]:
+    """Return the columns of a plan's table, with the texts of a language beside the laws."""
 
     def law_text(row: PlanRow) -> str:
-        law = str(row.law) if row.law is not None else left.format(reason=row.reason)
-        return frozen.format(law=law) if row.frozen else law
+        texts = Texts(language)  # read at the first look, not by an import
+        law = row.law or texts("plan.left", reason=row.why.text(texts) if row.why else "")
+        return texts("plan.frozen", law=law) if row.frozen else str(law)
+
+    def shape_text(sizes: tuple[int, ...]) -> str:
+        return format_shape(sizes, Texts(language)["grid.scalar"])
 
     return (
         Column("name", "parameter", dtype="str"),
         Column("kind", dtype="category"),
         Column("module", "module", dtype="category"),
-        Column("shape", "shape", text=lambda sizes: format_shape(sizes, scalar)),
+        Column("shape", "shape", text=shape_text),
         Column("dtype", dtype="category"),
         Column("law", None, lambda row: "" if row.law is None else str(row.law), "str"),
         Column("", "law", law_text),
@@ -362,7 +356,7 @@ class InitPlan(Records[PlanRow]):
         text = f"InitPlan: {len(self.planned)} of {len(self.rows)} parameters by a law"
         for count, words in (
             (len(self.loads), "checkpoint(s)"),
-            (len(self.runs), "call(s) of own code"),
+            (len(self.runs), "call(s) of custom init code"),
             (len(self.fits), "fit(s) to data"),
             (len(self.unmatched), "rule(s) without effect"),
         ):

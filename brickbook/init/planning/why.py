@@ -8,30 +8,36 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from brickbook.i18n import Texts
+
 __all__ = ["Reason", "Why"]
 
 
 class Why(Enum):
-    """The kinds of reasons, each with its sentence; ``{}`` stand for the details of one case."""
+    """The kinds of reasons. Their sentences are the texts ``why.…``; ``{}`` are the details."""
 
-    TIED = "it is {}"  # the name that the plan has for the same tensor
-    PROTECTED = "{} protects it"  # the path of the pattern
-    FROZEN = "it is frozen"
-    LOADED = "it was loaded from {}"  # the checkpoint
-    SAID_TO_BE_LOADED = "{} says that it was loaded"  # the path of the pattern
-    ALREADY_INITIALIZED = "{} is already initialised"  # the module around it
-    SET_THROUGH = "it is set through {}"  # the parametrised tensor that has a law
-    COMPUTED_FROM = "it is {} over its largest singular value"  # what is set instead
-    SOURCE_OF = "it is what {} is computed from"  # a tensor whose parametrisation has no inverse
-    NORM_AMONG_OTHERS = "a norm met along with other layers keeps its own"
-    NORM_TOO_FLAT = "{} needs {} dimensions; a norm keeps its own"  # initialiser, number
-    MAY_FILL = "{} may fill it"  # paths of custom init code and checkpoints
-    NOT_FILLED = "{} did not fill it"  # paths of custom init code
-    NOT_IN_CHECKPOINT = "the checkpoint of {} has no such tensor"  # paths of checkpoints
-    PLAIN_ATTRIBUTE = "it is neither a parameter nor a buffer"
-    NEEDS_ARGUMENTS = "{} needs {} and is not called"  # the path of custom init code, arguments
-    NO_RULE = "no rule speaks of {}"  # the layer's class
-    UNFILLABLE = "{}"  # what `unfillable_reason` says; last, because every sentence fits it
+    TIED = "tied"  # the name that the plan has for the same tensor
+    PROTECTED = "protected"  # the path of the pattern
+    FROZEN = "frozen"
+    LOADED = "loaded"  # the checkpoint
+    SAID_TO_BE_LOADED = "said_to_be_loaded"  # the path of the pattern
+    ALREADY_INITIALIZED = "already_initialized"  # the module around it
+    SET_THROUGH = "set_through"  # the parametrised tensor that has a law
+    COMPUTED_FROM = "computed_from"  # what is set instead
+    SOURCE_OF = "source_of"  # a tensor whose parametrisation has no inverse
+    NORM_AMONG_OTHERS = "norm_among_others"
+    NORM_TOO_FLAT = "norm_too_flat"  # initialiser, number
+    MAY_FILL = "may_fill"  # paths of custom init code and checkpoints
+    NOT_FILLED = "not_filled"  # paths of custom init code
+    NOT_IN_CHECKPOINT = "not_in_checkpoint"  # paths of checkpoints
+    PLAIN_ATTRIBUTE = "plain_attribute"
+    NEEDS_ARGUMENTS = "needs_arguments"  # the path of custom init code, arguments
+    NO_RULE = "no_rule"  # the layer's class
+    UNFILLABLE = "unfillable"  # what `unfillable_reason` says; last: every sentence fits it
+
+
+# What files of an older version have instead.
+OLDER_SENTENCES = {Why.NO_RULE: "no rule speaks of {}"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Reason:
     """Why one tensor is left as it is; its text is the sentence that a plan shows.
 
     >>> str(Reason(Why.NO_RULE, "Conv1d"))
-    'no rule speaks of Conv1d'
+    'no rule matches Conv1d'
     """
 
     kind: Why
@@ -50,7 +56,11 @@ class Reason:
         object.__setattr__(self, "details", details)
 
     def __str__(self) -> str:
-        return self.kind.value.format(*self.details)
+        return self.text(Texts("en"))
+
+    def text(self, texts: Texts) -> str:
+        """Return the sentence in the language of ``texts``."""
+        return texts[f"why.{self.kind.value}"].format(*self.details)
 
     def to_list(self) -> list[str]:
         """Return the kind and its details, as JSON-able values."""
@@ -63,8 +73,10 @@ class Reason:
             kind, *details = data["why"]
             return cls(Why[kind], *details)
         kinds = [kind for kind in Why if (kind is Why.TIED) == bool(data.get("tied_to"))]
+        texts = Texts("en")
         for kind in kinds:
-            pattern = re.escape(kind.value).replace(r"\{\}", "(.+)")
+            sentence = OLDER_SENTENCES.get(kind, texts[f"why.{kind.value}"])
+            pattern = re.escape(sentence).replace(r"\{\}", "(.+)")
             if found := re.fullmatch(pattern, data.get("reason", "")):
                 return cls(kind, *found.groups())
         return None

@@ -148,8 +148,7 @@ def unmatched_messages(plan: InitPlan, texts: Texts) -> tuple[str, ...]:
 
 def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Return the headings and the rows of a plan's table."""
-    words = texts["plan.left"], texts["plan.frozen"], texts["grid.scalar"]
-    table = text_table(plan_columns(*words), plan.rows)
+    table = text_table(plan_columns(texts.language), plan.rows)
     keys = ((heading, PLAN_HEADINGS.get(heading)) for heading in table.headings)
     return [texts[key] if key else heading for heading, key in keys], table.rows
 
@@ -178,7 +177,7 @@ def explain_row(row: PlanRow | None, texts: Texts) -> str:
     elif row.is_left(Why.MAY_FILL):  # not kept: a checkpoint or custom init code comes
         found = [texts["detail.open"]]
     else:
-        found = [texts("detail.left", reason=row.reason)]
+        found = [texts("detail.left", reason=row.why.text(texts) if row.why else "")]
     if row.overridden:
         found.append(texts("detail.wins", places=path_labels(row.overridden, texts)))
     if row.later_writers:

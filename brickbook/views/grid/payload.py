@@ -183,13 +183,14 @@ class Variant:
 class CellContext(NamedTuple):
     """What the plan and the report have on a parameter; ``tied_name`` is another name of it.
 
-    ``note`` says what its histogram cannot show.
+    ``note`` says what its histogram cannot show, ``texts`` are those of the reader's language.
     """
 
     row: PlanRow | None
     report: InitReport | None
     tied_name: str | None
     note: str
+    texts: Texts
 
 
 def grid_payload(
@@ -227,7 +228,11 @@ def grid_payload(
             item,
             several,
             CellContext(
-                rows.get(item.name), report, tied.get(item.name), missing_values(item.latest, texts)
+                rows.get(item.name),
+                report,
+                tied.get(item.name),
+                missing_values(item.latest, texts),
+                texts,
             ),
             bins,
             packing,
@@ -332,7 +337,8 @@ def shown_status(status: str) -> str:
 
 def cell_texts(item: TensorChange, context: CellContext, builder: PayloadBuilder) -> dict[str, Any]:
     """Return the texts of a cell: what the plan and the report have on its parameter."""
-    row, report, twin, _ = context
+    row, report, twin, _, texts = context
+    reason = row.why.text(texts) if row is not None and row.why is not None else ""
     record = report.get(item.name) if report is not None else None
     found: dict[str, Any] = {
         "status": shown_status(item.status),
@@ -346,7 +352,7 @@ def cell_texts(item: TensorChange, context: CellContext, builder: PayloadBuilder
         "next": bool(row.law) and pending(row, report),
         "module": builder.modules.index(row.module, row.module),
         "rule": builder.rules.positions.get(source),
-        "reason": builder.reasons.index(row.reason, row.reason) if row.reason else None,
+        "reason": builder.reasons.index(reason, reason) if reason else None,
         "frozen": row.frozen,
         "tied": row.tied_to or twin,
     }

@@ -238,7 +238,7 @@ def test_the_report_says_what_happened():
     record = report["reg.weight"]
     assert (record.action, record.source) == ("written", "init_cfg")
     assert record.law == f"Normal(0, {math.sqrt(2 / 27):.4g})"
-    assert report["feat.weight"].reason == "no rule speaks of Conv1d"
+    assert report["feat.weight"].reason == "no rule matches Conv1d"
     assert report.to_dict()["plan"]["rows"][2]["law"]["type"] == "Normal"
 
 

@@ -82,7 +82,7 @@ for seed in (3, None):
     for case, parts, options, more in (
         ("plain", (), {}, []),
         ("atomic", (), {"atomic": True}, []),
-        ("own code", (Own(),), {}, []),
+        ("custom init code", (Own(),), {}, []),
         ("checkpoint", (), {}, [pretrained]),
     ):
         count = COUNT if case == "plain" else 2
@@ -118,7 +118,7 @@ def test_a_signal_in_the_middle_of_forty_million_numbers(name, tmp_path):
     messages = json.loads(done.stdout)
     for seed in (3, None):
         assert messages.pop(f"plain, seed {seed}") == [True, "new", True, True]
-        for case in ("atomic", "own code", "checkpoint"):
+        for case in ("atomic", "custom init code", "checkpoint"):
             assert messages.pop(f"{case}, seed {seed}") == [True, "old", False, True], case
     assert not messages
 
@@ -200,8 +200,8 @@ class Interrupter:
 
 CASES = {
     "atomic": ((), {"atomic": True}),
-    "own code": ((Own(),), {}),
-    "own code and a seed": ((Own(),), {"seed": 3}),
+    "custom init code": ((Own(),), {}),
+    "custom init code and a seed": ((Own(),), {"seed": 3}),
     "nothing kept": ((), {"seed": 3}),
 }
 

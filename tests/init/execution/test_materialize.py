@@ -160,7 +160,7 @@ def test_the_report_says_who_filled_what():
         "2.steps": ("called", "2.reset_buffers"),
     }
     assert repr(report) == (
-        "InitReport: 14 parameters: 10 written by a law, 4 left to own code, seed 0"
+        "InitReport: 14 parameters: 10 written by a law, 4 left to custom init code, seed 0"
     )
     assert model[2].angles.tolist() == model[2].steps.tolist() == [0, 1, 2, 3]
     json.dumps(report.to_dict())
@@ -281,8 +281,8 @@ def test_what_is_left_shows():
     model[0].table = torch.zeros(2, device="meta")
     report = materialize(model, seed=0, allow_uninitialized=True)
     assert {name: report[name].reason for name in report.untouched} == {
-        "0.pos_embed": "no rule speaks of ViT; it is NaN",
-        "0.cls_token": "no rule speaks of ViT; it is NaN",
+        "0.pos_embed": "no rule matches ViT; it is NaN",
+        "0.cls_token": "no rule matches ViT; it is NaN",
         "1.a": "1.reset_parameters may fill it; it is NaN",
         "1.count": "1.reset_parameters may fill it; it is 0",
         "0.table": "it is neither a parameter nor a buffer; it stays on the meta device",

@@ -25,7 +25,7 @@ class Drawn(BaseModule):
 
 
 class Nested(BaseModule):
-    """Starts its parts itself, one of them by its own code."""
+    """Starts its parts itself, one of them by custom init code."""
 
     def __init__(self):
         super().__init__()

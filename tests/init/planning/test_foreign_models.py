@@ -22,7 +22,7 @@ RULES = [
     dict(type="Ones", layer=":scale"),
     dict(type="Zeros", layer=":bias"),
 ]
-REASONS = re.compile(r"it is \S+|it is set through \S+|no rule speaks of \w+")
+REASONS = re.compile(r"it is \S+|it is set through \S+|no rule matches \w+")
 SMALL = dict(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, vocab_size=100
 )
@@ -117,7 +117,7 @@ def test_a_law_for_all_leaves_every_norm(library, name):
     for row in todo.rows:
         scale = re.search(r"[Nn]orm|\.bn\d|PReLU", f"{row.module} {row.name}")
         if row.law is None and not row.tied_to:
-            why = r"a norm met along .*|it is set through .*|no rule speaks of .*"
+            why = r"a norm met along .*|it is set through .*|no rule matches .*"
             assert re.fullmatch(why, row.reason), row.explain()
         elif scale and len(row.shape) == 1 and not row.tied_to:
             assert row.name.endswith("bias"), row.explain()

@@ -19,6 +19,7 @@ from brickbook import (
     initialize,
     plan,
 )
+from brickbook.i18n import LANGUAGES, Texts
 from brickbook.init.initializers import LSUVInit
 from brickbook.init.planning import PlanRow, Reason, Why
 
@@ -176,7 +177,7 @@ def test_rows():
     assert (row.rule, row.source, row.frozen, row.reason) == ("Kaiming", "init_cfg", False, "")
     assert todo["0.bias"].frozen and str(todo["0.bias"].law) == "Constant(0)"
     assert todo["1.weight"].law is None
-    assert todo["1.weight"].reason == "no rule speaks of BatchNorm2d"
+    assert todo["1.weight"].reason == "no rule matches BatchNorm2d"
     assert plan(model)["2.fc.weight"].later_writers == ("2.init_weights",)
 
 
@@ -295,7 +296,7 @@ def test_diff_and_explain():
         "It wins over init_cfg[0]."
     )
     assert second.explain("1.bias") == (
-        "1.bias (BatchNorm1d, 4, float32): left as it is, no rule speaks of BatchNorm1d."
+        "1.bias (BatchNorm1d, 4, float32): left as it is, no rule matches BatchNorm1d."
     )
     assert (
         plan(Sequential(Own())).explain("0.fc.bias").endswith("Afterwards may come 0.init_weights.")
@@ -369,12 +370,32 @@ def test_a_reason_is_a_value():
     assert PlanRow.from_dict(row.to_dict()) == row
 
 
-@pytest.mark.parametrize("kind", Why, ids=lambda kind: kind.name)
-def test_a_file_of_an_older_version_has_the_sentence_alone(kind):
-    details = ["x"] * kind.value.count("{}")
-    reason = Reason(kind, *details)
+# What files have that know no kinds of reasons.
+OLDER = {
+    Why.TIED: "it is x", Why.PROTECTED: "x protects it", Why.FROZEN: "it is frozen",
+    Why.LOADED: "it was loaded from x", Why.ALREADY_INITIALIZED: "x is already initialised",
+    Why.SET_THROUGH: "it is set through x", Why.SOURCE_OF: "it is what x is computed from",
+    Why.NORM_AMONG_OTHERS: "a norm met along with other layers keeps its own",
+    Why.NORM_TOO_FLAT: "x needs x dimensions; a norm keeps its own",
+    Why.MAY_FILL: "x may fill it", Why.NOT_FILLED: "x did not fill it",
+    Why.NOT_IN_CHECKPOINT: "the checkpoint of x has no such tensor",
+    Why.PLAIN_ATTRIBUTE: "it is neither a parameter nor a buffer",
+    Why.NO_RULE: "no rule speaks of x", Why.UNFILLABLE: "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "sentence"), OLDER.items(), ids=lambda value: str(value))
+def test_a_file_of_an_older_version_has_the_sentence_alone(kind, sentence):
+    reason = Reason(kind, *["x"] * Texts("en")[f"why.{kind.value}"].count("{}"))
     tied = "0.weight" if kind is Why.TIED else ""
     row = PlanRow("1.weight", "parameter", "Linear", (2,), "float32", why=reason, tied_to=tied)
     old = {key: value for key, value in row.to_dict().items() if key != "why"}
-    assert old["reason"] == kind.value.replace("{}", "x")
-    assert PlanRow.from_dict(old) == row
+    assert PlanRow.from_dict({**old, "reason": sentence}) == row
+
+
+@pytest.mark.parametrize("kind", Why, ids=lambda kind: kind.name)
+def test_every_reason_has_a_sentence_in_every_language(kind):
+    count = Texts("en")[f"why.{kind.value}"].count("{}")
+    for language in LANGUAGES:
+        text = Reason(kind, *["x", "y"][:count]).text(Texts(language))
+        assert all(detail in text for detail in ["x", "y"][:count]) and "{" not in text

@@ -147,7 +147,7 @@ def test_a_class_that_resets_itself_is_its_own_affair():
     made = on_meta(WithMore)
     rows = add_default_rows(plan(made), made)
     assert [name for name, row in rows.items() if row.law is None] == ["low_rank"]
-    assert rows["low_rank"].reason == "no rule speaks of WithMore"
+    assert rows["low_rank"].reason == "no rule matches WithMore"
 
 
 def test_rows_of_a_default_come_first_and_say_so():

@@ -126,7 +126,7 @@ def test_every_edit_is_forecast_and_writes_nothing():
         "Initialize would write 4 of 6 parameters by a law and leave 2 as they are. "
         "Expected std 1; constants 0, 1."
     )
-    assert cell(lab, "2.weight")["reason"] == "no rule speaks of Linear"
+    assert cell(lab, "2.weight")["reason"] == "no rule matches Linear"
     assert same_state(lab.model, before)
 
 

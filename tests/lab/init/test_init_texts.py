@@ -97,12 +97,9 @@ def busy_panel(language: str | None) -> InitLab:
 
 
 def core(lab: InitLab) -> list[str]:
-    """What stays English: errors of rules, reasons of a plan, and what docstrings say."""
+    """What stays English: errors of rules."""
     assert lab.plan is not None
     found = [f"{item.problem} {item.hint}".rstrip() for item in lab.plan.unmatched]
-    arguments = (field for make in INITIALIZERS.module_dict.values() for field in fields_of(make))
-    found += [field.doc for field in arguments if field.doc]
-    found += {row.reason for row in lab.plan.rows if row.reason}
     return sorted(found, key=len, reverse=True)
 
 

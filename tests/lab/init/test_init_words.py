@@ -96,7 +96,7 @@ def test_where_a_law_comes_from():
         "It is frozen (requires_grad=False)."
     )
     assert explain_row(plan(model, linear)["0.bias"], ENGLISH) == (
-        "Left as it is: no rule speaks of Conv2d."
+        "Left as it is: no rule matches Conv2d."
     )
     loaded = [{"type": "Pretrained", "checkpoint": "w.pth"}]
     assert explain_row(plan(model, loaded)["0.bias"], ENGLISH) == (
@@ -133,7 +133,7 @@ def test_what_was_done():
         net(), [{"type": "Normal", "layer": "Linear"}, {"type": "WordsInit"}], seed=2
     )
     assert report_summary(report, ENGLISH) == (
-        "Initialized with seed 2: 3 written by a law, 2 left to own code."
+        "Initialized with seed 2: 3 written by a law, 2 left to custom init code."
     )
     assert (
         report_summary(initialize(nn.ReLU(), []), ENGLISH)

@@ -62,7 +62,7 @@ def test_words_of_a_plan_and_of_a_report():
         "Xavier，来自规则 5：Constant(1)。它优先于规则 2。它已冻结（requires_grad=False）。"
     )
     left = plan(model, [CFG[1]])["0.weight"]
-    assert explain_row(left, CHINESE) == "保持不变：no rule speaks of Conv2d。"
+    assert explain_row(left, CHINESE) == "保持不变：没有规则匹配 Conv2d。"
     assert explain_row(None, CHINESE) == "计划中没有它。"
     assert report_summary(initialize(nn.ReLU(), []), CHINESE) == (
         "已初始化（torch 的生成器）：没有参数。"

@@ -568,11 +568,11 @@ def test_rules_of_a_config_that_do_nothing_and_what_they_leave():
     messages = plan(model, cfg)
     assert sentences(diagnose(plan=messages)) == [
         "warning: init_cfg[1].layer: Conv2D matches nothing. Did you mean 'Conv1d'?",
-        "note: 6 parameters are left as they are, no rule speaks of Conv1d, GRU: 2.weight, "
+        "note: 6 parameters are left as they are, no rule matches Conv1d, GRU: 2.weight, "
         "2.bias, 3.weight_ih_l0 and 3 more.",
     ]
     assert sentences(diagnose(report=initialize(model[:3], cfg[:1], seed=0))) == [
-        "note: 2 parameters are left as they are, no rule speaks of Conv1d: 2.weight, 2.bias."
+        "note: 2 parameters are left as they are, no rule matches Conv1d: 2.weight, 2.bias."
     ]
     assert diagnose(plan=plan(model)) == ()
 

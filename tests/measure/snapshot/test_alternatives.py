@@ -48,7 +48,7 @@ def test_the_table_has_a_law_a_std_and_a_histogram_for_each():
     assert table["0.weight"][1] == "" and table["0.weight"][4] == "Normal(0, 0.25)"
     norm = table["1.weight"]
     assert norm[1] == "≠\u00a0differ" and norm[7] == "Constant(2)"
-    assert norm[4] == "left: no rule speaks of BatchNorm1d"
+    assert norm[4] == "left: no rule matches BatchNorm1d"
     # Over common bins: 1 is at one end, 2 at the other.
     assert norm[6].startswith("█") and norm[9].endswith("█") and len(norm[6]) == len(norm[9])
 

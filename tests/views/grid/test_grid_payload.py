@@ -80,7 +80,7 @@ def test_a_cell_says_what_the_plan_says():
         "source": "init_cfg[1]", "name": "Uniform", "badge": "2", "colour": 1, "striped": False,
     }  # fmt: skip
     assert conv["shape"] == [40, 3, 3, 3] and len(conv["after"]) == len(conv["before"]) == 2
-    assert norm["reason"] == "no rule speaks of BatchNorm2d"
+    assert norm["reason"] == "no rule matches BatchNorm2d"
     assert not {"law", "frozen", "rule"} & set(norm) and norm["bins"] == 1
     assert not {"status", "after"} & set(norm) and set(norm["at"]) == {"before"}
     atoms = [[0.25, 1.0]]

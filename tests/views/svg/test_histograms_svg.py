@@ -40,7 +40,7 @@ def test_a_law_is_a_curve_and_its_point_masses(cfg, curves, lines):
 
 def test_what_is_left_has_a_reason_and_no_curve():
     svg = plan_svg(plan(nn.Linear(8, 8), []))
-    assert LINE not in svg and "left: no rule speaks of Linear" in svg
+    assert LINE not in svg and "left: no rule matches Linear" in svg
 
 
 def test_configs_are_told_apart_by_dashes_too():
