@@ -112,6 +112,7 @@ def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
     panel.get_by_label("presets").select_option("Kaiming, fan in")
     panel.get_by_role("button", name="Keep to compare").click()
     panel.get_by_text("B: Kaiming, seed 0").wait_for()
+    assert panel.get_by_title(re.compile("^Take the rules of [AB]$")).count() == 2
     shoot("variants_light")
     panel.get_by_title("Take the rules of A").click()
     panel.get_by_role("button", name="Initialize").click()
@@ -130,6 +131,8 @@ def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
     panel.locator("svg.bb-depth, svg[role='img']").last.scroll_into_view_if_needed()
     shoot("diagnosis_light")
     theme(page, "JupyterLab Dark")
+    colour = first.evaluate("element => getComputedStyle(element).color")
+    assert min(int(number) for number in re.findall(r"\d+", colour)[:3]) > 150  # light on dark
     shoot("diagnosis_dark")
     panel.get_by_role("button", name="Keep to compare").scroll_into_view_if_needed()
     shoot("variants_dark")

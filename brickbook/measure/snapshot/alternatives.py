@@ -48,14 +48,14 @@ class Alternative:
             planned = self.plan.get(row.name)
             return "" if planned is None or planned.law is None else str(planned.law)
 
-        def take(key: str) -> Callable[[AlternativeRow], Any]:
+        def statistic(key: str) -> Callable[[AlternativeRow], Any]:
             return lambda row: getattr(self.snapshot.tensors.get(row.name), key, None)
 
         return (
             Column(f"law_{name}", None, planned_law, "str"),
             Column("", f"law {name}", lambda row: self.law(row.name)),
-            Column(f"mean_{name}", None, take("mean"), "float64"),
-            Column(f"std_{name}", f"std {name}", take("std"), "float64", format_number, True),
+            Column(f"mean_{name}", None, statistic("mean"), "float64"),
+            Column(f"std_{name}", f"std {name}", statistic("std"), "float64", format_number, True),
             Column("", f"histogram {name}", lambda row: row.counts[at], text=sparkline),
         )
 
