@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.errors import BadValueError
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport, execute
-from brickbook.init.planning import InitPlan, plan
+from brickbook.init.planning import InitPlan
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.weight_undo import WeightHistory, named_tensors, total_bytes
 from brickbook.lab.init.words import short_count
@@ -102,7 +102,7 @@ class InitSession:
 
     def plan(self, rule_set: RuleSet) -> InitPlan:
         """Return what `apply` would do; nothing is written."""
-        return plan(self.model, rule_set.to_init_cfg())
+        return rule_set.plan(self.model)
 
     def apply(self, rule_set: RuleSet) -> InitReport:
         """Initialise the model; if that fails, its weights are as they were.

@@ -14,6 +14,7 @@ from torch import nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.execution import SeededRng
+from brickbook.init.planning import InitPlan, plan
 from brickbook.introspect import class_names
 from brickbook.lab.history import History
 from brickbook.registry import Config, split_type
@@ -87,6 +88,10 @@ class RuleSet:
     def reseed(self, seed: int | None) -> RuleSet:
         """Return the rules with another seed; None draws from torch's own generator."""
         return replace(self, seed=seed)
+
+    def plan(self, model: nn.Module) -> InitPlan:
+        """Return what the rules would do to a model; nothing is written."""
+        return plan(model, self.to_init_cfg())
 
     def to_init_cfg(self) -> list[dict[str, Any]]:
         """Return the rules as an ``init_cfg``, the caller's to change."""
