@@ -26,6 +26,7 @@ __all__ = [
     "WriteError",
     "first_line",
     "format_value",
+    "join_limited",
     "nearest",
     "shorten",
 ]
@@ -112,6 +113,17 @@ def first_line(error: Exception) -> str:
     ('too large', 'KeyError')
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
+    """Write words in a row, and how many more there are.
+
+    >>> join_limited("abcd", most=2)
+    'a, b and 2 more'
+    """
+    words = [escape_controls(str(word)) for word in words]
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def shorten(text: str, most: int = MAX_SHOWN) -> str:

@@ -42,7 +42,6 @@ from brickbook.checkpoint.schemes import (
 )
 from brickbook.checkpoint.state_dict import (
     State,
-    join_limited,
     read_state,
     rename_keys,
     strip_wrapper_names,
@@ -81,7 +80,6 @@ __all__ = [
     "get_state_dict",
     "get_torchvision_models",
     "is_module_wrapper",
-    "join_limited",
     "load_checkpoint",
     "load_from_ceph",
     "load_from_http",

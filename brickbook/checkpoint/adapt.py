@@ -16,7 +16,7 @@ from brickbook.checkpoint.match import Adapted, Reshaped, match, named_tensors
 from brickbook.checkpoint.state_dict import State, with_metadata
 from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
 
-__all__ = ["adapt_state"]
+__all__ = ["adapt_state", "check_adapt"]
 
 ADAPTATIONS = ("positions", "channels", "classes")
 
@@ -38,18 +38,7 @@ def adapt_state(
     the channels stays what it was. ``"classes"``: a layer of which only the number of outputs
     differs is left out, if no other shape does. Raises ValueError for any other word.
     """
-    if not isinstance(adapt, Collection) or hasattr(adapt, "ndim"):  # an array is no list of words
-        raise BadArgumentError(
-            "adapt", f"expected a str or a list of them, got {format_value(adapt)}."
-        )
-    requested = [adapt] if isinstance(adapt, str) else list(adapt)
-    for word in requested:
-        if not isinstance(word, str):
-            raise BadArgumentError("adapt", f"expected a str, got {format_value(word)}.")
-        if word not in ADAPTATIONS:
-            raise BadValueError(
-                "adapt", f"{format_value(word)} is unknown.", nearest(word, ADAPTATIONS)
-            )
+    requested = check_adapt(adapt)
     if not requested:
         return state, ()
     changed: State = OrderedDict(state)
@@ -72,6 +61,23 @@ def adapt_state(
             note = f"left out: file {item.file[0]} classes, model {item.model[0]}"
             notes.append(Adapted(item.name, note, left_out=True))
     return with_metadata(changed, getattr(state, "_metadata", {})), tuple(notes)
+
+
+def check_adapt(adapt: object) -> list[str]:
+    """Return the words of ``adapt``, refused if one is unknown."""
+    if not isinstance(adapt, Collection) or hasattr(adapt, "ndim"):  # an array is no list of words
+        raise BadArgumentError(
+            "adapt", f"expected a str or a list of them, got {format_value(adapt)}."
+        )
+    requested = [adapt] if isinstance(adapt, str) else list(adapt)
+    for word in requested:
+        if not isinstance(word, str):
+            raise BadArgumentError("adapt", f"expected a str, got {format_value(word)}.")
+        if word not in ADAPTATIONS:
+            raise BadValueError(
+                "adapt", f"{format_value(word)} is unknown.", nearest(word, ADAPTATIONS)
+            )
+    return requested
 
 
 def resize_positions(item: Reshaped, value: Tensor) -> tuple[Tensor, str] | None:

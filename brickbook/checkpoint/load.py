@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from brickbook.checkpoint.adapt import adapt_state
+from brickbook.checkpoint.adapt import adapt_state, check_adapt
 from brickbook.checkpoint.errors import CheckpointError
 from brickbook.checkpoint.match import (
     BATCH_COUNT,
@@ -29,11 +29,14 @@ from brickbook.checkpoint.match import (
     still_missing,
     stored_tensors,
 )
+from brickbook.checkpoint.nested import check_key
 from brickbook.checkpoint.schemes import read_checkpoint
 from brickbook.checkpoint.state_dict import (
     REVISE_KEYS,
+    ReviseKeys,
     State,
     check_prefix,
+    check_revise_keys,
     extract_state,
     is_state_entry,
     read_part,
@@ -255,17 +258,18 @@ def load_checkpoint(
     map_location: Any = None,
     strict: bool = False,
     logger: Logger = None,
-    revise_keys: Sequence[tuple[str, str]] = REVISE_KEYS,
+    revise_keys: ReviseKeys = REVISE_KEYS,
     **more: Unpack[LoadOptions],
 ) -> Any:
     """Load a checkpoint file, URL or published name into a model; return all that the file holds.
 
-    Each (pattern, replacement) of ``revise_keys`` is applied to the names in the file; by default
-    ``module.`` is cut off. Without ``map_location`` the file is read to the CPU. A match that is
-    not exact is a warning of ``logger``: a Logger or the name of one, ``"silent"`` for none at all,
-    None for brickbook's own. ``more`` are the other arguments of `load_weights`, which returns the
-    match. What is returned here is mapped from the file: put a new file in its place rather than
-    write into it, or say ``mmap=False``.
+    What is loaded is the file's ``state_dict`` if it has one, else the one dict of tensors in it.
+    Each (pattern, replacement) of ``revise_keys``, a list or a dict, is applied to the names; by
+    default ``module.`` is cut off. Without ``map_location`` the file is read to the CPU. A match
+    that is not exact is a warning of ``logger``: a Logger or the name of one, ``"silent"`` for none
+    at all, None for brickbook's own. ``more`` are the other arguments of `load_weights`, which
+    returns the match. What is returned here is mapped from the file: put a new file in its place
+    rather than write into it, or say ``mmap=False``.
 
     Raises FileNotFoundError for a file that is not there, OSError for a download that fails, and
     RuntimeError for a file without a state dict, if nothing in it fits the model and, with
@@ -279,16 +283,18 @@ def load_weights(
     checkpoint: str | os.PathLike[str],
     *,
     strict: bool = False,
-    revise_keys: Sequence[tuple[str, str]] = REVISE_KEYS,
+    revise_keys: ReviseKeys = REVISE_KEYS,
     map_location: Any = None,
     logger: Logger = None,
     **more: Unpack[LoadOptions],
 ) -> Match:
     """Load a checkpoint file, URL or published name into a model; return what of it was filled.
 
-    As `load_checkpoint`, and: with ``prefix`` only names that begin so count, without it. ``adapt``
-    names what may be changed to fit: ``"positions"``, ``"channels"``, ``"classes"``. ``assign``
-    gives the model the file's tensors in place of its own: a model on the meta device needs that.
+    As `load_checkpoint`, and: ``key`` says which of a file's state dicts is meant (``'teacher'``;
+    ``'ema.params'`` is one within another). With ``prefix`` only names that begin so count, without
+    it. ``adapt`` names what may be changed to fit: ``"positions"``, ``"channels"``, ``"classes"``.
+    ``assign`` gives the model the file's tensors in place of its own: a model on the meta device
+    needs that.
     ``trust`` unpickles whatever the file holds, which can run anything: for this call, and logged.
     ``mmap=False`` reads a file at once rather than piece by piece as tensors are filled.
     """
@@ -303,6 +309,7 @@ class LoadOptions(TypedDict, total=False):
     assign: bool
     trust: bool
     mmap: bool
+    key: str | None
 
 
 @keeps_grad_mode
@@ -312,15 +319,18 @@ def load_with_match(
     map_location: Any,
     strict: bool,
     logger: Logger,
-    revise_keys: Sequence[tuple[str, str]],
+    revise_keys: ReviseKeys,
     options: LoadOptions,
 ) -> tuple[Any, Match]:
     """Load a checkpoint into a model; return what the file holds, and what of the model is full."""
     if unknown := sorted(options.keys() - LoadOptions.__annotations__.keys()):
         hint = nearest(unknown[0], LoadOptions.__annotations__)
         raise BadArgumentError(unknown[0], "is no argument of load_checkpoint.", hint)
-    prefix = options.get("prefix")
+    prefix, key = options.get("prefix"), options.get("key")
     check_prefix(prefix, "filename")
+    check_key(key, "filename")
+    check_revise_keys(revise_keys, "revise_keys")
+    check_adapt(options.get("adapt", ()))
     resolve_logger(logger).info("reading checkpoint %s", filename)
     held = read_checkpoint(
         filename,
@@ -329,7 +339,8 @@ def load_with_match(
         trust=options.get("trust", False),
         path="filename",
     )
-    state = select_part(extract_state(held, filename, "filename"), prefix, revise_keys, "filename")
+    state = extract_state(held, filename, "filename", key)
+    state = select_part(state, prefix, revise_keys, "filename")
     adapt, assign = options.get("adapt", ()), options.get("assign", False)
     found = fill_model(model, state, strict, "filename", adapt=adapt, assign=assign)
     record_origins(model, found, str(filename))

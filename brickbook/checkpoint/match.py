@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.checkpoint.state_dict import join_limited
+from brickbook.errors import join_limited
 from brickbook.introspect import unwrap_model
 
 __all__ = [

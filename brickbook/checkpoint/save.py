@@ -28,11 +28,10 @@ from brickbook.checkpoint.state_dict import (
     REVISE_KEYS,
     State,
     extract_state,
-    join_limited,
     select_part,
     with_metadata,
 )
-from brickbook.errors import BadArgumentError, BadValueError, first_line
+from brickbook.errors import BadArgumentError, BadValueError, first_line, join_limited
 from brickbook.files import atomic_write
 from brickbook.introspect import unwrap_model
 
@@ -214,7 +213,7 @@ def save_checkpoint(
             raise BadValueError("optimizer", problem, "Write to a .pth file.")
         content["optimizer"] = optimizer_state(optimizer)
     if is_safetensors(filename):
-        state = extract_state(content, filename, "model")
+        state = extract_state(content, filename, "model", choose="Give that alone: model[{!r}].")
         write_safetensors(state, filename, content.get("meta", {}))
     else:
         write_torch(content, filename)
@@ -338,18 +337,20 @@ def convert(
     strip_prefix: str | None = None,
     trust: bool = False,
     force: bool = False,
+    key: str | None = None,
 ) -> Converted:
     """Write the state dict of a checkpoint file, URL or published name to another file.
 
     ``module.`` is cut off the names; with ``strip_prefix`` only what begins with it is written,
-    without it. The ``meta`` goes along, as JSON into a ``.safetensors`` file. Raises ValueError if
-    ``target`` is there already, unless ``force`` replaces it, and what reading a checkpoint raises.
+    without it; ``key`` is that of `load_weights`. The ``meta`` goes along, as JSON into a
+    ``.safetensors`` file. Raises ValueError if ``target`` is there already, unless ``force``
+    replaces it, and what reading a checkpoint raises.
     """
     file = Path(target).expanduser()
     if file.exists() and not force:
         raise BadValueError("target", f"{target} is there already.", "force=True replaces it.")
     content = read_checkpoint(source, mapped=True, trust=trust, path="source")
-    every = extract_state(content, source, "source")
+    every = extract_state(content, source, "source", key)
     state = select_part(every, strip_prefix, REVISE_KEYS, "source")
     meta = content.get("meta", {}) if isinstance(content, Mapping) else {}
     meta = {**(meta if isinstance(meta, Mapping) else {}), "converted_from": str(source)}

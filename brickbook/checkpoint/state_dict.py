@@ -12,18 +12,26 @@ from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError
 from brickbook.checkpoint.formats import sibling_key
+from brickbook.checkpoint.nested import CHOOSE, check_key, select_nested
 from brickbook.checkpoint.schemes import read_checkpoint
-from brickbook.errors import BadArgumentError, BadValueError, CheckError, format_value, nearest
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    CheckError,
+    format_value,
+    join_limited,
+    nearest,
+)
 from brickbook.introspect import check_pattern, has_module_part, plain_name
-from brickbook.printable import escape_controls
 
 __all__ = [
     "REVISE_KEYS",
+    "ReviseKeys",
     "State",
     "check_prefix",
+    "check_revise_keys",
     "extract_state",
     "is_state_entry",
-    "join_limited",
     "read_part",
     "read_state",
     "rename_keys",
@@ -33,9 +41,9 @@ __all__ = [
     "with_metadata",
 ]
 
+ReviseKeys = Sequence[tuple[str, str]] | Mapping[str, str]
 # What nn.DataParallel puts before every name.
 REVISE_KEYS: Sequence[tuple[str, str]] = ((r"^module\.", ""),)
-MAX_LISTED = 12
 State = OrderedDict[str, Any]
 
 
@@ -46,19 +54,26 @@ def read_state(
     map_location: Any = "cpu",
     trust: bool = False,
     path: str = "init_cfg.checkpoint",
+    key: str | None = None,
+    revise_keys: ReviseKeys = REVISE_KEYS,
 ) -> State:
     """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
 
-    ``{'state_dict': ...}`` is unwrapped, and ``module.`` is cut off the names. With ``prefix`` (a
-    dot is added where it has none) only the names that begin with it are kept, without it. The
-    tensors may be mapped from the file: they are for copying, before the file is written to. With
-    ``trust`` a file is read that holds more than tensors and plain values, whatever that does.
+    ``{'state_dict': ...}`` is unwrapped, or the one dict of tensors there is; ``key`` says which of
+    several. ``module.`` is cut off the names, or ``revise_keys`` are applied to them. With
+    ``prefix`` (a dot is added where it has none) only the names that begin with it are kept,
+    without it. The tensors may be mapped from the file: they are for copying, before the file is
+    written to. With ``trust`` a file is read that holds more than tensors and plain values,
+    whatever that does.
 
     Every way in which a checkpoint can be unusable by itself is raised here, naming its ``path``:
     FileNotFoundError, OSError for a download, AssertionError for a prefix that no name has,
     RuntimeError for a file that is damaged or unsafe or holds no state dict.
     """
-    state = read_part(checkpoint, prefix, map_location, mapped=True, trust=trust, path=path)
+    state = read_part(
+        checkpoint, prefix, map_location, mapped=True, trust=trust, path=path, key=key,
+        revise_keys=revise_keys,
+    )  # fmt: skip
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     return with_metadata(OrderedDict(tensors), getattr(state, "_metadata", {}))
 
@@ -71,11 +86,15 @@ def read_part(
     mapped: bool = False,
     trust: bool = False,
     path: str = "checkpoint",
+    key: str | None = None,
+    revise_keys: ReviseKeys = REVISE_KEYS,
 ) -> State:
     """Return the state dict in a checkpoint, or its part under a prefix, with the metadata."""
     check_prefix(prefix, path)
+    check_key(key, path)
+    check_revise_keys(revise_keys, sibling_key(path, "revise_keys"))
     found = read_checkpoint(checkpoint, map_location, mapped=mapped, trust=trust, path=path)
-    return select_part(extract_state(found, checkpoint, path), prefix, REVISE_KEYS, path)
+    return select_part(extract_state(found, checkpoint, path, key), prefix, revise_keys, path)
 
 
 def check_prefix(prefix: Any, path: str) -> None:
@@ -84,9 +103,7 @@ def check_prefix(prefix: Any, path: str) -> None:
         raise BadArgumentError(sibling_key(path, "prefix"), f"expected a str, got {prefix!r}.")
 
 
-def select_part(
-    state: State, prefix: str | None, revise_keys: Sequence[tuple[str, str]], path: str
-) -> State:
+def select_part(state: State, prefix: str | None, revise_keys: ReviseKeys, path: str) -> State:
     """Return a state dict under revised names, or its part under a prefix, without that."""
     if prefix and any(name.startswith(with_dot(prefix)) for name in state):  # it may be "module."
         return select_prefix(state, prefix, sibling_key(path, "prefix"))
@@ -94,15 +111,19 @@ def select_part(
     return select_prefix(state, prefix, sibling_key(path, "prefix")) if prefix else state
 
 
-def extract_state(checkpoint: Any, shown: object, path: str = "checkpoint") -> State:
-    """Return the state dict in a checkpoint: its ``state_dict``, else itself, with the metadata.
+def extract_state(
+    checkpoint: Any,
+    shown: object,
+    path: str = "checkpoint",
+    key: str | None = None,
+    choose: str = CHOOSE,
+) -> State:
+    """Return the state dict in a checkpoint, as `select_nested` finds it, with the metadata.
 
     Kept are the tensors and what modules store as ``_extra_state``. Raises RuntimeError if there is
-    no tensor.
+    no tensor, or if there are several state dicts and ``key`` does not say which is meant.
     """
-    found = checkpoint
-    if isinstance(checkpoint, Mapping):
-        found = checkpoint.get("state_dict", checkpoint)
+    found = select_nested(checkpoint, shown, path, key, choose)
     state: State = OrderedDict()
     if isinstance(found, Mapping):
         for name, value in found.items():
@@ -121,14 +142,12 @@ def is_state_entry(name: object, value: object) -> bool:
     return isinstance(name, str) and (isinstance(value, Tensor) or name.endswith("_extra_state"))
 
 
-def revise_names(
-    state: State, revise_keys: Sequence[tuple[str, str]], path: str = "revise_keys"
-) -> State:
+def revise_names(state: State, revise_keys: ReviseKeys, path: str = "revise_keys") -> State:
     """Return a state dict with each (pattern, replacement) applied to all of its names.
 
     Raises ValueError if a pattern is none, or if two names would become the same.
     """
-    pairs = list(check_pairs(revise_keys, path))
+    pairs = check_revise_keys(revise_keys, path)
 
     def revise(name: str) -> str:
         for pattern, replacement in pairs:
@@ -142,8 +161,14 @@ def revise_names(
     return rename_keys(state, revise, path)
 
 
+def check_revise_keys(revise_keys: object, path: str) -> list[tuple[Any, Any]]:
+    """Return each (pattern, replacement) of a list or a dict of them, refused if it is none."""
+    pairs = revise_keys.items() if isinstance(revise_keys, Mapping) else revise_keys
+    return list(check_pairs(pairs, path))
+
+
 def check_pairs(revise_keys: object, path: str) -> Iterator[tuple[Any, Any]]:
-    """Yield each (pattern, replacement), refused if it is none."""
+    """Yield each (pattern, replacement)."""
     if not isinstance(revise_keys, Iterable):
         problem = f"expected pairs of a pattern and a replacement, got {format_value(revise_keys)}."
         raise BadArgumentError(path, problem)
@@ -227,17 +252,6 @@ def with_metadata(state: State, metadata: Mapping[str, Any]) -> State:
     """Attach the version of each module, which torch keeps in an attribute of the dict."""
     state._metadata = OrderedDict(metadata)  # pyright: ignore[reportAttributeAccessIssue]
     return state
-
-
-def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
-    """Write words in a row, and how many more there are.
-
-    >>> join_limited("abcd", most=2)
-    'a, b and 2 more'
-    """
-    words = [escape_controls(str(word)) for word in words]
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
 
 
 def strip_wrapper_names(state: State, wanted: Collection[str]) -> State:

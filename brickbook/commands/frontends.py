@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.checkpoint import read_state
+from brickbook.checkpoint import CheckpointError, read_state
 from brickbook.commands.arguments import read_config, read_inline, read_text
 from brickbook.commands.command import CommandUsageError
 from brickbook.commands.load_model import load_model
@@ -199,7 +199,12 @@ def read_record_file(name: str) -> Any:
             raise BadValueError(name, "can not be found.")
         return from_json(read_text(name), name)
     if name.endswith(CHECKPOINT_SUFFIXES):
-        return read_state(name, path="checkpoint")
+        try:
+            return read_state(name, path="checkpoint")
+        except CheckpointError as error:
+            another = "Write it to another file: brickbook zoo convert IN OUT --key "
+            hint = error.hint.replace("Say which: key=", another)
+            raise CheckpointError(error.path, error.problem, hint) from error
     return None
 
 

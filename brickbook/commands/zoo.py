@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from time import monotonic
 
-from brickbook.checkpoint import CheckpointError, Progress, convert, join_limited, locate, transfers
+from brickbook.checkpoint import CheckpointError, Progress, convert, locate, transfers
 from brickbook.checkpoint.zoo import SCHEMES, ZooEntry, add_scheme, list_weights, sha256_of, table
 from brickbook.commands.arguments import (
     add_force,
@@ -16,7 +16,7 @@ from brickbook.commands.arguments import (
     complete_files,
 )
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
-from brickbook.errors import BadValueError
+from brickbook.errors import BadValueError, join_limited
 
 __all__ = ["ZOO"]
 
@@ -24,6 +24,8 @@ ACTIONS = ("fetch", "convert")
 MIB = 2**20
 REDRAW_SECONDS = 0.1  # seconds between two states of the bar
 BAR_WIDTH = 30
+
+CONVERT_OPTIONS = ("strip_prefix", "key", "trust", "force")
 
 
 def add_zoo_arguments(parser: Parser, frontend: Frontend) -> None:
@@ -36,6 +38,7 @@ def add_zoo_arguments(parser: Parser, frontend: Frontend) -> None:
     parser.add("--json", action="store_true", help="list as JSON")
     parser.add("--offline", action="store_true", help="never touch the network")
     parser.add("--strip-prefix", metavar="PREFIX", help="convert only names that begin so")
+    parser.add("--key", help="convert this one of several state dicts in a file")
     parser.add("--trust", action="store_true", help="convert a file that may run code: it will")
     add_force(parser)
 
@@ -53,8 +56,8 @@ def run_zoo(frontend: Frontend, arguments: argparse.Namespace) -> Message:
     action, *rest = arguments.words or [""]
     if action == "convert":
         return convert_file(arguments, rest)
-    if arguments.strip_prefix or arguments.trust or arguments.force:
-        raise CommandUsageError("--strip-prefix, --trust and --force are for zoo convert.")
+    if any(getattr(arguments, name) for name in CONVERT_OPTIONS):
+        raise CommandUsageError("--strip-prefix, --key, --trust and --force are for zoo convert.")
     if action == "fetch":
         return fetch_weights(arguments, rest)
     found = list(list_weights(arguments.words, arguments.scheme))
@@ -120,12 +123,12 @@ def convert_file(arguments: argparse.Namespace, rest: Sequence[str]) -> Message:
     if len(rest) != 2:
         raise CommandUsageError(f"zoo convert needs two files, got {len(rest)}.")
     target = check_target(rest[1], "OUT", arguments.force)
-    how = {key: getattr(arguments, key) for key in ("strip_prefix", "trust", "force")}
+    how = {key: getattr(arguments, key) for key in CONVERT_OPTIONS}
     with transfers(offline=arguments.offline, progress=progress_bar(rest[0])):
         try:
             made = convert(rest[0], target, **how)
         except CheckpointError as error:
-            hint = error.hint.replace("trust=True", "--trust")
+            hint = error.hint.replace("trust=True", "--trust").replace("key=", "--key ")
             raise CheckpointError(error.path, error.problem, hint) from error
     text = f"{made.file}: {made.tensors} tensors, {made.size / MIB:.1f} MiB"
     if made.left_out:

@@ -124,7 +124,7 @@ def test_offline_touches_no_network(published, server, capsys):
         ("zoo fetch own_mode", "own_mode: is in no table. Did you mean 'own_model'?"),
         ("zoo fetch resnet18", "resnet18: is in more than one table. Say open-mmlab://resnet18 or "
          "mmcls://resnet18 or torchvision://resnet18."),
-        ("zoo fetch x --trust", "--strip-prefix, --trust and --force are for zoo convert."),
+        ("zoo fetch x --trust", "--strip-prefix, --key, --trust and --force are for zoo convert."),
         ("zoo convert a", "zoo convert needs two files, got 1."),
     ],
 )  # fmt: skip

@@ -101,9 +101,10 @@ def test_prefix_that_no_name_has(state, prefix, message, write):
         ({"state_dict": None}, "It holds None, not a dict."),
         ({"state_dict": {"a": 1}}, "It holds a, and none of it is a tensor."),
         (
-            {"model": {"a": torch.ones(1)}, "epoch": 1},
-            "It holds model, epoch, and none of it is a tensor.",
+            {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": []},
+            "It holds state, param_groups, and none of it is a tensor.",
         ),
+        ({"model": [{"a": torch.ones(1)}]}, "It holds model, and none of it is a tensor."),
         ({1: torch.ones(1)}, "It holds 1, and none of it is a tensor."),
     ],
 )

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.checkpoint import join_limited
 from brickbook.errors import (
     BadValueError,
     ConfigError,
     NoSuchModuleError,
     format_value,
+    join_limited,
     nearest,
     shorten,
 )

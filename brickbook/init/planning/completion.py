@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.checkpoint import join_limited
 from brickbook.config import callable_without_args
-from brickbook.errors import BadValueError
+from brickbook.errors import BadValueError, join_limited
 from brickbook.init.laws import Law, law_in_dtype
 from brickbook.init.planning.candidates import join_name
 from brickbook.init.planning.config import Rule
