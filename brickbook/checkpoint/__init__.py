@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brickbook.checkpoint.adapt import adapt_state
 from brickbook.checkpoint.cache import Progress, _get_mmcv_home, cache_folder, transfers
 from brickbook.checkpoint.errors import (
     CheckpointError,
@@ -9,9 +10,11 @@ from brickbook.checkpoint.errors import (
     MissingPackageError,
     WriteError,
 )
+from brickbook.checkpoint.formats import check_map_location
 from brickbook.checkpoint.load import (
     _load_checkpoint,
     _load_checkpoint_with_prefix,
+    check_load_options,
     fill_model,
     load_checkpoint,
     load_state_dict,
@@ -41,6 +44,8 @@ from brickbook.checkpoint.schemes import (
     locate,
 )
 from brickbook.checkpoint.state_dict import (
+    REVISE_KEYS,
+    ReviseKeys,
     State,
     read_state,
     rename_keys,
@@ -56,6 +61,7 @@ from brickbook.introspect import MODULE_WRAPPERS, is_module_wrapper
 
 __all__ = [
     "MODULE_WRAPPERS",
+    "REVISE_KEYS",
     "Adapted",
     "CheckpointError",
     "CheckpointLoader",
@@ -64,13 +70,17 @@ __all__ = [
     "MissingPackageError",
     "Progress",
     "Reshaped",
+    "ReviseKeys",
     "State",
     "WriteError",
     "_get_mmcv_home",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
     "_process_mmcls_checkpoint",
+    "adapt_state",
     "cache_folder",
+    "check_load_options",
+    "check_map_location",
     "convert",
     "fill_model",
     "find_latest_checkpoint",

@@ -44,7 +44,7 @@ from brickbook.checkpoint.state_dict import (
     strip_wrapper_names,
     with_metadata,
 )
-from brickbook.errors import BadArgumentError, BadValueError, nearest
+from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
 from brickbook.introspect import (
     SignalDeferral,
     deferred_signals,
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = [
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
+    "check_load_options",
     "fill_model",
     "load_checkpoint",
     "load_state_dict",
@@ -312,6 +313,26 @@ class LoadOptions(TypedDict, total=False):
     key: str | None
 
 
+def check_load_options(
+    *,
+    prefix: Any,
+    key: Any,
+    revise_keys: Any,
+    adapt: Any,
+    **switches: Any,
+) -> tuple[tuple[tuple[Any, Any], ...], tuple[str, ...]]:
+    """Refuse options that cannot be used; return the pairs of ``revise_keys``, words of ``adapt``.
+
+    Nothing is read for it, so that whatever is wrong is said before anything is fetched or written.
+    """
+    check_prefix(prefix, "filename")
+    check_key(key, "filename")
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise BadArgumentError(name, f"expected a bool, got {format_value(value)}.")
+    return tuple(check_revise_keys(revise_keys, "revise_keys")), tuple(check_adapt(adapt))
+
+
 @keeps_grad_mode
 def load_with_match(
     model: nn.Module,
@@ -327,10 +348,9 @@ def load_with_match(
         hint = nearest(unknown[0], LoadOptions.__annotations__)
         raise BadArgumentError(unknown[0], "is no argument of load_checkpoint.", hint)
     prefix, key = options.get("prefix"), options.get("key")
-    check_prefix(prefix, "filename")
-    check_key(key, "filename")
-    check_revise_keys(revise_keys, "revise_keys")
-    check_adapt(options.get("adapt", ()))
+    switches = {name: options.get(name, False) for name in ("assign", "trust", "mmap")}
+    adapt = options.get("adapt", ())
+    check_load_options(prefix=prefix, key=key, revise_keys=revise_keys, adapt=adapt, **switches)
     resolve_logger(logger).info("reading checkpoint %s", filename)
     held = read_checkpoint(
         filename,
@@ -341,8 +361,9 @@ def load_with_match(
     )
     state = extract_state(held, filename, "filename", key)
     state = select_part(state, prefix, revise_keys, "filename")
-    adapt, assign = options.get("adapt", ()), options.get("assign", False)
-    found = fill_model(model, state, strict, "filename", adapt=adapt, assign=assign)
+    found = fill_model(
+        model, state, strict, "filename", adapt=adapt, assign=options.get("assign", False)
+    )
     record_origins(model, found, str(filename))
     log_match(found, logger)
     return held, found

@@ -10,6 +10,7 @@ import torch
 from checkpoint_support import equal, kept, net, ones
 from torch import nn
 
+from brickbook import initialize
 from brickbook.checkpoint import (
     CheckpointError,
     convert,
@@ -109,6 +110,9 @@ def test_layouts(name, write):
     model = net()
     held = load_checkpoint(model, file, strict=True, **options)
     assert equal(model, ones(model)) and list(held) == list(content())
+    model = net()
+    report = initialize(model, dict(type="Pretrained", checkpoint=file, **options))
+    assert report.matches[0].exact and equal(model, ones(model))
     if name != "compiled":  # the words of wrappers go when there is a model to compare with
         assert list(read_state(file, **options))[: len(weights())] == list(weights())
 
@@ -134,11 +138,14 @@ def test_several_are_listed(content, names, first, write):
 
     file, model = write(filled(content)), net()
     before = kept(model)
+    problem = f"{file} holds several state dicts: {names}. Say which: key={first!r}."
     with pytest.raises(CheckpointError) as caught:
         load_weights(model, file)
-    assert str(caught.value) == (
-        f"filename: {file} holds several state dicts: {names}. Say which: key={first!r}."
-    )
+    assert str(caught.value) == f"filename: {problem}"
+    cfg = [dict(type="Constant", val=3, layer="Conv2d"), dict(type="Pretrained", checkpoint=file)]
+    with pytest.raises(CheckpointError) as caught:
+        initialize(model, cfg)
+    assert str(caught.value) == f"init_cfg[1].checkpoint: {problem}"
     assert equal(model, before)
     load_weights(model, file, key=first, strict=True)
 

@@ -137,12 +137,20 @@ def sibling_key(path: str, key: str) -> str:
     return f"{outer}{dot}{key}"
 
 
-def check_map_location(map_location: Any, path: str) -> Any:
-    """Check a ``map_location`` before any file is fetched for it."""
+def check_map_location(map_location: Any, path: str, *, present: bool = True) -> Any:
+    """Check a ``map_location`` before any file is fetched for it.
+
+    Args:
+        map_location: What is to be checked.
+        path: Where the config names it, for errors.
+        present: Whether this machine must have the device.
+    """
     if map_location is None:
         return torch.device("cpu")
     if isinstance(map_location, (str, int, torch.device)):
         try:
+            if not present:
+                return torch.device(map_location)
             return torch.empty(0, device=map_location).device
         except (RuntimeError, AssertionError) as error:  # no such device, here or anywhere
             why = str(error).partition("\n")[0].rstrip(".")

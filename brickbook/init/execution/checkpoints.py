@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from brickbook.checkpoint import (
+    Adapted,
     Match,
     State,
+    adapt_state,
     fill_model,
     log_match,
     match,
@@ -45,23 +48,36 @@ def read_checkpoints(plan: InitPlan, model: nn.Module) -> list[PendingLoad]:
 
 
 def read_and_match(load: CheckpointLoad, model: nn.Module) -> PendingLoad:
-    """Read a checkpoint and compare its names with those of its part of the model."""
+    """Read a checkpoint, adapt it, and compare its names with those of its part of the model."""
+    init = load.init
     state = read_state(
-        load.init.checkpoint,
-        prefix=load.init.prefix,
-        map_location=load.init.map_location or "cpu",
+        init.checkpoint,
+        prefix=init.prefix,
+        map_location=init.map_location or "cpu",
+        trust=init.trust,
         path=f"{load.path}.checkpoint",
+        key=init.key,
+        revise_keys=init.revise_keys,
     )
     part = model.get_submodule(load.name)
     state = strip_wrapper_names(state, named_tensors(part))
-    return PendingLoad(load, state, match(state, part))
+    state, adapted = adapt_state(state, part, init.adapt)
+    return PendingLoad(load, state, note_adapted(match(state, part), adapted))
+
+
+def note_adapted(found: Match, adapted: tuple[Adapted, ...]) -> Match:
+    """Return a match of an adapted state dict with what was adapted; left out is not missing."""
+    left_out = {each.name for each in adapted if each.left_out}
+    missing = tuple(name for name in found.missing if name not in left_out)
+    return replace(found, missing=missing, adapted=adapted)
 
 
 def load_checkpoint(pending: PendingLoad, model: nn.Module) -> tuple[Match, list[Tensor]]:
     """Load a checkpoint into its part of the model; return the match and the tensors it filled."""
     load, part = pending.load, model.get_submodule(pending.load.name)
     state = to_local_shards(pending, part)
-    done = pending._replace(match=fill_model(part, state, path=f"{load.path}.checkpoint"))
+    found = fill_model(part, state, path=f"{load.path}.checkpoint")
+    done = pending._replace(match=note_adapted(found, pending.match.adapted))
     log_match(done.match, None)
     loaded = list(done.filled(model))
     record_origin(loaded, load.init.checkpoint)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from brickbook.errors import BadValueError, UnmatchedRuleWarning
+from brickbook.errors import BadValueError, UnmatchedRuleWarning, join_limited
 from brickbook.html import format_shape
 from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
@@ -220,7 +220,14 @@ class CheckpointLoad:
     def from_dict(cls, data: Mapping[str, Any]) -> CheckpointLoad:
         """Read an entry of a plan's ``loads``."""
         init = {key: value for key, value in data.items() if key not in ("path", "name")}
+        if any(replacement is None for _, replacement in init.get("revise_keys", ())):
+            path = f"{data['path']}.revise_keys"
+            raise BadValueError(path, "a function in place of a replacement cannot be read back.")
         return cls(data["path"], data["name"], PretrainedInit(**init))
+
+    def __str__(self) -> str:
+        into = f" into {self.name}" if self.name else ""
+        return f"{self.path} loads {self.init}{into}"
 
 
 @dataclass(frozen=True)
@@ -361,7 +368,7 @@ class InitPlan(Records[PlanRow]):
             (len(self.unmatched), "rule(s) without effect"),
         ):
             text += f", {count} {words}" if count else ""
-        return text
+        return f"{text}; {join_limited(self.loads, most=3)}" if self.loads else text
 
     def _columns(self) -> Sequence[Column]:
         return PLAN_COLUMNS
@@ -386,7 +393,7 @@ class InitPlan(Records[PlanRow]):
             "rows": [row.to_dict() for row in self.rows],
             "unmatched": [vars(item) for item in self.unmatched],
             "loads": [
-                {"path": item.path, "name": item.name, **vars(item.init)} for item in self.loads
+                {"path": item.path, "name": item.name, **item.init.to_dict()} for item in self.loads
             ],
             "runs": [
                 {"path": call.path, "name": call.name, "order": call.order,

@@ -110,7 +110,7 @@ def plan_summary(plan: InitPlan, texts: Texts) -> str:
     called = path_labels([run.path for run in plan.runs], texts)
     parts = [
         texts("plan.write", n=len(by_law), parameters=everything) if by_law else "",
-        *(texts("plan.load", file=load.init.checkpoint) for load in plan.loads),
+        *(texts("plan.load", file=load.init) for load in plan.loads),
         texts("plan.call", places=called) if called else "",
         texts("plan.leave", n=left) if left else "",
     ]

@@ -198,7 +198,8 @@ BAD = [
     ({"type": "Kaiming", "layer": "BatchNorm2d"}, "init_cfg[0].type",
      "Kaiming needs a weight of 2 or more dimensions, 1.weight of BatchNorm2d has shape (8,)."),
     ({"type": "Pretrained", "checkpoint": "x", "layer": "Conv2d"}, "init_cfg[0].layer",
-     "PretrainedInit has no such argument. Known: checkpoint, map_location, prefix."),
+     "PretrainedInit has no such argument. Known: adapt, checkpoint, key, map_location, prefix, "
+     "revise_keys, trust."),
 ]  # fmt: skip
 
 
