@@ -63,6 +63,7 @@ FileFinder = Callable[[str, str], Path]
 # (filename, map_location) -> what the checkpoint holds, or the path of a file that holds it.
 Loader = Callable[..., Any]
 SUFFIXES = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth", ".safetensors", ".tar"})
+DCP_CONVERTER = "torch.distributed.checkpoint.format_utils"
 LOCAL_HOSTS = ("", "localhost")
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,9 @@ def local_file(name: str, path: str) -> Path:
         if name and file.is_dir():
             problem = f"{shown} is a folder; a checkpoint is a file."
             hint = suggest_files(file, "")
+            if (file / ".metadata").is_file():
+                problem = f"{shown} is a folder of torch.distributed.checkpoint, not a file."
+                hint = f"One of it: python -m {DCP_CONVERTER} dcp_to_torch {shown} FILE."
         else:
             hint = suggest_files(file.parent, file.name)
     except OSError as error:  # a folder that may not be read, a name that is too long

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
+from brickbook.checkpoint.formats.kinds import find_kind
 from brickbook.checkpoint.formats.safe_globals import load_restricted
 from brickbook.errors import BadArgumentError, BadValueError, first_line
 
@@ -90,8 +91,11 @@ def read_file(
     try:
         with file.open("rb") as opened:
             head = opened.read(32)
+        kind = find_kind(file)
     except OSError as error:
         raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
+    if kind is not None:
+        raise CheckpointError(path, f"{shown} is no checkpoint: {kind.fact}.", kind.hint)
     if file.suffix == ".safetensors":
         return read_safetensors(file, place, mapped, shown, path)
     if head.startswith(PICKLE) and MAGIC not in head:  # torch would run it, and then refuse it
@@ -247,7 +251,9 @@ def read_sharded(
         entries = [(str(name), str(shard)) for name, shard in where.items()]
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         why = first_line(error) if isinstance(error, (OSError, ValueError)) else "no weight_map"
-        raise CheckpointError(path, f"{shown} is no index of a checkpoint: {why}.") from error
+        kind = None if isinstance(error, OSError) else find_kind(file, json=True)
+        why, hint = (why, "") if kind is None else kind
+        raise CheckpointError(path, f"{shown} is no index of a checkpoint: {why}.", hint) from error
     state: OrderedDict[str, Any] = OrderedDict()
     parts: dict[str, Any] = {}
     for name, shard in entries:
