@@ -120,9 +120,10 @@ def test_what_an_older_version_wrote_is_read_and_comes_back(name):
     assert isinstance(record, kind) and kind.from_json(json.dumps(data)) == record
     assert kind.from_json(record.to_json()) == record
     written = json.loads(record.to_json())
-    assert written.keys() == data.keys()
     if name == "signals":  # a newer version says more
+        assert (written.pop("rank"), written.pop("ranks")) == (0, 1)
         assert not any(row.pop("silent") for row in written["rows"])
+    assert written.keys() == data.keys()
     if name not in ("plan", "report", "alternatives"):  # a plan's reasons have got fields
         assert written == data
 

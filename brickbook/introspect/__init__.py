@@ -13,6 +13,7 @@ from brickbook.introspect.dtensor import (
     DTENSOR_MODULES,
     KNOWN_PLACEMENTS,
     LocalShard,
+    gather,
     is_sharded,
     local_shard,
     local_tensor,
@@ -40,6 +41,8 @@ from brickbook.introspect.layers import (
 )
 from brickbook.introspect.names import (
     MODULE_WRAPPERS,
+    class_name,
+    gathers_parameters,
     has_module_part,
     is_module_wrapper,
     plain_module_name,
@@ -103,6 +106,7 @@ __all__ = [
     "block_of",
     "call_and_restore",
     "check_pattern",
+    "class_name",
     "class_names",
     "clear_origins",
     "compute_parametrized",
@@ -117,6 +121,8 @@ __all__ = [
     "first_flat_shard",
     "following",
     "gate_names",
+    "gather",
+    "gathers_parameters",
     "has_module_part",
     "is_elementwise",
     "is_module_wrapper",

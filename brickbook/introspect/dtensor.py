@@ -19,6 +19,7 @@ __all__ = [
     "KNOWN_PLACEMENTS",
     "Interval",
     "LocalShard",
+    "gather",
     "is_sharded",
     "local_shard",
     "local_tensor",
@@ -210,6 +211,20 @@ def local_tensor(tensor: Tensor) -> Tensor:
         return tensor
     with torch.no_grad():
         return tensor.to_local()
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """Return the whole of a DTensor, for which all its ranks must ask; another tensor as it is.
+
+    A rank that has no part in it gets no elements.
+    """
+    if not is_sharded(tensor):
+        return tensor
+    with torch.no_grad():
+        device = tensor.device_mesh.device_type
+        if tensor.device.type != device:  # moved to the CPU, where the ranks do not talk
+            tensor = cast("DTensor", tensor.to(device))
+        return tensor.full_tensor()
 
 
 def local_shard(tensor: Tensor) -> LocalShard:

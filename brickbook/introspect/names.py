@@ -11,6 +11,8 @@ from brickbook.registry import Registry
 
 __all__ = [
     "MODULE_WRAPPERS",
+    "class_name",
+    "gathers_parameters",
     "has_module_part",
     "is_module_wrapper",
     "plain_module_name",
@@ -72,6 +74,19 @@ def plain_module_name(name: str) -> str:
     'layer1'
     """
     return plain_name(f"{name}.").rstrip(".")
+
+
+def gathers_parameters(module: nn.Module) -> bool:
+    """Whether FSDP2 (``fully_shard``) gathers the parameters of a module when it runs."""
+    return any(base.__name__ == "FSDPModule" for base in type(module).__mro__)
+
+
+def class_name(module: nn.Module) -> str:
+    """Return the name of a module's class: "Linear" too where FSDP2 has made it FSDPLinear."""
+    bases = type(module).__bases__
+    if len(bases) == 2 and bases[0].__name__ == "FSDPModule":
+        return bases[1].__name__
+    return type(module).__name__
 
 
 def unwrap(module: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP  # noqa: N817 - torch's word
 
-from brickbook import BaseModule, Sequential, initialize, plan
+from brickbook import BaseModule, Sequential, diagnose, initialize, plan, snapshot
 
 NORMAL = dict(type="Normal", layer="Linear", std=0.5)
 ORTHOGONAL = dict(type="Orthogonal", layer="Linear")
@@ -86,6 +86,8 @@ def refused(original: bool) -> dict[str, str]:
         "a constant": answer(lambda: initialize(model, CONSTANT)),
         "a part": answer(lambda: initialize(model.module[1], NORMAL, seed=1)),
         "a layer": answer(lambda: initialize(model.module[0], NORMAL, seed=1)),
+        "snapshot": answer(lambda: snapshot(model)),
+        "diagnose": answer(lambda: diagnose(model)),
     }
     with FSDP.summon_full_params(model, recurse=False):
         found["the outer ones alone"] = answer(lambda: initialize(model, NORMAL, seed=1))

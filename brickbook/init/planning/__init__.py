@@ -9,7 +9,12 @@ from brickbook.init.planning.completion import (
     unfilled_error,
 )
 from brickbook.init.planning.options import FrozenPolicy, InitOptions, PrecedenceOrder
-from brickbook.init.planning.plan import plan, plan_base_module, plan_with_tensors
+from brickbook.init.planning.plan import (
+    plan,
+    plan_base_module,
+    plan_with_tensors,
+    reject_flat_shards,
+)
 from brickbook.init.planning.result import (
     CheckpointLoad,
     CustomCall,
@@ -43,6 +48,7 @@ __all__ = [
     "plan_driven",
     "plan_with_tensors",
     "poison",
+    "reject_flat_shards",
     "unfilled_error",
     "writing_order",
 ]

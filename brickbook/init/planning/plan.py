@@ -28,7 +28,7 @@ from brickbook.introspect import (
     plain_name,
 )
 
-__all__ = ["plan", "plan_base_module", "plan_with_tensors"]
+__all__ = ["plan", "plan_base_module", "plan_with_tensors", "reject_flat_shards"]
 
 
 def plan(

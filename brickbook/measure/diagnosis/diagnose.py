@@ -7,12 +7,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError
 from brickbook.init.execution import InitReport
-from brickbook.init.planning import InitPlan, PlanRow
-from brickbook.introspect import find_chains, plain_module_name
+from brickbook.init.planning import InitPlan, PlanRow, reject_flat_shards
+from brickbook.introspect import find_chains, gather, plain_module_name
 from brickbook.measure.diagnosis.finding import SEVERITIES, Finding, make_finding
 from brickbook.measure.diagnosis.gains import find_gains
 from brickbook.measure.diagnosis.plan import (
@@ -25,7 +24,7 @@ from brickbook.measure.diagnosis.rules import RULES
 from brickbook.measure.diagnosis.signals import find_in_signals
 from brickbook.measure.diagnosis.weights import find_symmetric, find_zeros, summarize_weights
 from brickbook.measure.probe import Signals, first_float_tensor, tensor_stats
-from brickbook.measure.snapshot import Comparison
+from brickbook.measure.snapshot import Comparison, missing_reason
 
 __all__ = ["diagnose"]
 
@@ -41,7 +40,8 @@ def diagnose(
     """Find what is wrong with a model's initialisation: the worst first, then in the model's order.
 
     Each argument adds what can be found from it; `RULES` has the rules with their thresholds.
-    Nothing is written, and the same arguments give the same findings.
+    Nothing is written, and the same arguments give the same findings. The DTensors of a ``model``
+    are gathered, one at a time: all ranks call this.
 
     Args:
         model: Its weights are looked at.
@@ -53,6 +53,7 @@ def diagnose(
 
     Raises:
         BadArgumentError: There is nothing to look at.
+        BadValueError: FSDP1 keeps pieces of the parameters of ``model``.
     """
     if model is None and plan is None and report is None and comparison is None and signals is None:
         problem = "expected something to look at: model, plan, report, comparison or signals."
@@ -65,6 +66,8 @@ def diagnose(
         if done:
             found += law_violations(plan_made, report, partial(current_stats, model, comparison))
     rows = plan_made.by_name if plan_made is not None and not done else {}
+    if model is not None:
+        reject_flat_shards(model)
     with torch.no_grad():
         found += find_nonfinite_weights(model, comparison, rows)
         if model is not None:
@@ -118,8 +121,9 @@ def find_nonfinite_weights(
 
 def count_nonfinite(tensor: Tensor) -> int:
     """Count the elements that are NaN or Inf."""
-    if is_lazy(tensor) or first_float_tensor([tensor]) is None:
+    if missing_reason(tensor) or first_float_tensor([tensor]) is None:
         return 0
+    tensor = gather(tensor.detach())
     if tensor.sum().isfinite():  # any of them would be in it
         return 0
     seen = tensor_stats(tensor)
@@ -134,10 +138,10 @@ def current_stats(
         stats = comparison.after.tensors.get(name)
         return None if stats is None else (stats.count, stats.mean, stats.std)
     tensor = find_tensor(model, name) if model is not None else None
-    if tensor is None or is_lazy(tensor) or first_float_tensor([tensor]) is None:
+    if tensor is None or missing_reason(tensor) or first_float_tensor([tensor]) is None:
         return None
     with torch.no_grad():
-        seen = tensor_stats(tensor)
+        seen = tensor_stats(gather(tensor.detach()))
     return tensor.numel(), seen["mean"], seen["std"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeGuard
@@ -18,12 +18,15 @@ from brickbook.init.laws import Law, OrthogonalMatrix, SparseNormal, Stacked
 from brickbook.init.planning import PlanRow
 from brickbook.introspect import (
     ChainedLayer,
+    class_name,
+    gather,
     is_rectifier,
     layer_slots,
     maps_zero_to_zero,
     plain_module_name,
 )
 from brickbook.measure.diagnosis.finding import Finding, Severity, make_finding
+from brickbook.measure.snapshot import missing_reason
 
 __all__ = ["WeightSummary", "find_symmetric", "find_zeros", "summarize_weights"]
 
@@ -48,7 +51,7 @@ class WeightSummary:
     rms: float
     zero: bool
     rows_equal: bool
-    columns_equal: Callable[[], bool]
+    columns_equal: bool
     dense: bool = True
     biased: bool = False
 
@@ -84,7 +87,7 @@ def final_values(row: PlanRow | None, tensor: Tensor) -> Values | None:
     """Return the law that writes a tensor last, or its values; None if neither is known."""
     if row is not None and (row.later_writers or row.law is not None):
         return None if row.later_writers else row.law
-    return None if is_lazy(tensor) or tensor.is_meta else tensor.detach()
+    return None if missing_reason(tensor) else gather(tensor.detach())
 
 
 def summarize_weight(
@@ -102,7 +105,7 @@ def summarize_weight(
     common = {
         "name": name,
         "layer": plain_module_name(name.rpartition(".")[0]),
-        "kind": type(part).__name__,
+        "kind": class_name(part),
         "rows": shape[1] if transposed else shape[0] // groups,
         "fans": fans_as_computed(shape, part, key),
         "biased": not all(is_zero(bias) for bias in biases),
@@ -112,7 +115,7 @@ def summarize_weight(
         size = math.hypot(values.std, values.mean)
         alike = flat and same_bias
         return WeightSummary(
-            **common, rms=size, zero=is_zero(values), rows_equal=alike, columns_equal=lambda: flat,
+            **common, rms=size, zero=is_zero(values), rows_equal=alike, columns_equal=flat,
             dense=is_dense(values),
         )  # fmt: skip
     some = int(values.count_nonzero())
@@ -123,7 +126,7 @@ def summarize_weight(
         rms=float(norm) / math.sqrt(values.numel()),
         zero=not some,
         rows_equal=same_bias and equal_rows(units, groups),
-        columns_equal=lambda: equal_rows(units.transpose(0, 1)),
+        columns_equal=equal_rows(units.transpose(0, 1)),
         # An identity has one number in each row, or in each column.
         dense=some > max(shape[0], shape[1]),
     )
@@ -163,7 +166,7 @@ def find_symmetric(weights: Sequence[WeightSummary]) -> Iterator[Finding]:
     broken: list[WeightSummary] = []
     for weight, after in pairwise(weights):
         if weight.rows > 1 and weight.rows_equal and not weight.zero:
-            (stays if after.columns_equal() else broken).append(weight)
+            (stays if after.columns_equal else broken).append(weight)
     if stays:
         yield symmetry_finding(stays, "error", "symmetric.kept")
     if broken:

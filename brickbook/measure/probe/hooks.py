@@ -14,7 +14,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from brickbook.bricks.registry import ACTIVATION_LAYERS
-from brickbook.introspect import is_norm_layer, is_weight_layer, plain_module_name
+from brickbook.introspect import (
+    class_name,
+    is_norm_layer,
+    is_weight_layer,
+    local_tensor,
+    plain_module_name,
+)
 from brickbook.measure.probe.batch import Shape, collect_tensors
 from brickbook.measure.probe.functions import FunctionCalls, saturated_share
 from brickbook.measure.probe.records import Part, Signal
@@ -33,8 +39,11 @@ def first_float_tensor(tensors: Sequence[Tensor]) -> Tensor | None:
 
 @torch.no_grad()
 def tensor_stats(value: Tensor) -> dict[str, Any]:
-    """Return mean, std, largest |x|, share of zeros, and how many elements are not finite."""
-    x = value.detach()
+    """Return mean, std, largest |x|, share of zeros, and how many elements are not finite.
+
+    Of a DTensor, those of the part that is on this rank.
+    """
+    x = local_tensor(value.detach())
     x = torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
     x = x if x.dtype in (torch.float32, torch.float64) else x.float()
     found: dict[str, Any] = dict.fromkeys(("mean", "std", "max"))
@@ -148,6 +157,7 @@ class ActivationHooks:
             value = first_float_tensor(given) if isinstance(module, RECTIFIERS) else None
             arriving = None
             if value is not None and value.numel():
+                value = local_tensor(value.detach())
                 arriving = nonzero_units(value, self.count_units(value)[1])
             shapes = tuple(tuple(x.shape) for x in given)
             self.stack.append(RunningModule(module, name, shapes, arriving))
@@ -186,13 +196,14 @@ class ActivationHooks:
         self.calls[name] += 1
         if value is None or self.calls[name] > MAX_CALLS:
             return
-        units, axis = self.count_units(value, module if part in ("layer", "norm") else None)
+        here = local_tensor(value.detach())
+        units, axis = self.count_units(here, module if part in ("layer", "norm") else None)
         rectifies, bounds = isinstance(module, RECTIFIERS), module_bounds(module)
         row = Signal(
-            name, type(module).__name__, part, tuple(value.shape), value.numel(),
-            **tensor_stats(value), units=units, call=self.calls[name],
-            dead=dead_share(value, axis, arriving) if rectifies else None,
-            saturated=saturated_share(value, *bounds) if bounds else None,
+            name, class_name(module), part, tuple(here.shape), here.numel(),
+            **tensor_stats(here), units=units, call=self.calls[name],
+            dead=dead_share(here, axis, arriving) if rectifies else None,
+            saturated=saturated_share(here, *bounds) if bounds else None,
             silent=rectifies and arriving is not None and not bool(arriving.any()),
         )  # fmt: skip
         at = len(self.rows)
@@ -223,14 +234,15 @@ class ActivationHooks:
             return
         made = self.functions.made.get(value)
         rectified = made is not None and made.saturated is None
-        if made is None or (rectified and float(value.detach().amin()) != 0):
+        here = local_tensor(value.detach())
+        if made is None or (rectified and float(here.amin()) != 0):
             return
         self.mark_recorded(value)
-        units, axis = self.count_units(value, module)
+        units, axis = self.count_units(here, module)
         self.rows.append(Signal(
-            f"input of {name}", f"{made.name} input", "activation", tuple(value.shape),
-            value.numel(), **tensor_stats(value), units=units, call=self.calls[name] + 1,
-            dead=dead_share(value, axis) if rectified and made.live else None,
+            f"input of {name}", f"{made.name} input", "activation", tuple(here.shape),
+            here.numel(), **tensor_stats(here), units=units, call=self.calls[name] + 1,
+            dead=dead_share(here, axis) if rectified and made.live else None,
             saturated=made.saturated, silent=rectified and not made.live,
         ))  # fmt: skip
 

@@ -13,7 +13,7 @@ from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError, first_line
-from brickbook.introspect import unwrap_model
+from brickbook.introspect import gathers_parameters, is_sharded, unwrap_model
 from brickbook.measure.probe.batch import Batch, make_batch
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
 from brickbook.measure.probe.records import Signals
@@ -50,7 +50,9 @@ def probe(
     The model is given back as it was, also after an error: modes, buffers, ``.grad``, hooks,
     torch's random numbers (of the CPU and of the model's devices) and grad mode; the batch too.
     No activation is kept beyond what the backward pass needs. A module that runs more than eight
-    times is recorded the first eight. Compiled and data-parallel wrappers are run without.
+    times is recorded the first eight. Compiled and data-parallel wrappers are run without. Under
+    FSDP2, and with DTensors, all ranks call this; the numbers are each rank's own, and the record
+    says so.
 
     Raises:
         BadArgumentError: ``model`` is no module, or there is not one of batch and input_shape.
@@ -91,7 +93,16 @@ def probe(
         value,
         seed,
         sum(listener.calls.values()),
+        *rank_of(inner),
     )
+
+
+def rank_of(model: nn.Module) -> tuple[int, int]:
+    """Return the number of this process, of how many, if a model is spread over several."""
+    spread = any(map(gathers_parameters, model.modules()))
+    if spread or any(map(is_sharded, model.parameters())):
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
 
 
 def check_model(model: nn.Module, mode: object) -> None:

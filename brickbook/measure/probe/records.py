@@ -103,6 +103,9 @@ class Signals(Record, Sequence[Signal]):
     tensors. ``mode`` is "train", "eval", or "mixed" if the parts of the model differ. ``loss`` is
     what the gradients are of; None if there are none. ``calls`` counts all calls of leaf modules:
     more than ``rows`` if some ran more often than is kept.
+
+    Of a model that is spread over ``ranks`` processes, as under FSDP2, the numbers are those of
+    ``rank`` alone: of its batch, and of its part of an output that is spread too.
     """
 
     rows: tuple[Signal, ...]
@@ -112,6 +115,8 @@ class Signals(Record, Sequence[Signal]):
     loss: float | None = None
     seed: int = 0
     calls: int = 0
+    rank: int = 0
+    ranks: int = 1
 
     _index = "label"
 
@@ -139,7 +144,9 @@ class Signals(Record, Sequence[Signal]):
     def __repr__(self) -> str:
         shapes = ", ".join(map(str, self.input)) or "nothing"
         grads = "with gradients" if self.loss is not None else "without gradients"
-        return f"Signals({len(self)} outputs on {self.source} {shapes}, {self.mode}, {grads})"
+        alone = f", rank {self.rank} of {self.ranks} alone" if self.ranks > 1 else ""
+        outputs = f"{len(self)} outputs on {self.source} {shapes}"
+        return f"Signals({outputs}, {self.mode}, {grads}{alone})"
 
     def _columns(self) -> Sequence[Column]:
         return SIGNAL_COLUMNS
@@ -155,7 +162,9 @@ class Signals(Record, Sequence[Signal]):
     def from_dict(cls, data: Mapping[str, Any], path: str = "signals") -> Signals:
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
         with refusing_damage(path):
-            top = read_fields(cls, data, path)
+            # A record of an older version is of one process.
+            known = {"rank": 0, "ranks": 1, **data} if isinstance(data, Mapping) else data
+            top = read_fields(cls, known, path)
             rows = (
                 # A record of an older version does not say where nothing arrives.
                 read_fields(Signal, {"silent": False, **row} if isinstance(row, Mapping) else row,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+
+from brickbook.introspect import gathers_parameters, is_sharded
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 __all__ = ["grad_mode", "preserved_state", "seeded_rng"]
 
@@ -18,9 +23,10 @@ def preserved_state(model: nn.Module) -> Iterator[None]:
 
     Buffers are copied before. Parameters are copied only while a module of a user's class runs that
     holds some directly, as a layer that initialises itself from its first batch: torch's own
-    layers do not write theirs.
+    layers do not write theirs. What FSDP2 has gathered for the forward is cut up again.
     """
     parts = list(model.modules())
+    cut = [(part, shard_flags(part)) for part in parts if gathers_parameters(part)]
     modes = [(part, part.training) for part in parts]
     buffers = [(part, dict(part._buffers), set(part._non_persistent_buffers_set)) for part in parts]
     copies = [
@@ -35,6 +41,9 @@ def preserved_state(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         guard.restore()
+        for part, flags in cut:
+            if shard_flags(part) != flags:
+                cast("FSDPModule", part).reshard()
         for part, training in modes:
             part.training = training
         for part, own, passing in buffers:
@@ -46,10 +55,19 @@ def preserved_state(model: nn.Module) -> Iterator[None]:
             write_back(buffer, copy)
 
 
+def shard_flags(part: nn.Module) -> list[bool]:
+    """Return which parameters are DTensors: under FSDP2, those that are not gathered."""
+    return [is_sharded(parameter) for parameter in part.parameters()]
+
+
 class ParameterGuard:
-    """Copies of the parameters that a forward may write, as long as it runs or if it did."""
+    """Copies of the parameters that a forward may write, as long as it runs or if it did.
+
+    What FSDP2 puts in their place while a module runs is not the model's, and is freed.
+    """
 
     def __init__(self) -> None:
+        self.known: dict[int, Tensor] = {}
         self.copies: dict[int, tuple[Tensor, Tensor]] = {}
         self.handles: list[Any] = []
 
@@ -57,21 +75,23 @@ class ParameterGuard:
         """Copy parameters before a module of a user's class runs; drop what it left alone."""
         for part in parts:
             own = type(part).__module__.startswith("torch.nn.")
-            if not own and any(value is not None for value in part._parameters.values()):
+            values = [value for value in part._parameters.values() if value is not None]
+            if not own and values:
+                self.known.update((id(value), value) for value in values)
                 self.handles.append(part.register_forward_pre_hook(self.copy_parameters))
                 self.handles.append(part.register_forward_hook(self.discard_unchanged))
 
     def copy_parameters(self, part: nn.Module, args: object) -> None:
         """Copy a module's own parameters."""
         for value in part._parameters.values():
-            if value is not None and not value.is_meta:
+            if value is not None and id(value) in self.known and not value.is_meta:
                 self.copies.setdefault(id(value), (value, value.detach().clone()))
 
     def discard_unchanged(self, part: nn.Module, args: object, output: object) -> None:
         """Drop the copies of parameters that are unchanged."""
         for value in part._parameters.values():
             item = self.copies.get(id(value))
-            if item is not None and torch.equal(*item):
+            if item is not None and (is_freed(item[0]) or torch.equal(*item)):
                 del self.copies[id(value)]
 
     def restore(self) -> None:
@@ -94,7 +114,7 @@ def write_back(tensor: Tensor, copy: Tensor) -> None:
     Always: torch's batch norms do not count the writes of their statistics as versions. By way of
     ``.data``, since this one should not count either.
     """
-    if has_overlapping_elements(tensor):
+    if has_overlapping_elements(tensor) or is_freed(tensor):
         return
     if tensor.is_inference():
         with torch.inference_mode():
@@ -111,6 +131,16 @@ def has_overlapping_elements(tensor: Tensor) -> bool:
     return any(
         not step and size > 1 for step, size in zip(tensor.stride(), tensor.shape, strict=True)
     )
+
+
+def is_freed(tensor: Tensor) -> bool:
+    """Whether the memory of a tensor was given back, as FSDP2 does after a forward."""
+    if tensor.layout != torch.strided or is_sharded(tensor) or not tensor.numel():
+        return False
+    try:
+        return not tensor.untyped_storage().nbytes()
+    except NotImplementedError:  # a subclass that has no memory of its own
+        return False
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.html import format_number, format_shape
+from brickbook.init.planning import reject_flat_shards
+from brickbook.introspect import gather, is_sharded
 from brickbook.measure.snapshot.accumulate import (
     CHUNK_SIZE,
     FLOAT32_EXACT,
@@ -56,8 +58,9 @@ class TensorStats:
     ``counts[i]`` elements lie in ``[low + i*width, low + (i+1)*width)``; ``width`` is a power of
     two and ``low`` a multiple of it. A constant tensor has one bin.
 
-    ``missing`` says why there are no values at all: "meta", "uninitialized", "quantized", a
-    layout such as "sparse_coo", or "". ``digest`` is a checksum over at most 1024 of the elements.
+    ``missing`` says why there are no values at all: "meta", "uninitialized", "quantized", "on other
+    ranks", a layout such as "sparse_coo", or "". ``digest`` is a checksum over at most 1024 of the
+    elements.
     """
 
     name: str
@@ -190,12 +193,16 @@ class Snapshot(Records[TensorStats]):
 def snapshot(model: nn.Module | Mapping[str, Tensor], bins: int = 64) -> Snapshot:
     """Count the values of every parameter and buffer of a model into at most ``bins`` bins each.
 
-    The tensors are read where they are, in pieces: the workspace is 12 MB on the CPU, 200 MB on a
+    The tensors are read where they are, in pieces: the workspace is 3 MB on the CPU, 200 MB on a
     GPU. A tensor that has several names appears once, under the first. Of a mapping from names to
     tensors, such as a state dict, every tensor counts as a parameter.
 
+    A DTensor, as in a model under FSDP2, is gathered, one at a time: all ranks call this, and get
+    the numbers of the whole.
+
     Raises:
         BadArgumentError: ``model`` is neither.
+        BadValueError: FSDP1 keeps pieces of the parameters.
         BadValueError: ``bins`` is not a whole number from 2 to 1024.
     """
     if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MAX_BINS:
@@ -212,6 +219,7 @@ def snapshot(model: nn.Module | Mapping[str, Tensor], bins: int = 64) -> Snapsho
 def named_tensors(model: nn.Module | Mapping[str, Tensor]) -> Iterator[tuple[str, Kind, Tensor]]:
     """Every tensor once, parameters first."""
     if isinstance(model, nn.Module):
+        reject_flat_shards(model)
         for name, parameter in model.named_parameters():
             yield name, "parameter", parameter
         for name, buffer in model.named_buffers():
@@ -239,7 +247,7 @@ def measure_tensor(
     shape = () if missing == "uninitialized" else tuple(tensor.shape)
     if missing:
         return TensorStats(name, kind, shape, dtype, missing=missing)
-    values = tensor.detach()
+    values = gather(tensor.detach())
     values = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
     histogram = accumulate(StreamingHistogram(bins), values, workspaces)
     std = math.sqrt(histogram.squared_deviations / histogram.finite) if histogram.finite else None
@@ -267,6 +275,8 @@ def missing_reason(tensor: Tensor) -> str:
         return "meta"
     if tensor.is_quantized:
         return "quantized"
+    if is_sharded(tensor) and tensor.device_mesh.get_coordinate() is None:
+        return "on other ranks"
     return "" if tensor.layout == torch.strided else str(tensor.layout).removeprefix("torch.")
 
 
@@ -300,7 +310,7 @@ def histogram_fields(histogram: StreamingHistogram) -> dict[str, Any]:
 
 def compute_digest(values: Tensor) -> int:
     """A checksum over elements at equal distances, in the order of their indices."""
-    sample = subsample(values, DIGEST_SAMPLE)
+    sample = subsample(gather(values), DIGEST_SAMPLE)
     return zlib.crc32(sample.to("cpu", torch.float64).contiguous().numpy().tobytes())
 
 
@@ -334,7 +344,7 @@ def snapshot_sampled(model: nn.Module, bins: int = 64, limit: int = SAMPLE_SIZE)
     found = {}
     with torch.no_grad():
         for name, kind, tensor in named_tensors(model):
-            part = tensor if missing_reason(tensor) else subsample(tensor.detach(), limit)
+            part = tensor if missing_reason(tensor) else subsample(gather(tensor.detach()), limit)
             stats = measure_tensor(name, kind, part, bins, workspaces)
             if not missing_reason(tensor):
                 stats = replace(stats, shape=tuple(tensor.shape))

@@ -53,6 +53,8 @@ def test_pieces_are_refused_before_the_first_write(rank, original, found):
         "a part": whole,
         # Its weight is no parameter while it is flat: no rule matches anything.
         "a layer": f"weight: {PIECE}" if original else "",
+        "snapshot": whole,
+        "diagnose": whole,
         "the outer ones alone": inner,
         "on the first rank alone": whole if rank else "",
         "without a seed": SEEDLESS,
