@@ -7,7 +7,6 @@ checkpoints.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Sequence
 
@@ -40,6 +39,8 @@ def escape(text: str, quote: bool = True) -> str:
     >>> print(escape("<a>\x1b"))
     &lt;a&gt;\x1b
     """
+    import html  # its table of all entities takes longer than this module
+
     return html.escape(escape_controls(text, kept="\n\t"), quote)
 
 

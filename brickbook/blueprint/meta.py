@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from brickbook.blueprint.build import check_sizes, kinds, make_brick
 from brickbook.blueprint.faults import Fault, Shape, building_fault, drop_batch_axis, running_fault
@@ -42,14 +41,18 @@ class MacCounter(TorchDispatchMode):
     process, those of a cell that trains in another thread as well.
     """
 
-    total = 0
+    def __init__(self) -> None:
+        from torch.utils.flop_counter import flop_registry  # torch itself does not import it
+
+        super().__init__()
+        self.total, self.formulas = 0, flop_registry
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         """Run an operation and add what it costs."""
         out = func(*args, **(kwargs or {}))
-        formula = flop_registry.get(func._overloadpacket)
+        formula = self.formulas.get(func._overloadpacket)
         if formula is not None:
             self.total += formula(*args, **(kwargs or {}), out_val=out) // 2
         return out

@@ -18,8 +18,6 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from filelock import FileLock, Timeout
-
 from brickbook.checkpoint.cache import (
     Progress,
     cache_folder,
@@ -149,6 +147,8 @@ def fetch_to_cache(urls: Sequence[str], file: Path, expected_hash: str | None, p
 @contextmanager
 def file_lock(file: Path, path: str) -> Iterator[None]:
     """Let one process at a time into a file's place; make the folders that it needs."""
+    from filelock import FileLock, Timeout  # a tenth of the time that importing brickbook takes
+
     mark = hashlib.sha256(str(file).encode(errors="replace")).hexdigest()[:16]
     place = cache_folder() / "locks" / f"{mark}.lock"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from brickbook.introspect.traverse import walk
 __all__ = ["first_flat_shard", "summoned_ranks"]
 
 
+FSDP1 = "torch.distributed.fsdp._flat_param"  # without it nobody has made a flat parameter
+
+
 def is_flattened(tensor: Tensor) -> bool:
     """Whether a tensor is a flat parameter of FSDP1, or was made part of one."""
     return getattr(tensor, "_fsdp_flattened", False) is True
@@ -19,7 +23,7 @@ def is_flattened(tensor: Tensor) -> bool:
 
 def flat_handles(model: nn.Module) -> Iterator[Any]:
     """Yield what the FSDP1 wrappers of a model know about their flat parameters."""
-    for _, module in walk(model):
+    for _, module in walk(model) if FSDP1 in sys.modules else ():
         handle = vars(module).get("_handle")
         if type(handle).__name__ == "FlatParamHandle":
             yield handle
@@ -44,6 +48,8 @@ def first_flat_shard(model: nn.Module) -> str | None:
     FSDP1 makes the parameters of a wrapper one flat one, and cuts that: with ``use_orig_params``
     too each rank has one-dimensional pieces, and only inside of ``summon_full_params`` the whole.
     """
+    if FSDP1 not in sys.modules:
+        return None
     flattened = [
         (f"{prefix}.{key}" if prefix else key, tensor)
         for prefix, module in walk(model)

@@ -94,6 +94,9 @@ GATES = {  # in the order in which torch packs them along the first axis
     nn.LSTM: LSTM_GATES, nn.GRU: GRU_GATES, nn.LSTMCell: LSTM_GATES, nn.GRUCell: GRU_GATES,
 }  # fmt: skip
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+WEIGHT_NORM_KEYS = (  # what torch.nn.utils.weight_norm makes of a tensor
+    ("weight", "weight_g", "weight_v"), ("bias", "bias_g", "bias_v"),
+)  # fmt: skip
 NAMED_ROLES = ("weight", "bias", "scale", "embedding")
 
 ROLE_GUESSES: tuple[tuple[Role, str], ...] = (
@@ -232,9 +235,10 @@ def spectral_origin(model: nn.Module, name: str) -> tuple[nn.Module, str] | None
         owner, _, key = name.removesuffix("_orig").rpartition(".")
         module = model.get_submodule(owner)
         return (module, key) if old_spectral_norm(module, key) else None
-    owner, found, key = name.rpartition("parametrizations.")
-    key, _, last = key.partition(".")
-    if not found or last != "original":
+    if not name.endswith(".original"):
+        return None
+    owner, found, key = name.removesuffix(".original").rpartition("parametrizations.")
+    if not found or "." in key:
         return None
     module = model.get_submodule(owner.rstrip("."))
     return (module, key) if spectral_steps(module, key) else None
@@ -279,12 +283,14 @@ def renew_spectral_vectors(module: nn.Module, key: str) -> None:
 
 def derived_params(module: nn.Module) -> list[str]:
     """Return what a layer computes from other parameters, so that no write would last."""
-    chains = module._modules.get("parametrizations")
+    own, chains = module._parameters, module._modules.get("parametrizations")
+    if chains is None and "weight_g" not in own and "bias_g" not in own:
+        return []
     fixed = {} if chains is None else chains._modules
     return [
         key
-        for key in ("weight", "bias")
-        if {f"{key}_g", f"{key}_v"} <= module._parameters.keys()  # the old weight_norm
+        for key, magnitude, direction in WEIGHT_NORM_KEYS
+        if (magnitude in own and direction in own)
         or (key in fixed and not has_right_inverse(fixed[key]))
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ __all__ = [
     "call_and_restore",
     "deferred_signals",
     "keeps_grad_mode",
+    "pauses_collection",
     "pinned",
     "restore_dict",
     "rollback_on_error",
@@ -54,6 +56,26 @@ def keeps_grad_mode(function: Callable[P, T]) -> Callable[P, T]:
         # The function of C: an interrupt cannot come before it has done its work.
         restore = partial(torch._C._set_grad_enabled, before)
         return call_and_restore(lambda: function(*args, **kwargs), restore)
+
+    return call
+
+
+def pauses_collection(function: Callable[P, T]) -> Callable[P, T]:
+    """Let Python's garbage collector rest in a function that makes much and throws nothing away.
+
+    Else it walks all objects of the process again and again, in which torch has many.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        if not gc.isenabled():
+            return function(*args, **kwargs)
+
+        def run() -> T:
+            gc.disable()
+            return function(*args, **kwargs)
+
+        return call_and_restore(run, gc.enable)
 
     return call
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_support import violations
-from notebook_pages import open_notebook, run_cell, theme
-from test_lab_in_browser import messages
+from notebook_pages import open_notebook, run_cell, theme, wait_for_value
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -39,11 +38,10 @@ grid = Grid(group="first")
 grid.show(compare(before, snapshot(net)), report=report, language="en")
 grid
 """
-TOLD = """
-import json
-names = ("selected", "query", "filter", "sort", "group", "collapsed", "same_x", "as_table")
-print("TOLD", json.dumps({name: getattr(grid, name) for name in names}))
-"""
+STATE = (
+    "{name: getattr(grid, name) for name in ('selected', 'query', 'filter', 'sort', 'group', "
+    "'collapsed', 'same_x', 'as_table')}"
+)
 SET = 'grid.query, grid.sort, grid.same_x = "*weight", "size", True'
 CELL = ".bb-cell[data-name='{}']"
 
@@ -67,7 +65,7 @@ def names(page):
 
 
 def test_the_keyboard_alone_and_both_ways(page, lab):
-    open_notebook(page, lab.notebook("grid.ipynb", SMALL, TOLD, SET), 3)
+    open_notebook(page, lab.notebook("grid.ipynb", SMALL, SET), 2)
     run_cell(page, 0)
     page.locator(".bb-cell path").first.wait_for(state="attached")
     assert page.locator(".bb-cell img").count() == 0
@@ -86,12 +84,11 @@ def test_the_keyboard_alone_and_both_ways(page, lab):
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.type") == "search"
-    run_cell(page, 1)
-    assert messages(page) == {
+    wait_for_value(page, STATE, {
         "selected": "2.weight", "query": "re:w|img", "filter": "all", "sort": "model",
         "group": "first", "collapsed": ["0"], "same_x": False, "as_table": False,
-    }  # fmt: skip
-    run_cell(page, 2)
+    })  # fmt: skip
+    run_cell(page, 1)
     page.wait_for_function(
         "document.querySelector('.bb-bar input[type=search]').value === '*weight'"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["IDLE", "Stage", "open_notebook", "run_cell", "theme"]
+__all__ = ["IDLE", "Stage", "open_notebook", "run_cell", "theme", "wait_for_value"]
 
 IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 PLAY = """async (source) => {
@@ -36,6 +36,16 @@ def run_cell(page: Any, at: int) -> None:
     """Click into a cell and press Shift-Enter."""
     page.locator(".jp-CodeCell .jp-InputArea .cm-content").nth(at).click()
     page.keyboard.press("Shift+Enter")
+
+
+def wait_for_value(page: Any, expression: str, value: object) -> None:
+    """Wait until an expression has a value in the kernel: widgets send their changes one by one."""
+    for _ in range(100):
+        found = page.evaluate(ASK, f"repr({expression})")  # a text, which is not broken into lines
+        if found == repr(repr(value)):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"{found} instead of {value!r}")
 
 
 def theme(page: Any, name: str) -> None:

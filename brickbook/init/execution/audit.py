@@ -86,8 +86,8 @@ class WriteAudit:
             if made.get(row.name, planned_outcome(row)).action == "written":
                 reason = f"then changed by writing {other.name}"
                 made[row.name] = planned_outcome(row)._replace(reason=reason)
-        for row in plan.rows:
-            if not row.expected_infinite or row.name not in tensors:
+        for row in plan.rows_with_overflow:
+            if row.name not in tensors:
                 continue
             done = made.get(row.name) or planned_outcome(row)
             infinite = describe_infinite(tensors[row.name])

@@ -135,8 +135,10 @@ def execute(
         ConfigError: If the plan is for another model, or cannot be carried out.
     """
     rng = SeededRng.from_seed(seed)
-    tensors = tensors_of(model, plan) if tensors is None else tensors
-    check_tensors(plan, tensors)
+    if tensors is None:
+        tensors = tensors_of(model, plan)
+        check_shapes(plan, tensors)
+    check_memory(plan, tensors)
     check_draws(plan, model, tensors, batch, rng, caller="initialize")
     writer = ParameterWriter(plan, model, tensors, rng)
     execution = Execution(plan, model, writer, read_checkpoints(plan, model))
@@ -324,15 +326,19 @@ def affected_tensors(
     return list(found.values())
 
 
-def check_tensors(plan: InitPlan, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse a plan whose laws have no tensor of their shape, or none with memory, to write to."""
+def check_shapes(plan: InitPlan, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a plan whose laws have no tensor of their shape."""
     for row in plan.rows:
-        if row.law is None or row.kind == "parametrised":
-            continue
-        tensor = tensors.get(row.name)
-        if tensor is None or tensor.shape != row.shape:
-            raise BadValueError(row.name, "the plan was made for another model.")
-        if tensor.is_meta:
+        if row.law is not None and row.kind != "parametrised":
+            tensor = tensors.get(row.name)
+            if tensor is None or tensor.shape != row.shape:
+                raise BadValueError(row.name, "the plan was made for another model.")
+
+
+def check_memory(plan: InitPlan, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a plan whose laws have no memory to write to."""
+    for row in plan.rows:
+        if row.law is not None and row.kind != "parametrised" and tensors[row.name].is_meta:
             raise BadValueError(
                 row.name,
                 "it is on the meta device: there is no memory to write to.",

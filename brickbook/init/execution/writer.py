@@ -15,6 +15,7 @@ from brickbook.introspect import (
     clear_origins,
     compute_parametrized,
     is_sharded,
+    pauses_collection,
     renew_spectral_vectors,
     spectral_origin,
     spectral_steps,
@@ -75,15 +76,19 @@ class ParameterWriter:
             if f"{dot}{key}" in self.tensors:
                 self.tensors[f"{dot}{key}"] = tensor
 
+    @pauses_collection
     def write(self, rows: Iterable[PlanRow]) -> None:
         """Draw the numbers of rows, in their order.
 
         What a parametrisation computes is set before a later row fills what it is computed from.
         """
+        if not self.computed_rows:
+            self.write_group(rows)
+            return
         group: list[PlanRow] = []
         chains: list[str] = []
         for row in rows:
-            if any(row.name.startswith(chain) for chain in chains):
+            if chains and row.name.startswith(tuple(chains)):
                 self.write_group(group)
                 group, chains = [], []
             group.append(row)
@@ -94,11 +99,13 @@ class ParameterWriter:
 
     def write_group(self, rows: Iterable[PlanRow]) -> None:
         """Draw the numbers of rows, then set those that are computed."""
-        tensors = self.tensors
+        tensors, spectral = self.tensors, self.spectral
         writes, more = [], []
         for row in rows:
-            writes.append((tensors[row.name], row.law, self.stream_name(row.name)))
-            if row.padding is not None or row.kind == "parametrised" or row.name in self.spectral:
+            name = row.name
+            stream = self.stream_name(name) if name in spectral else name
+            writes.append((tensors[name], row.law, stream))
+            if row.padding is not None or row.kind == "parametrised" or name in spectral:
                 more.append(row)
         fill_tensors(writes, self.rng)
         clear_origins(tensor for tensor, _, _ in writes)
@@ -111,8 +118,8 @@ class ParameterWriter:
                 self.renew_spectral(row)
 
     def stream_name(self, name: str) -> str:
-        """Return the name that a tensor's numbers are drawn by: of an original the computed one."""
-        if name not in self.spectral or name.endswith("_orig"):
+        """Return the name that an original's numbers are drawn by: that of what it computes."""
+        if name.endswith("_orig"):
             return name
         owner, _, key = name.rpartition("parametrizations.")
         return owner + key.removesuffix(".original")

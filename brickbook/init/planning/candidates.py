@@ -49,6 +49,7 @@ from brickbook.introspect import (
 __all__ = ["Candidate", "PlanBuilder", "tensor_key"]
 
 Level = Literal["default", "layer", "override", "after load"]
+LayerKind = tuple[object, ...]
 LawKey = tuple[type, str, bool, torch.Size, torch.dtype, int]
 
 
@@ -70,6 +71,7 @@ class BoundRule:
         self.after_checkpoint, self.depth = after_checkpoint, depth
         self.memo: dict[object, Any] = {}
         self.laws: dict[LawKey, Law] = {}
+        self.layers: dict[LayerKind, list[tuple[str, Law]]] = {}
 
     def law_for(
         self, model: nn.Module, name: str, module: nn.Module, slot: ParamSlot, explicit: bool
@@ -338,7 +340,15 @@ class PlanBuilder:
     def add_module(
         self, bound_rule: BoundRule, name: str, module: nn.Module, match: ModuleMatch
     ) -> int:
-        """Add a rule's candidates for one layer; return how many of its tensors are matched."""
+        """Add a rule's candidates for one layer; return how many of its tensors are matched.
+
+        Most layers of a large model are like another one, which the rule has been bound to before.
+        """
+        kind = None if match.param_pattern else layer_kind(module, match.direct)
+        if kind is not None and (known := bound_rule.layers.get(kind)):
+            for key, law in known:
+                self.add_candidate(id(module._parameters[key]), bound_rule, law)
+            return len(known)
         if match.param_pattern:
             slots = find_slots(module, match.param_pattern, alone=match.direct)
         else:
@@ -351,8 +361,9 @@ class PlanBuilder:
                 for slot in slots:
                     self.skipped.setdefault(id(slot.tensor), reason)
                 return len(slots)
+        explicit = bool(match.param_pattern)
         for slot in slots:
-            if not self.add_slot(bound_rule, name, module, slot, bool(match.param_pattern)):
+            if not self.add_slot(bound_rule, name, module, slot, explicit):
                 return len(slots)
         derived = () if match.param_pattern else derived_params(module)
         for key in derived:
@@ -361,6 +372,11 @@ class PlanBuilder:
             self.unmatched.append(Unmatched(bound_rule.rule.path, problem))
             for tensor in source_params(module, key):
                 self.skipped.setdefault(id(tensor), Reason(Why.SOURCE_OF, full))
+        if kind is not None and not derived and not bound_rule.init.model_arguments:
+            laws = (bound_rule.law_for(self.model, name, module, slot, False) for slot in slots)
+            bound_rule.layers[kind] = [
+                (slot.key, law) for slot, law in zip(slots, laws, strict=True) if law
+            ]
         return len(slots) + len(derived)
 
     def add_slot(
@@ -371,10 +387,11 @@ class PlanBuilder:
         Returns:
             False if the whole layer is to be left alone: a norm under a law for matrices.
         """
-        key = tensor_key(module, slot)
-        if problem := unfillable_reason(slot.tensor):
+        tensor = slot.tensor
+        key = tensor_key(module, slot) if slot.through_parametrization else id(tensor)
+        if problem := unfillable_reason(tensor):
             self.skipped[key] = Reason(Why.UNFILLABLE, problem)
-            if not is_lazy(slot.tensor):
+            if not is_lazy(tensor):
                 problem = f"cannot fill {join_name(name, slot.key)}: {problem}."
                 self.unmatched.append(Unmatched(bound_rule.rule.path, problem))
             return True
@@ -384,17 +401,25 @@ class PlanBuilder:
             reason = Reason(Why.NORM_TOO_FLAT, bound_rule.rule.type_name, least)
             self.skipped.update({id(p): reason for p in module._parameters.values()})
             return False
-        candidates = self.candidates.setdefault(key, [])
-        if not candidates or candidates[-1].bound_rule is not bound_rule:
-            candidates.append(Candidate(bound_rule, law, self.next_order()))
-        elif explicit:  # a tied tensor: its own name says more than its layer's
-            candidates[-1] = candidates[-1]._replace(law=law)
+        self.add_candidate(key, bound_rule, law, explicit)
         if slot.through_parametrization:
             reason = Reason(Why.SET_THROUGH, join_name(name, slot.key))
             self.skipped.update((id(p), reason) for p in storage_of(module, slot))
         if slot.through_parametrization or slot.role == "buffer":
             self.named_slots.setdefault(id(module), {})[slot.key] = slot
         return True
+
+    def add_candidate(
+        self, key: int, bound_rule: BoundRule, law: Law, explicit: bool = False
+    ) -> None:
+        """Add a rule's law for the tensor of a key, once."""
+        candidates = self.candidates.get(key)
+        if candidates is None:
+            self.candidates[key] = [Candidate(bound_rule, law, self.next_order())]
+        elif candidates[-1].bound_rule is not bound_rule:
+            candidates.append(Candidate(bound_rule, law, self.next_order()))
+        elif explicit:  # a tied tensor: its own name says more than its layer's
+            candidates[-1] = candidates[-1]._replace(law=law)
 
     def next_order(self) -> int:
         """Return the next place in the order of writing."""
@@ -407,6 +432,22 @@ class PlanBuilder:
         if found is None or found.prefix != name:
             found = self.indexes[id(module)] = ModuleIndex(module, name)
         return found
+
+
+def layer_kind(module: nn.Module, direct: bool) -> LayerKind | None:
+    """Return what a rule for layers goes by: of equal layers it fills the same by the same laws.
+
+    None for a layer with a parametrisation, or with a tensor that no law can fill.
+    """
+    if "parametrizations" in module._modules:
+        return None
+    kind: list[object] = [type(module), direct]
+    for key, tensor in module._parameters.items():
+        if tensor is not None:
+            if unfillable_reason(tensor):
+                return None
+            kind += (key, tensor.shape, tensor.dtype)
+    return tuple(kind)
 
 
 def match_override(override: Override, index: ModuleIndex) -> list[ModuleMatch]:

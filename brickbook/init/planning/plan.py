@@ -25,6 +25,7 @@ from brickbook.introspect import (
     ModuleIndex,
     first_flat_shard,
     origin_of,
+    pauses_collection,
     plain_name,
 )
 
@@ -88,6 +89,7 @@ def plan_base_module(model: nn.Module, options: InitOptions) -> PlanAndTensors:
     return build_plan(model, sources, options)
 
 
+@pauses_collection
 def build_plan(
     model: nn.Module,
     sources: Iterable[ConfigSource | CustomInit | AlreadyInitialized],

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -281,9 +282,7 @@ class DataFit:
         return hash((self.path, self.kind))
 
 
-def writing_order(step: PlanRow | CustomCall) -> tuple[Phase, int]:
-    """Return what the steps of a plan are sorted by."""
-    return step.phase, step.order
+writing_order = attrgetter("phase", "order")  # what the rows and calls of a plan are sorted by
 
 
 def plan_columns(language: str = "en") -> tuple[Column, ...]:
@@ -344,18 +343,30 @@ class InitPlan(Records[PlanRow]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def planned(self) -> tuple[PlanRow, ...]:
         """The rows that will be written by a law, in the order of writing."""
         return tuple(sorted((r for r in self.rows if r.law is not None), key=writing_order))
 
     @cached_property
+    def rows_with_overflow(self) -> tuple[PlanRow, ...]:
+        """The rows of which a number can be infinite, with however small a probability."""
+        shares: dict[tuple[int, str], float] = {}  # a large model has few different laws
+        for row in self.rows:
+            key = id(row.law), row.dtype
+            if key not in shares:
+                dtype = getattr(torch, row.dtype)
+                shares[key] = 0.0 if row.law is None else overflow_share(row.law, dtype)
+        if not any(shares.values()):
+            return ()
+        return tuple(row for row in self.rows if shares[id(row.law), row.dtype])
+
+    @cached_property
     def overflows(self) -> tuple[Overflow, ...]:
         """The rules of which a number is infinite with a probability of 0.001 or more."""
         found: dict[tuple[str, str, Law | None], list[PlanRow]] = {}
-        for row in self.rows:
-            if row.expected_infinite:
-                found.setdefault((row.source, row.dtype, row.law), []).append(row)
+        for row in self.rows_with_overflow:
+            found.setdefault((row.source, row.dtype, row.law), []).append(row)
         each = (Overflow(source, tuple(rows)) for (source, _, _), rows in found.items())
         return tuple(overflow for overflow in each if overflow.expected >= 0.001)
 
