@@ -1,34 +1,29 @@
 """What a checkpoint may hold beside tensors: what mmcv and mmengine put into its ``meta``.
 
-``torch.load(weights_only=True)`` makes tensors, numbers, strings, lists, dicts and OrderedDicts. To
-these come NumPy's scalars and arrays, and a stand-in for mmengine's HistoryBuffer. None of them
-runs what a file says. NumPy's own ways of rebuilding are not among them: a dtype takes flags from
-the file that make NumPy follow its numbers as addresses. So arrays arrive as their bytes, shape and
-code, and are made from these when all is read.
+To tensors, numbers, strings, lists, dicts and OrderedDicts come NumPy's scalars and arrays, and a
+stand-in for mmengine's HistoryBuffer. None of them runs what a file says. NumPy's own ways of
+rebuilding are not among them: a dtype takes flags from the file that make NumPy follow its numbers
+as addresses. So arrays arrive as their bytes, shape and code, and are made from these when all is
+read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from math import prod
-from pathlib import Path
 from pickle import UnpicklingError
-from threading import RLock
 from typing import Any
 
 import numpy as np
-import torch
-from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_globals
 
-from brickbook.introspect import call_and_restore
+from brickbook.checkpoint.formats.limits import LimitError, Limits, RefusedNameError
 
-__all__ = ["HistoryBuffer", "load_restricted", "method_name", "resolve_placeholders"]
-
-# torch's list is one for the whole process.
-LOCK = RLock()
+__all__ = ["SAFE_GLOBALS", "HistoryBuffer", "method_name", "resolve_placeholders"]
 
 # numpy 1 and 2 call the modules differently, and both kinds of files are about.
 NUMPY_CORES = ("numpy.core", "numpy._core")
+LONGEST_CODE = 32  # of a dtype
 
 
 class HistoryBuffer:
@@ -42,8 +37,8 @@ class HistoryBuffer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.max_length = state.get("max_length", state.get("_max_length"))
-        self.log_history = resolve_placeholders(state.get("_log_history", np.empty(0)))
-        self.count_history = resolve_placeholders(state.get("_count_history", np.empty(0)))
+        self.log_history = state.get("_log_history", np.empty(0))
+        self.count_history = state.get("_count_history", np.empty(0))
 
 
 class DtypePlaceholder:
@@ -56,7 +51,7 @@ class DtypePlaceholder:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, *inner = state
         if any(each is not None for each in inner[:3]):  # a part of another, names, fields
-            raise UnpicklingError("GLOBAL numpy.dtype with parts is not allowed")
+            raise RefusedNameError("numpy.dtype")
         if len(inner) > 6:  # of a time the unit: (metadata, (b"ns", 1, 1, 1))
             unit, count = inner[6][1][:2]
             self.dtype = plain_dtype(f"{self.code}[{int(count)}{bytes(unit).decode()}]")
@@ -76,16 +71,18 @@ class ArrayPlaceholder:
 
 def plain_dtype(code: str) -> np.dtype:
     """Return a dtype that holds no objects and has no parts."""
+    if not code or len(code) > LONGEST_CODE:
+        raise UnpicklingError("a dtype of numpy has no code")
     found = np.dtype(code)
-    if not code or found.hasobject or found.fields or found.subdtype:
-        raise UnpicklingError("GLOBAL numpy.dtype of objects is not allowed")
+    if found.hasobject or found.fields or found.subdtype:
+        raise RefusedNameError("numpy.dtype")
     return found
 
 
 def make_array(kind: Any, data: Any, shape: tuple[int, ...], order: Any = "C") -> np.ndarray:
     """Return an array of bytes that are as many as its shape wants."""
     if not isinstance(kind, DtypePlaceholder) or not isinstance(data, bytes):
-        raise UnpicklingError("GLOBAL numpy.ndarray of anything but bytes is not allowed")
+        raise RefusedNameError("numpy.ndarray")
     if min(shape, default=0) < 0 or prod(shape) * kind.dtype.itemsize != len(data):
         raise UnpicklingError("an array has other bytes than its shape wants")
     if not data:
@@ -96,7 +93,7 @@ def make_array(kind: Any, data: Any, shape: tuple[int, ...], order: Any = "C") -
 def start_array(kind: object, *_: object) -> ArrayPlaceholder:
     """Stand for numpy's ``_reconstruct``: an array of which the state follows."""
     if kind is not ArrayPlaceholder:
-        raise UnpicklingError("GLOBAL numpy._core.multiarray._reconstruct is not allowed for that")
+        raise RefusedNameError("numpy._core.multiarray._reconstruct")
     return ArrayPlaceholder()
 
 
@@ -108,65 +105,86 @@ def make_scalar(kind: Any, data: Any) -> Any:
 def method_name(owner: object, name: object) -> str:
     """Stand for ``getattr``, with which a HistoryBuffer's file names its statistics."""
     if owner is not HistoryBuffer or not isinstance(name, str):
-        raise UnpicklingError("GLOBAL getattr of anything else is not allowed")
+        raise RefusedNameError("getattr")
     return name
 
 
-def alias_as(target: Any, module: str, name: str) -> Any:
-    """Give a class, or a function of a new identity, the name that a file calls it by."""
-    if not isinstance(target, type):
-        target = wrap_function(target)
-    target.__module__, target.__qualname__, target.__name__ = module, name, name
-    return target
+# By the name in the file: a class without __init__ that has __setstate__, or a function.
+SAFE_GLOBALS: dict[str, Any] = {
+    "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
+    "builtins.getattr": method_name,
+    "numpy.dtype": DtypePlaceholder,
+    "numpy.ndarray": ArrayPlaceholder,
+    **{f"{core}.multiarray._reconstruct": start_array for core in NUMPY_CORES},
+    **{f"{core}.multiarray.scalar": make_scalar for core in NUMPY_CORES},
+}
+PLACEHOLDERS = (ArrayPlaceholder, DtypePlaceholder)
+STAND_INS = tuple(kind for kind in SAFE_GLOBALS.values() if isinstance(kind, type))
+TEXT = 256  # so many characters, or bytes, count as a value
+WALKED = frozenset({list, tuple, dict, OrderedDict, Counter, *STAND_INS})
 
 
-def wrap_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does what another does."""
-    return lambda *arguments: function(*arguments)
+def resolve_placeholders(content: Any, limits: Limits) -> Any:
+    """Return what was read with its arrays as numpy's; dicts and lists are changed in place.
 
+    Nothing here is recursive, and what is there twice is walked through once: what it is when it
+    is written out is counted.
 
-SAFE_GLOBALS = [
-    alias_as(HistoryBuffer, "mmengine.logging.history_buffer", "HistoryBuffer"),
-    alias_as(method_name, "builtins", "getattr"),
-    alias_as(DtypePlaceholder, "numpy", "dtype"),
-    alias_as(ArrayPlaceholder, "numpy", "ndarray"),
-    *(alias_as(start_array, f"{core}.multiarray", "_reconstruct") for core in NUMPY_CORES),
-    *(alias_as(make_scalar, f"{core}.multiarray", "scalar") for core in NUMPY_CORES),
-]
-
-
-def load_restricted(file: Path, **options: Any) -> Any:
-    """Return ``torch.load`` of a file that may hold these, and nothing else that can be run.
-
-    Torch's own list is as before afterwards, wherever an interrupt comes.
+    Raises:
+        LimitError: For what contains itself, is nested too deep, or unfolds to too many values.
     """
-    with LOCK:
-        before = get_safe_globals()
+    # By identity: the object, which is so kept alive, what takes its place, values, depth.
+    done: dict[int, tuple[Any, Any, int, int]] = {}
+    entered: set[int] = set()
+    stack: list[tuple[Any, list[Any] | None]] = [(content, None)]
+    while stack:
+        item, parts = stack.pop()
+        if type(item) not in WALKED or id(item) in done:
+            continue
+        if parts is None:
+            if id(item) in entered:
+                raise LimitError("a list or a dict in it contains itself")
+            entered.add(id(item))
+            parts = [part for holder in holders(item) for part in values(holder)]
+            stack.append((item, parts))
+            stack.extend((part, None) for part in parts if type(part) in WALKED)
+            continue
+        inner = [done[id(part)] for part in parts if type(part) in WALKED]
+        texts = sum(len(part) // TEXT for part in parts if type(part) in (str, bytes))
+        count = 1 + len(parts) + texts + sum(count for _, _, count, _ in inner)
+        depth = 1 + max((depth for *_, depth in inner), default=0)
+        limits.check_values(count)
+        limits.check_depth(depth)
+        done[id(item)] = item, replace_parts(item, done), count, depth
+        entered.discard(id(item))
+    return done[id(content)][1] if id(content) in done else content
 
-        def load() -> Any:
-            set_safe_globals(SAFE_GLOBALS)  # what others allow is for their files
-            return resolve_placeholders(torch.load(file, weights_only=True, **options))
 
-        return call_and_restore(load, lambda: set_safe_globals(before))
-
-
-def set_safe_globals(allowed: list[Any]) -> None:
-    """Make torch's list of what a file may name this one; one that is right is not touched."""
-    if set(get_safe_globals()) != set(allowed):
-        clear_safe_globals()
-        add_safe_globals(allowed)
+def holders(item: Any) -> tuple[Any, ...]:
+    """Return the lists, tuples and dicts in which a container, or a stand-in, holds its parts."""
+    if isinstance(item, PLACEHOLDERS):
+        return ()
+    if isinstance(item, OrderedDict):
+        return item, vars(item)
+    return (item,) if isinstance(item, (list, tuple, dict)) else (vars(item),)
 
 
-def resolve_placeholders(content: Any) -> Any:
-    """Return what was read with its arrays as numpy's; dicts and lists are changed in place."""
-    if isinstance(content, ArrayPlaceholder):
-        return content.value
-    if isinstance(content, dict):
-        for key, value in content.items():
-            if isinstance(value, (ArrayPlaceholder, DtypePlaceholder, dict, list, tuple)):
-                content[key] = resolve_placeholders(value)
-    elif isinstance(content, list):
-        content[:] = [resolve_placeholders(value) for value in content]
-    elif type(content) is tuple and content:
-        return tuple(resolve_placeholders(value) for value in content)
-    return content.dtype if isinstance(content, DtypePlaceholder) else content
+def values(holder: Any) -> Iterable[Any]:
+    """Return what a list, a tuple or a dict holds."""
+    return holder.values() if isinstance(holder, dict) else holder
+
+
+def replace_parts(item: Any, done: dict[int, tuple[Any, Any, int, int]]) -> Any:
+    """Return what takes the place of a container whose parts are all done."""
+    if isinstance(item, ArrayPlaceholder):
+        return item.value
+    if isinstance(item, DtypePlaceholder):
+        return item.dtype
+    if type(item) is tuple:
+        found = tuple(done[id(part)][1] if id(part) in done else part for part in item)
+        return item if all(a is b for a, b in zip(found, item, strict=True)) else found
+    for holder in holders(item):
+        for key, part in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if id(part) in done:
+                holder[key] = done[id(part)][1]
+    return item

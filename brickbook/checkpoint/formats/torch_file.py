@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-import tarfile
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +17,9 @@ from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError, MissingPackageError
 from brickbook.checkpoint.formats.kinds import find_kind
-from brickbook.checkpoint.formats.safe_globals import load_restricted
+from brickbook.checkpoint.formats.limits import LimitError, RefusedNameError
+from brickbook.checkpoint.formats.pickle_reader import NewerProtocolError
+from brickbook.checkpoint.formats.storages import LOCAL_SIGN, MAGIC, read_legacy, read_zip
 from brickbook.errors import BadArgumentError, BadValueError, first_line
 
 __all__ = [
@@ -29,23 +31,10 @@ __all__ = [
     "sibling_key",
 ]
 
-ZIP = b"PK\x03\x04"  # where torch, too, looks for it: at the start
+ZIP = LOCAL_SIGN  # where torch, too, looks for it: at the start
 PICKLE = b"\x80"
+TAR = slice(257, 262)  # where a tar archive says what it is
 
-# The first torch whose restricted reader has no known hole (CVE-2026-24747).
-SAFE_TORCH = "2.10"
-
-# The number that a file of torch before 1.6 begins with, after a word on pickle's protocol.
-MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-
-# What torch says, in part, of files that look like its own, and what it means.
-TORCH_MESSAGES = {
-    "finding central directory": "it ends too early",
-    "not in a subdirectory": "it is a zip archive that torch.save has not written",
-    "TorchScript": "it is a TorchScript archive, of which torch.jit.load gives the model",
-}
-
-NEWER_OPCODES = range(140, 153)  # the operands that came with protocols 4 and 5
 TRUST_HINT = "Only if you trust whoever made it, say trust=True."
 TAR_HINT = (
     "Only if you trust whoever made it, save it anew: torch.save(torch.load(file, "
@@ -55,6 +44,7 @@ PICKLE_HINT = "Only if you trust whoever made it, unpickle it yourself and torch
 
 # Of a checkpoint in several files: it says which tensor is where.
 INDEX_SUFFIX = ".index.json"
+MAX_HEADER = 32 << 20  # bytes of a safetensors header: about 100 for each tensor
 INDEX_FILE = re.compile(r"[^/\\]+\.index\.json")
 
 log = logging.getLogger(__name__)
@@ -90,45 +80,61 @@ def read_file(
     shown = shown or str(file)
     try:
         with file.open("rb") as opened:
-            head = opened.read(32)
+            head = opened.read(512)
         kind = find_kind(file)
     except OSError as error:
         raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
     if kind is not None:
         raise CheckpointError(path, f"{shown} is no checkpoint: {kind.fact}.", kind.hint)
     if file.suffix == ".safetensors":
+        length = int.from_bytes(head[:8], "little")
+        if MAX_HEADER < length < file.stat().st_size:
+            raise CheckpointError(
+                path,
+                f"{shown} is not read: its header has {length:,} bytes, and {MAX_HEADER:,} are the "
+                "most that is read.",
+            )
         return read_safetensors(file, place, mapped, shown, path)
-    if head.startswith(PICKLE) and MAGIC not in head:  # torch would run it, and then refuse it
+    legacy = MAGIC in head[:32]
+    if head.startswith(PICKLE) and not legacy:  # torch would run it, and then refuse it
         raise CheckpointError(
             path, f"{shown} is a pickle that torch.save has not written.", PICKLE_HINT
         )
-    if not trust and not head.startswith((ZIP, PICKLE)) and tarfile.is_tarfile(file):
-        # torch before 2.6 runs what stands in such a file whatever it is asked (CVE-2025-32434).
+    if head[TAR] == b"ustar" and not trust:
         raise CheckpointError(
             path, f"{shown} is a tar archive, which torch wrote until 0.1.9 in 2017.", TAR_HINT
         )
     if trust:
         log.warning("trust=True: whatever %s says is run while it is read", shown)
     try:
-        return unpickle(file, place, mapped and head.startswith(ZIP), trust)
-    except UnpicklingError as error:
-        raise refusal_error(error, head, shown, path) from error
+        if trust:
+            mapped = mapped and head.startswith(ZIP)
+            return torch.load(file, map_location=place, mmap=mapped, weights_only=False)
+        if not head.startswith((ZIP, PICKLE)):
+            raise UnpicklingError
+        return read_legacy(file, place) if legacy else read_zip(file, place, mapped)
+    except RefusedNameError as error:
+        raise CheckpointError(
+            path,
+            f"{shown} asks for {error}, and is not read: to make such an object is to run what the "
+            "file says.",
+            "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
+            f"{TRUST_HINT}",
+        ) from error
+    except NewerProtocolError as error:
+        raise CheckpointError(
+            path,
+            f"{shown} is pickled with protocol 4 or 5, of which torch reads nothing without "
+            "running what the file says.",
+            "Ask for a .safetensors file, or for one of torch.save's own protocol, 2. "
+            f"{TRUST_HINT}",
+        ) from error
+    except LimitError as error:
+        raise CheckpointError(path, f"{shown} is not read: {error}.") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(
             path, f"{shown} is no checkpoint: {describe_damage(error, head)}."
         ) from error
-
-
-def unpickle(file: Path, place: Any, mapped: bool, trust: bool) -> Any:
-    """Return what a file of torch's own formats holds; only the zip format can be mapped."""
-    how = {"map_location": place, "mmap": mapped}
-    if trust:
-        return torch.load(file, weights_only=False, **how)
-    if torch.__version__ < SAFE_TORCH:
-        log.info(
-            "torch %s can be harmed by a crafted file; %s mends it", torch.__version__, SAFE_TORCH
-        )
-    return load_restricted(file, **how)
 
 
 def sibling_key(path: str, key: str) -> str:
@@ -190,42 +196,15 @@ def read_safetensors(
     return state
 
 
-def refusal_error(error: UnpicklingError, head: bytes, shown: str, path: str) -> CheckpointError:
-    """Tell a file that asks for more than tensors from one that is damaged."""
-    asked = re.search(r"GLOBAL (\S+)", str(error))
-    operand = re.search(r"Unsupported operand (\d+)", str(error))
-    if operand is not None and int(operand[1]) in NEWER_OPCODES:
-        return CheckpointError(
-            path,
-            f"{shown} is pickled with protocol 4 or 5, of which torch reads nothing without "
-            "running what the file says.",
-            "Ask for a .safetensors file, or for one of torch.save's own protocol, 2. "
-            f"{TRUST_HINT}",
-        )
-    if asked is None:
-        return CheckpointError(path, f"{shown} is no checkpoint: {describe_damage(error, head)}.")
-    return CheckpointError(
-        path,
-        f"{shown} asks for {asked[1]}, and is not read: to make such an object is to run what the "
-        "file says.",
-        "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
-        f"{TRUST_HINT}",
-    )
-
-
 def describe_damage(error: Exception, head: bytes) -> str:
-    """Say what is wrong with a file by its first bytes, or else by what torch says of it."""
+    """Say what is wrong with a file by its first bytes, or else by the error that it led to."""
     if not head:
         return "it is empty"
     if not head.startswith((ZIP[:2], PICKLE)):
-        return f"it begins with {head!r}"
-    text = str(error)
-    for part, meaning in TORCH_MESSAGES.items():
-        if part in text:
-            return meaning
-    advice = re.search(r"Unsupported [^\n]+", text)  # torch's reason, after a page of advice
-    first = advice[0] if advice else text.partition("\n")[0].partition(". ")[0]
-    return first.rstrip(".") or type(error).__name__
+        return f"it begins with {head[:32]!r}"
+    if isinstance(error, (IndexError, struct.error)):  # the end of a pickle, or of its stack
+        return "it ends too early"
+    return first_line(error).rstrip(".")
 
 
 def sibling_file(name: str, shard: str) -> str:

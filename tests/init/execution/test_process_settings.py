@@ -14,7 +14,6 @@ from brickbook import BaseModule, Sequential, initialize, load_checkpoint
 
 CFG = {"type": "Normal", "std": 0.02, "layer": "Linear"}
 FILES = {"transaction.py", "contextlib.py", "grad_mode.py"}
-SAFE_GLOBALS = {"_add_safe_globals", "_clear_safe_globals"}  # of torch
 
 
 class Custom(BaseModule):
@@ -34,8 +33,8 @@ class Interrupter:
 
     def __call__(self, frame, event, arg):
         file = Path(frame.f_code.co_filename)
-        ours = file.name in FILES or not {"execution", "formats"}.isdisjoint(file.parts)
-        if not ours and file.name != "load.py" and frame.f_code.co_name not in SAFE_GLOBALS:
+        ours = file.name in FILES or "execution" in file.parts
+        if not ours and file.name != "load.py":
             return None
         if event == "line":
             self.count += 1
