@@ -198,8 +198,6 @@ def read_safetensors(
 
 def describe_damage(error: Exception, head: bytes) -> str:
     """Say what is wrong with a file by its first bytes, or else by the error that it led to."""
-    if not head:
-        return "it is empty"
     if not head.startswith((ZIP[:2], PICKLE)):
         return f"it begins with {head[:32]!r}"
     if isinstance(error, (IndexError, struct.error)):  # the end of a pickle, or of its stack
