@@ -221,7 +221,7 @@ class Execution:
         if call.phase is Phase.RESETS:
             keep = {name for name in self.names_with_values or () if name.startswith(dot)}
         tensors = (
-            [tensor for name, tensor in tensors_in(self.model) if name in keep] if keep else ()
+            [tensor for name, tensor in tensors_in(module) if dot + name in keep] if keep else ()
         )
         with (
             unsharded(module),

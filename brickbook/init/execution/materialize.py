@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
@@ -17,6 +18,14 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.init.execution.checkpoints import read_checkpoints
 from brickbook.init.execution.execute import Execution, affected_tensors, check_draws
+from brickbook.init.execution.own_starts import (
+    ConstructorWatch,
+    find_rewritten,
+    skipped_starts,
+    starts_by_name,
+    watched_construction,
+    with_starts,
+)
 from brickbook.init.execution.report import InitReport, Outcome
 from brickbook.init.execution.rng import SeededRng
 from brickbook.init.execution.writer import ParameterWriter, tensors_of
@@ -34,6 +43,7 @@ from brickbook.init.planning import (
     plan_with_tensors,
     poison,
     unfilled_error,
+    user_stacklevel,
 )
 from brickbook.introspect import (
     deferred_signals,
@@ -102,11 +112,16 @@ def materialize(
 
     First what `initialize` would write with the same seed: the same numbers, bit for bit. What no
     rule matches gets torch's own law for its layer (the plan shows it, by "torch"); then come
-    modules' own ``reset_parameters()``, ``reset_buffers()`` and ``init_non_persistent_buffers()``;
-    then rules, own ``init_weights`` and checkpoints. Tensors that have values keep them unless a
+    modules' own ``reset_parameters()``, ``reset_buffers()``, ``init_non_persistent_buffers()`` and
+    ``init_weights()``; then rules and checkpoints. Tensors that have values keep them unless a
     rule says otherwise, and move to ``device``. Of DTensors (``fully_shard``) each rank fills its
     part; custom init code sees one module's whole tensors at a time. If anything fails, the model
     is on the meta device again.
+
+    What else a constructor does to the weights is not repeated. It is named, in a RuntimeWarning
+    and in the plan, where the law is another one for that: exactly, if ``model`` is a callable. Of
+    a model that exists already, torch's count of writes and what its classes are made of tell;
+    neither shows what a function outside of them has written through ``.data``, or copied.
 
     Args:
         model: The model, or a callable that makes it: it is called inside `skeleton`, which keeps
@@ -114,7 +129,7 @@ def materialize(
         init_cfg: As in `initialize`.
         device: Where the memory is to be.
         seed: As in `initialize`.
-        strict: As in `initialize`.
+        strict: As in `initialize`; and raise where a start of the model's own is not repeated.
         allow_uninitialized: Leave what nothing fills as "left" in the report, and NaN (0 where
             there is no NaN).
         order: As in `plan`, and so are the five that follow.
@@ -131,7 +146,7 @@ def materialize(
     Raises:
         ConfigError: For a config that cannot be carried out, before any memory is taken.
         ValueError: If anything would be left uninitialised, before any memory is taken; or if
-            custom init code has left something so.
+            custom init code has left something so; or with ``strict``.
 
     >>> with torch.device("meta"):
     ...     model = nn.Linear(4, 2)
@@ -141,13 +156,16 @@ def materialize(
     device(type='cpu')
     """
     where, rng = read_device(device), SeededRng.from_seed(seed)
-    built = model if isinstance(model, nn.Module) else build_without_memory(model)
+    built, watch = (model, None) if isinstance(model, nn.Module) else build_without_memory(model)
     options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize, assume_loaded)
     draft, _ = plan_with_tensors(built, init_cfg, options)
     pending = read_checkpoints(draft, built)
     completed = complete_plan(
         draft, built, {id(tensor) for load in pending for tensor in load.filled(built)}
     )
+    found = watch.find(built) if watch else find_rewritten(built)
+    starts = starts_by_name(completed.plan, built, found)
+    clear_start_notes(built)
     tensors = tensors_of(built, completed.plan)
     check_devices(tensors, where)
     check_draws(completed.plan, built, tensors, batch, rng, caller="materialize")
@@ -172,24 +190,38 @@ def materialize(
             if empty and not allow_uninitialized:
                 raise unfilled_error(map(not_filled, empty), built)
             execution.fit(batch)
+        execution.plan = with_starts(execution, starts, watched=watch is not None)
+        skipped = list(skipped_starts(execution, watched=watch is not None))
+        for kind, problem, hint in skipped:
+            if strict and kind is not Why.BY_DEFAULTS:
+                raise BadValueError("model", problem, hint)
         execution.mark_initialized()
         signals.deferring = True  # an interrupt comes too late now
+    for _, problem, hint in skipped:
+        warnings.warn(f"model: {problem} {hint}", RuntimeWarning, user_stacklevel())
     report = execution.report(left_outcomes((*completed.uncovered, *empty), marks))
     LOG.info("%s: %r", type(built).__name__, report)
     return report if built is model else (built, report)
 
 
-def build_without_memory(constructor: object) -> nn.Module:
-    """Call what makes a model, without memory for its parameters."""
+def build_without_memory(constructor: object) -> tuple[nn.Module, ConstructorWatch]:
+    """Call what makes a model, without memory for its parameters; see what its own code writes."""
     if not callable(constructor):
         raise BadArgumentError(
             "model", f"expected a module or what makes one when it is called, got {constructor!r}."
         )
-    with skeleton():
+    with watched_construction() as watch, skeleton():
         model = constructor()
     if not isinstance(model, nn.Module):
         raise BadArgumentError("model", f"expected a call to give a module, got {model!r}.")
-    return model
+    return model, watch
+
+
+def clear_start_notes(model: nn.Module) -> None:
+    """Let transformers' models start again where they have no memory: their notes are not true."""
+    for part in model.modules():
+        if all(parameter.is_meta for parameter in part.parameters()):
+            vars(part).pop("_is_hf_initialized", None)
 
 
 def read_device(device: object) -> torch.device:
@@ -253,8 +285,6 @@ def skeleton() -> Iterator[None]:
     masks) with their values. A parameter loses its memory when a module takes it, so that at most
     one layer has any; its values are lost, and what constructors draw costs nothing. Tied
     parameters stay tied, lazy ones lazy. Only modules that this thread builds are concerned.
-    Constructors that initialise the model and note that they did (transformers) find themselves
-    undone: those models belong under ``torch.device('meta')``.
 
     >>> with skeleton():
     ...     layer = nn.BatchNorm2d(8)

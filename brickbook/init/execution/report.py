@@ -28,7 +28,7 @@ def planned_outcome(row: PlanRow) -> Outcome:
     """Return the record of a row that was carried out as planned."""
     if row.law is None:
         return Outcome(row.name, "left", "", reason=row.reason)
-    return Outcome(row.name, "written", row.source, str(row.law))
+    return Outcome(row.name, "written", row.source, str(row.law), row.reason)
 
 
 REPORT_COLUMNS = (

@@ -1,6 +1,7 @@
 """From configs to a plan: which rule fills which parameter with which law."""
 
 from brickbook.init.planning.completion import (
+    RESET_METHODS,
     CompletedPlan,
     PoisonMark,
     complete_plan,
@@ -22,12 +23,15 @@ from brickbook.init.planning.result import (
     Phase,
     PlanRow,
     plan_columns,
+    user_stacklevel,
     writing_order,
 )
-from brickbook.init.planning.sources import plan_driven
+from brickbook.init.planning.sources import is_plan_driven, plan_driven
+from brickbook.init.planning.torch_defaults import torch_write_counts
 from brickbook.init.planning.why import Reason, Why
 
 __all__ = [
+    "RESET_METHODS",
     "CheckpointLoad",
     "CompletedPlan",
     "CustomCall",
@@ -41,6 +45,7 @@ __all__ = [
     "Reason",
     "Why",
     "complete_plan",
+    "is_plan_driven",
     "is_poisoned",
     "plan",
     "plan_base_module",
@@ -49,6 +54,8 @@ __all__ = [
     "plan_with_tensors",
     "poison",
     "reject_flat_shards",
+    "torch_write_counts",
     "unfilled_error",
+    "user_stacklevel",
     "writing_order",
 ]

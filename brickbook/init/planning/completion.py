@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from brickbook.init.laws import Law, law_in_dtype
 from brickbook.init.planning.candidates import join_name
 from brickbook.init.planning.config import Rule
 from brickbook.init.planning.result import CustomCall, InitPlan, Phase, PlanRow
+from brickbook.init.planning.sources import is_base_module
 from brickbook.init.planning.torch_defaults import (
     is_torch_method,
     own_tensors,
@@ -33,10 +34,22 @@ from brickbook.introspect import (
     walk,
 )
 
-__all__ = ["CompletedPlan", "complete_plan", "is_poisoned", "poison", "unfilled_error"]
+__all__ = [
+    "RESET_METHODS",
+    "CompletedPlan",
+    "complete_plan",
+    "is_poisoned",
+    "poison",
+    "unfilled_error",
+]
 
 TORCH_SOURCE, TORCH_RULE = "torch", "default"
-RESET_METHODS = ("reset_parameters", "reset_buffers", "init_non_persistent_buffers")
+RESET_METHODS = (
+    "reset_parameters",
+    "reset_buffers",
+    "init_non_persistent_buffers",
+    "init_weights",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,7 @@ def complete_plan(plan: InitPlan, model: nn.Module, loaded_ids: Collection[int])
     filled = {id(tensors[row.name]) for row in plan.rows if is_set_by_rule(row, tensors)}
     open_ids = {id(tensor) for tensor in tensors.values() if tensor.is_meta}
     open_ids -= {*loaded_ids, *filled}
-    plan = replace(plan, runs=(*plan.runs, *find_resets(model, open_ids)))
+    plan = replace(plan, runs=(*plan.runs, *find_resets(model, open_ids, plan.runs)))
     uncertain, uncovered = {}, {}
     for row in plan.rows:
         tensor = tensors.get(row.name)
@@ -230,15 +243,22 @@ def add_parametrized_defaults(
 # What modules do to initialise themselves again.
 
 
-def find_resets(model: nn.Module, open_ids: Collection[int]) -> list[CustomCall]:
+def find_resets(
+    model: nn.Module, open_ids: Collection[int], calls: Sequence[CustomCall]
+) -> list[CustomCall]:
     """Return the calls of modules' own resets that may fill any of the open tensors, by id.
 
-    A ``reset_parameters()``, ``reset_buffers()`` or (timm's) ``init_non_persistent_buffers()`` that
-    takes no argument and that torch did not write; children before parents, as in construction.
+    A ``reset_parameters()``, ``reset_buffers()``, (timm's) ``init_non_persistent_buffers()`` or
+    ``init_weights()`` that needs no argument and that torch did not write; children before parents,
+    as in construction. No ``init_weights`` of a BaseModule, which carries out configs, nor in a
+    module whose own one the plan calls already.
     """
     found: list[CustomCall] = []
+    started = tuple(f"{call.name}." if call.name else "" for call in calls if call.rule is None)
     for name, module in post_order(model):
         methods = [method for method in RESET_METHODS if is_custom_reset(module, method)]
+        if f"{name}.".startswith(started) or is_base_module(module) or is_initialized(module):
+            methods = [method for method in methods if method != "init_weights"]
         if not methods or not any(id(tensor) in open_ids for _, tensor in tensors_in(module)):
             continue
         for method in methods:
@@ -256,6 +276,11 @@ class ResetCall:
 
     def __call__(self, module: nn.Module) -> None:
         getattr(module, self.method)()
+
+
+def is_initialized(module: nn.Module) -> bool:
+    """Whether a module says of itself that it is initialised."""
+    return getattr(module, "is_init", False) is True
 
 
 def is_custom_reset(module: nn.Module, method: str) -> bool:

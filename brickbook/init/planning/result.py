@@ -35,6 +35,7 @@ __all__ = [
     "Phase",
     "PlanRow",
     "plan_columns",
+    "user_stacklevel",
     "writing_order",
 ]
 
@@ -70,7 +71,7 @@ class PlanRow(NamedTuple):
         law: what fills it; None if it is left as it is.
         source: the path of the rule that wins.
         rule: the initialiser of that rule, as configs call it.
-        why: why it is left as it is.
+        why: why it is left as it is; beside torch's own law, what started it otherwise.
         overridden: the paths of the rules that do not win.
         tied_to: the name that the plan has for the same tensor.
         frozen: it takes no gradient.
@@ -110,7 +111,7 @@ class PlanRow(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why it is left as it is, as a sentence; "" where a law fills it."""
+        """Why it is left as it is, as a sentence; "" where a law fills it and nothing else did."""
         return str(self.why or "")
 
     def is_left(self, *kinds: Why) -> bool:
@@ -153,6 +154,7 @@ class PlanRow(NamedTuple):
             text += f"left as it is, {self.reason}."
         else:
             text += f"{self.law}, {self.rule} by {self.source}."
+            text += f" {self.reason[:1].upper()}{self.reason[1:]}." if self.why else ""
         if self.overridden:
             text += f" {'It wins' if self.law else 'It holds'} over {', '.join(self.overridden)}."
         if self.later_writers:

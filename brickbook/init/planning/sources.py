@@ -11,7 +11,15 @@ from torch import nn
 from brickbook.config import required_arguments
 from brickbook.init.planning.config import RuleEntry, read_rules
 
-__all__ = ["AlreadyInitialized", "ConfigSource", "CustomInit", "collect_sources", "plan_driven"]
+__all__ = [
+    "AlreadyInitialized",
+    "ConfigSource",
+    "CustomInit",
+    "collect_sources",
+    "is_base_module",
+    "is_plan_driven",
+    "plan_driven",
+]
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 PLAIN_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -22,6 +30,11 @@ def plan_driven(method: Method) -> Method:
     """Mark an ``init_weights`` that does no more than carry out a plan."""
     setattr(method, PLAN_DRIVEN_MARK, True)
     return method
+
+
+def is_plan_driven(method: object) -> bool:
+    """Whether an ``init_weights`` does no more than carry out a plan."""
+    return getattr(method, PLAN_DRIVEN_MARK, False)
 
 
 @dataclass(frozen=True)
@@ -132,8 +145,7 @@ def collect_sources(
 def is_base_module(module: nn.Module) -> bool:
     """Whether a module is a BaseModule: one of its classes has the plan-driven ``init_weights``."""
     return hasattr(module, "init_cfg") and any(
-        getattr(vars(kind).get("init_weights"), PLAN_DRIVEN_MARK, False)
-        for kind in type(module).__mro__
+        is_plan_driven(vars(kind).get("init_weights")) for kind in type(module).__mro__
     )
 
 
@@ -150,4 +162,4 @@ def read_own_entries(module: nn.Module, name: str) -> tuple[RuleEntry, ...]:
 def has_custom_init(module: nn.Module) -> bool:
     """Whether a module has an ``init_weights`` that is not plan-driven."""
     method = getattr(type(module), "init_weights", None)
-    return callable(method) and not getattr(method, PLAN_DRIVEN_MARK, False)
+    return callable(method) and not is_plan_driven(method)

@@ -13,9 +13,15 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.init.initializers import KaimingInit, Target, XavierInit
 from brickbook.init.laws import Constant, Law, Normal, Uniform
-from brickbook.introspect import layer_slots, post_order, walk
+from brickbook.introspect import layer_slots, post_order, tensors_in, walk
 
-__all__ = ["is_torch_method", "own_tensors", "torch_default_laws", "torch_laws_by_id"]
+__all__ = [
+    "is_torch_method",
+    "own_tensors",
+    "torch_default_laws",
+    "torch_laws_by_id",
+    "torch_write_counts",
+]
 
 LawsByKey = dict[str, Law]
 
@@ -176,6 +182,18 @@ def torch_laws_by_id(model: nn.Module) -> dict[int, Law]:
         inner = dict(module.named_parameters(remove_duplicate=False))
         found.update((id(inner[key]), law) for key, law in laws.items() if key in inner)
     return found
+
+
+def torch_write_counts(model: nn.Module) -> dict[int, int]:
+    """Return how often torch's constructors write each tensor that they start, by its id."""
+    counts: dict[int, int] = {}
+    for _, module in post_order(model):
+        laws = torch_default_laws(module)
+        inner = dict(tensors_in(module)) if laws else {}
+        for key in laws.keys() & inner.keys():
+            padded = key == "weight" and getattr(module, "padding_idx", None) is not None
+            counts[id(inner[key])] = counts.get(id(inner[key]), 0) + (2 if padded else 1)
+    return counts
 
 
 def own_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -33,6 +33,11 @@ class Why(Enum):
     PLAIN_ATTRIBUTE = "plain_attribute"
     NEEDS_ARGUMENTS = "needs_arguments"  # the path of custom init code, arguments
     NO_RULE = "no_rule"  # the layer's class
+    STARTED_BY = "started_by"  # a constructor; beside torch's own law
+    REWRITTEN = "rewritten"  # beside torch's own law
+    MAY_START = "may_start"  # the path of custom init code; beside torch's own law
+    GIVEN = "given"  # a constructor; beside torch's own law or custom init code
+    BY_DEFAULTS = "by_defaults"  # custom init code that was called, its arguments
     UNFILLABLE = "unfillable"  # what `unfillable_reason` says; last: every sentence fits it
 
 
