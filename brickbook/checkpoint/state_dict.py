@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.checkpoint.formats import sibling_key
+from brickbook.checkpoint.formats import TRUST_HINT, StandIn, sibling_key
 from brickbook.checkpoint.nested import CHOOSE, check_key, select_nested
 from brickbook.checkpoint.schemes import read_checkpoint
 from brickbook.errors import (
@@ -127,14 +127,29 @@ def extract_state(
     state: State = OrderedDict()
     if isinstance(found, Mapping):
         for name, value in found.items():
+            if isinstance(value, StandIn) and is_weight_name(name):
+                problem = f"{shown} has an object of {value.kind} as its {name}, and runs nothing."
+                raise CheckpointError(path, problem, TRUST_HINT)
             if is_state_entry(name, value):
                 state[name] = value
     if not any(isinstance(value, Tensor) for value in state.values()):
         hint = f"It holds {found!r:.60}, not a dict."
+        held = found.values() if isinstance(found, Mapping) else (found,)
+        objects = [value.kind for value in held if isinstance(value, StandIn)]
         if isinstance(found, Mapping):
             hint = f"It holds {join_limited(found) or 'nothing'}, and none of it is a tensor."
+        if objects:
+            hint = (
+                f"It holds an object of {objects[0]}, of which nothing was run: save its "
+                f"state_dict. {TRUST_HINT}"
+            )
         raise CheckpointError(path, f"No state_dict found in checkpoint file {shown}.", hint)
     return with_metadata(state, getattr(found, "_metadata", {}))
+
+
+def is_weight_name(name: object) -> bool:
+    """Whether a name is that of a part of a module; not ``cfg`` or ``args``, beside weights."""
+    return isinstance(name, str) and ("." in name or name in ("weight", "bias", "_extra_state"))
 
 
 def is_state_entry(name: object, value: object) -> bool:

@@ -1,7 +1,9 @@
 """File formats of checkpoints, read without running what a file says."""
 
+from brickbook.checkpoint.formats.stand_ins import StandIn
 from brickbook.checkpoint.formats.torch_file import (
     INDEX_SUFFIX,
+    TRUST_HINT,
     check_map_location,
     read_file,
     read_sharded,
@@ -11,6 +13,8 @@ from brickbook.checkpoint.formats.torch_file import (
 
 __all__ = [
     "INDEX_SUFFIX",
+    "TRUST_HINT",
+    "StandIn",
     "check_map_location",
     "read_file",
     "read_sharded",

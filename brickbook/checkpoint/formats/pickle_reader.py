@@ -9,11 +9,13 @@ from struct import Struct
 from typing import Any
 
 from brickbook.checkpoint.formats.limits import Limits
+from brickbook.checkpoint.formats.stand_ins import StandIn, StandInKind
 
 __all__ = ["NewerProtocolError", "PickleReader"]
 
 NEWEST_PROTOCOL = 3
 LONGEST_NAME = 1000  # of a module and a class
+STAND_IN = 400  # bytes of an object as data
 STOP = ord(".")
 DICTS = (dict, OrderedDict, Counter)
 SIZED = (*DICTS, list, tuple, str, bytes, set)
@@ -127,9 +129,12 @@ class PickleReader:
 
     def extend(self, values: list[Any]) -> None:
         """Give a list more members."""
-        if type(self.stack[-1]) is not list:
+        target = self.stack[-1]
+        if type(target) is StandIn:
+            target = target.members
+        if type(target) is not list:
             raise UnpicklingError("something other than a list has members")
-        self.stack[-1].extend(values)
+        target.extend(values)
 
     def set_item(self) -> None:
         """Give a dict an entry."""
@@ -139,6 +144,8 @@ class PickleReader:
     def set_items(self, pairs: list[Any]) -> None:
         """Give a dict entries."""
         target = self.stack[-1]
+        if type(target) is StandIn:
+            target = target.pairs
         if type(target) not in DICTS or len(pairs) % 2:
             raise UnpicklingError("something other than a dict has keys")
         for at in range(0, len(pairs), 2):
@@ -158,14 +165,21 @@ class PickleReader:
     def call(self) -> None:
         """Call a function that `find` has given."""
         arguments, function = self.stack.pop(), self.stack[-1]
-        if id(function) not in self.callables or type(arguments) is not tuple:
+        inert = type(function) is StandInKind
+        if not (inert or id(function) in self.callables) or type(arguments) is not tuple:
             raise UnpicklingError("something is called that is no function")
+        self.limits.spend(STAND_IN * inert)
         self.count_copies(arguments)
         self.stack[-1] = function(*arguments)
 
     def make_object(self) -> None:
         """Make an object of a class that `find` has given; `set_state` fills it."""
         arguments, kind = self.stack.pop(), self.stack[-1]
+        if type(kind) is StandInKind and type(arguments) is tuple:
+            self.limits.spend(STAND_IN)
+            self.count_copies(arguments)
+            self.stack[-1] = StandIn(kind.name, arguments)
+            return
         if id(kind) not in self.callables or not isinstance(kind, type):
             raise UnpicklingError("something is made whose class is none")
         self.count_copies(arguments)
@@ -177,6 +191,8 @@ class PickleReader:
         self.count_copies(state if type(state) is tuple else (state,))
         if type(target) is OrderedDict:
             set_attributes(target, state)
+        elif type(target) is StandIn:
+            target.set_state(state)
         elif id(type(target)) in self.callables and hasattr(target, "__setstate__"):
             target.__setstate__(state)
         else:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from brickbook.checkpoint.formats.limits import LimitError, Limits, RefusedNameError
+from brickbook.checkpoint.formats.stand_ins import StandIn, StandInKind, plain_value
 
 __all__ = ["SAFE_GLOBALS", "HistoryBuffer", "method_name", "resolve_placeholders"]
 
@@ -102,8 +103,10 @@ def make_scalar(kind: Any, data: Any) -> Any:
     return make_array(kind, data, ())[()]
 
 
-def method_name(owner: object, name: object) -> str:
+def method_name(owner: object, name: object) -> str | StandInKind:
     """Stand for ``getattr``, with which a HistoryBuffer's file names its statistics."""
+    if isinstance(owner, StandInKind) and owner.is_foreign and isinstance(name, str):
+        return StandInKind(f"{owner.name}.{name}")  # a class within a class
     if owner is not HistoryBuffer or not isinstance(name, str):
         raise RefusedNameError("getattr")
     return name
@@ -121,7 +124,7 @@ SAFE_GLOBALS: dict[str, Any] = {
 PLACEHOLDERS = (ArrayPlaceholder, DtypePlaceholder)
 STAND_INS = tuple(kind for kind in SAFE_GLOBALS.values() if isinstance(kind, type))
 TEXT = 256  # so many characters, or bytes, count as a value
-WALKED = frozenset({list, tuple, dict, OrderedDict, Counter, *STAND_INS})
+WALKED = frozenset({list, tuple, dict, OrderedDict, Counter, StandIn, *STAND_INS})
 
 
 def resolve_placeholders(content: Any, limits: Limits) -> Any:
@@ -143,13 +146,15 @@ def resolve_placeholders(content: Any, limits: Limits) -> Any:
             continue
         if parts is None:
             if id(item) in entered:
+                if type(item) is StandIn:  # objects may know each other
+                    continue
                 raise LimitError("a list or a dict in it contains itself")
             entered.add(id(item))
             parts = [part for holder in holders(item) for part in values(holder)]
             stack.append((item, parts))
             stack.extend((part, None) for part in parts if type(part) in WALKED)
             continue
-        inner = [done[id(part)] for part in parts if type(part) in WALKED]
+        inner = [done[id(part)] for part in parts if id(part) in done]
         texts = sum(len(part) // TEXT for part in parts if type(part) in (str, bytes))
         count = 1 + len(parts) + texts + sum(count for _, _, count, _ in inner)
         depth = 1 + max((depth for *_, depth in inner), default=0)
@@ -166,6 +171,8 @@ def holders(item: Any) -> tuple[Any, ...]:
         return ()
     if isinstance(item, OrderedDict):
         return item, vars(item)
+    if isinstance(item, StandIn):
+        return item.state, item.pairs, item.members, item.arguments
     return (item,) if isinstance(item, (list, tuple, dict)) else (vars(item),)
 
 
@@ -187,4 +194,4 @@ def replace_parts(item: Any, done: dict[int, tuple[Any, Any, int, int]]) -> Any:
         for key, part in holder.items() if isinstance(holder, dict) else enumerate(holder):
             if id(part) in done:
                 holder[key] = done[id(part)][1]
-    return item
+    return plain_value(item) if isinstance(item, StandIn) else item

@@ -24,6 +24,7 @@ from brickbook.errors import BadArgumentError, BadValueError, first_line
 
 __all__ = [
     "INDEX_SUFFIX",
+    "TRUST_HINT",
     "check_map_location",
     "read_file",
     "read_sharded",
@@ -73,9 +74,9 @@ def read_file(
         path: Where the config names it, for errors.
 
     Raises:
-        CheckpointError: For a file that is damaged, and for one that holds objects other than
-            tensors, plain values and `SAFE_GLOBALS`: with ``trust`` these are made, and may do
-            anything while they are.
+        CheckpointError: For a file that is damaged, and for one that calls functions other than
+            `SAFE_GLOBALS`: with ``trust`` they are called, and may do anything. Objects of classes
+            are made with ``trust`` too; without, they are read as data, see `StandIn`.
     """
     shown = shown or str(file)
     try:

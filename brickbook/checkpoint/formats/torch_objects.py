@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.checkpoint.formats.limits import Limits, RefusedNameError
+from brickbook.checkpoint.formats.stand_ins import PLAIN_VALUES, StandInKind
 
 __all__ = ["Storage", "StorageKind", "TorchObjects"]
 
 MAX_DIMS = 64
+STAND_IN_NAME = 200  # bytes, beside its letters
 MAX_SIZE = 1 << 63
 
 STORAGE_DTYPES = {
@@ -96,13 +98,15 @@ class TorchObjects:
             "builtins.bytearray": make_bytearray,
             "builtins.bytes": make_bytes,
             "builtins.complex": make_complex,
+            "builtins.frozenset": self.make_frozenset,
             "_codecs.encode": encode_bytes,
+            **PLAIN_VALUES,
             **{name: name for name in (*PLAIN_TENSORS, PARAMETER)},
             **others,
         }
 
     def find(self, module: str, name: str) -> Any:
-        """Return what a name stands for; raises `RefusedNameError` if it is not to be made."""
+        """Return what a name stands for; one that is unknown stands for itself."""
         if (module, name) in NAME_MAPPING:  # of Python 2, which protocol 2 writes
             module, name = NAME_MAPPING[module, name]
         module = IMPORT_MAPPING.get(module, module)
@@ -116,7 +120,8 @@ class TorchObjects:
         found = vars(torch).get(name) if module == "torch" else None
         if isinstance(found, (torch.dtype, torch.qscheme)):
             return found
-        raise RefusedNameError(full.removeprefix("builtins."))
+        self.limits.spend(STAND_IN_NAME + len(full))
+        return self.names.setdefault(full, StandInKind(full))
 
     def check_sparse(self) -> None:
         """Check the sparse tensors, once what they hold has been read."""
@@ -239,7 +244,7 @@ class TorchObjects:
     def with_attributes(self, build: Any, kind: Any, arguments: Any, state: Any) -> Tensor:
         """Make a tensor, and leave out what somebody has attached to it."""
         if build not in self.builders.values() or kind not in (*PLAIN_TENSORS, PARAMETER):
-            raise RefusedNameError("a class of tensors")
+            raise RefusedNameError(getattr(kind, "name", "a class of tensors"))
         tensor = build(*arguments)
         return self.parameter(tensor, tensor.requires_grad) if kind == PARAMETER else tensor
 
@@ -287,6 +292,10 @@ class TorchObjects:
         for member in members:
             self.limits.check_key(member)
         return set(members)
+
+    def make_frozenset(self, members: Any = ()) -> frozenset[Any]:
+        """Make a frozenset."""
+        return frozenset(self.make_set(members))
 
 
 def check_sizes(sizes: Any) -> None:
