@@ -122,7 +122,10 @@ def test_what_an_older_version_wrote_is_read_and_comes_back(name):
     written = json.loads(record.to_json())
     if name == "signals":  # a newer version says more
         assert (written.pop("rank"), written.pop("ranks")) == (0, 1)
-        assert not any(row.pop("silent") for row in written["rows"])
+        assert [written.pop(key) for key in ("cross_entropy", "classes", "logits_std")] == [
+            None
+        ] * 3
+        assert not any(row.pop("silent") or row.pop("batch_std") for row in written["rows"])
     assert written.keys() == data.keys()
     if name not in ("plan", "report", "alternatives"):  # a plan's reasons have got fields
         assert written == data

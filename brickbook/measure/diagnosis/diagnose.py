@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -22,11 +23,18 @@ from brickbook.measure.diagnosis.plan import (
 )
 from brickbook.measure.diagnosis.rules import RULES
 from brickbook.measure.diagnosis.signals import find_in_signals
-from brickbook.measure.diagnosis.weights import find_symmetric, find_zeros, summarize_weights
+from brickbook.measure.diagnosis.weights import (
+    find_huge,
+    find_symmetric,
+    find_zeros,
+    summarize_weights,
+)
 from brickbook.measure.probe import Signals, first_float_tensor, tensor_stats
 from brickbook.measure.snapshot import Comparison, missing_reason
 
 __all__ = ["diagnose"]
+
+DRIFTS = ("depth", "gradients", "not-finite", "saturated")
 
 
 def diagnose(
@@ -73,7 +81,14 @@ def diagnose(
         if model is not None:
             found += find_in_weights(model, rows)
     if signals is not None:
-        found += find_in_signals(signals)
+        in_signals = list(find_in_signals(signals))
+        drifts = [item for item in in_signals if item.rule in DRIFTS and item.severity != "note"]
+        if signals.loss is not None and not drifts:
+            # What a formula says of the gains, the signals do not bear out.
+            found = [
+                replace(item, severity="note") if item.rule == "gain" else item for item in found
+            ]
+        found += in_signals
     places = number_layers(model, plan_made, comparison, signals)
     rules = list(RULES)
     return tuple(
@@ -94,6 +109,7 @@ def find_in_weights(model: nn.Module, rows: Mapping[str, PlanRow]) -> Iterator[F
     linked = find_chains(model)
     yield from find_symmetric(weights)
     yield from find_zeros(weights, linked)
+    yield from find_huge(weights)
     yield from find_gains(weights, linked)
 
 

@@ -9,12 +9,17 @@ from types import MappingProxyType
 from brickbook.i18n import Texts
 
 __all__ = [
+    "COLLAPSED_SHARE",
     "DEAD_SHARE",
     "DEPTH_FACTOR",
+    "DIFFERENT_SHARE",
     "GAIN_FACTOR",
     "GRADIENT_FACTOR",
+    "HUGE_GAIN",
     "LAW_TOLERANCE",
+    "LOSS_FACTOR",
     "MIN_SAMPLES",
+    "OUTPUT_STD",
     "RECTIFIER_TOLERANCE",
     "RULES",
     "SATURATED_SHARE",
@@ -23,15 +28,20 @@ __all__ = [
 
 GAIN_FACTOR = (
     8.0,
-    30.0,
+    1000.0,
 )  # note, warning: by how much a chain's gains multiply to too little or too much
 
 RECTIFIER_TOLERANCE = 0.05  # how near a gain must be to a rectifier's to be taken for it
-DEPTH_FACTOR = (10.0, 1e4)  # warning, error: how far the std of the signals drifts
+DEPTH_FACTOR = (10.0, 100.0, 1e4)  # note, warning, error: how far the std of the signals drifts
 GRADIENT_FACTOR = (100.0, 1e6)  # warning, error: how far the gradients' norm drifts
 DEAD_SHARE = (0.5, 0.99)  # warning, error: share of dead units
 SATURATED_SHARE = 0.5  # share of a tanh's or sigmoid's outputs near its bounds
 LAW_TOLERANCE = (6.0, 0.02)  # standard errors, and a relative slack for rounding to 16 bits
+DIFFERENT_SHARE = 0.5  # of the rows of a weight: with fewer, half of them are copies
+COLLAPSED_SHARE = 0.01  # of the std of a signal that is over the batch
+LOSS_FACTOR = (1.5, 4.0)  # note, warning: cross entropy at the start over ln(classes)
+OUTPUT_STD = 10.0  # of outputs, beyond which a softmax has one class left
+HUGE_GAIN = 4.0  # of recurrent weights, and of those for queries and keys
 MIN_SAMPLES = 16  # elements that a unit must have before it can be called dead
 
 
@@ -61,19 +71,27 @@ def format_percent_3g(share: float) -> str:
 # The numbers in the words of a threshold, by rule: all rules, in the order of their weight.
 THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "not-finite": {},
-    "symmetric": {},
+    "symmetric": {"share": format_percent_3g(DIFFERENT_SHARE)},
     "zeros": {},
     "dead": {
         "low": format_percent_3g(DEAD_SHARE[0]),
         "high": format_percent_3g(DEAD_SHARE[1]),
         "samples": f"{MIN_SAMPLES}",
     },
-    "depth": {"low": f"{DEPTH_FACTOR[0]:g}", "high": f"{DEPTH_FACTOR[1]:,.0f}"},
+    "depth": {
+        "low": f"{DEPTH_FACTOR[0]:g}",
+        "middle": f"{DEPTH_FACTOR[1]:g}",
+        "high": f"{DEPTH_FACTOR[2]:,.0f}",
+    },
     "gradients": {"low": f"{GRADIENT_FACTOR[0]:g}", "high": f"{GRADIENT_FACTOR[1]:,.0f}"},
     "saturated": {"low": format_percent_3g(SATURATED_SHARE)},
+    "collapse": {"share": format_percent_3g(COLLAPSED_SHARE)},
+    "loss": {"low": f"{LOSS_FACTOR[0]:g}", "high": f"{LOSS_FACTOR[1]:g}"},
+    "output": {"std": f"{OUTPUT_STD:g}"},
+    "huge": {"gain": f"{HUGE_GAIN:g}"},
     "gain": {
         "low": f"{GAIN_FACTOR[0]:g}",
-        "high": f"{GAIN_FACTOR[1]:g}",
+        "high": f"{GAIN_FACTOR[1]:,.0f}",
         "near": format_percent_3g(RECTIFIER_TOLERANCE),
     },
     "law": {"errors": f"{LAW_TOLERANCE[0]:g}", "slack": f"{LAW_TOLERANCE[1]:g}"},

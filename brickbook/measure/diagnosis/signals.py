@@ -15,10 +15,13 @@ from brickbook.measure.diagnosis.finding import (
     make_finding,
 )
 from brickbook.measure.diagnosis.rules import (
+    COLLAPSED_SHARE,
     DEAD_SHARE,
     DEPTH_FACTOR,
     GRADIENT_FACTOR,
+    LOSS_FACTOR,
     MIN_SAMPLES,
+    OUTPUT_STD,
     SATURATED_SHARE,
 )
 from brickbook.measure.probe import Signal, Signals
@@ -43,11 +46,16 @@ def find_in_signals(signals: Signals) -> Iterator[Finding]:
     dead = list(find_dead(signals))
     yield from find_nonfinite_signals(signals)
     # Where all units are dead, it is said already that nothing goes on.
-    yield from find_depth_drift(signals, any(item.numbers["share"] == 1 for item in dead))
+    drifts = list(find_depth_drift(signals, any(item.numbers["share"] == 1 for item in dead)))
+    yield from drifts
     yield from find_gradient_drift(signals)
     yield from dead
     yield from find_silent(signals)
     yield from find_saturated(signals)
+    yield from find_collapse(signals)
+    yield from find_high_loss(signals)
+    if not any(item.message_key == "depth.explodes" for item in drifts):
+        yield from find_large_output(signals)
 
 
 def find_nonfinite_signals(signals: Signals) -> Iterator[Finding]:
@@ -125,7 +133,8 @@ def depth_finding(
         "low": format_2g(low),
         "high": format_2g(high),
     }
-    severity: Severity = "error" if found.factor >= DEPTH_FACTOR[1] else "warning"
+    reached = sum(found.factor >= bound for bound in DEPTH_FACTOR)
+    severity: Severity = ("note", "warning", "error")[reached - 1]
     names = tuple(row.label for row in rows[found.begin :])
     message_key = "depth.explodes" if grows else "depth.vanishes" if low else "depth.stops"
     numbers = {"factor": found.factor, "layer": place, "low": low, "high": high}
@@ -186,6 +195,55 @@ def gradient_finding(rows: Sequence[Signal], found: Drift, grows: bool) -> Findi
     message_key = "gradients.explodes" if grows else "gradients.vanishes"
     numbers = {"factor": found.factor, "low": low, "high": high}
     return Finding("gradients", severity, names, message_key, words, numbers)
+
+
+def find_collapse(signals: Signals) -> Iterator[Finding]:
+    """Find from which layer on all samples look alike, up to the last one."""
+    rows = [row for row in signals.layers if row.std and row.batch_std is not None]
+    shares = [(row.batch_std or 0.0) / (row.std or 1.0) for row in rows]
+    begin = len(rows)
+    while begin and shares[begin - 1] < COLLAPSED_SHARE:
+        begin -= 1
+    # The last layer of all may start with zeros and biases. Where the samples are alike already at
+    # the first layer, the batch is to blame.
+    if len(rows) - begin < 2 or shares[0] < 10 * COLLAPSED_SHARE:
+        return
+    last = rows[-1]
+    words = {
+        "at": signal_label(rows[begin]),
+        "last": signal_label(last),
+        "batch": format_2g(last.batch_std or 0.0),
+        "std": format_2g(last.std or 0.0),
+    }
+    names = tuple(row.label for row in rows[begin:])
+    yield make_finding("collapse", "warning", names, "collapse", words, share=shares[-1])
+
+
+def find_high_loss(signals: Signals) -> Iterator[Finding]:
+    """Find a cross entropy far above that of a model that prefers no class."""
+    found, expected = signals.cross_entropy, signals.expected_loss
+    if found is None or not expected or found < LOSS_FACTOR[0] * expected:
+        return
+    words = {
+        "found": format_2g(found),
+        "expected": format_2g(expected),
+        "classes": f"{signals.classes:,}",
+        "std": format_2g(signals.logits_std or 0.0),
+    }
+    severity: Severity = "warning" if found >= LOSS_FACTOR[1] * expected else "note"
+    names = tuple(row.label for row in signals.layers[-1:])
+    numbers = {"found": found, "expected": expected}
+    yield Finding("loss", severity, names, "loss", words, numbers)
+
+
+def find_large_output(signals: Signals) -> Iterator[Finding]:
+    """Find outputs so large that a softmax of them has one class left; a loss tells more."""
+    last = signals.rows[-1] if signals.rows else None
+    if last is None or last.part != "layer" or signals.cross_entropy is not None:
+        return
+    if (last.std or 0.0) > OUTPUT_STD:
+        words = {"std": format_2g(last.std or 0.0), "last": signal_label(last)}
+        yield make_finding("output", "note", (last.label,), "output", words, std=last.std or 0.0)
 
 
 def find_dead(signals: Signals) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 
+from brickbook.html import format_2g
 from brickbook.init.initializers import fans_as_computed, stored_axes
 from brickbook.init.laws import Law, OrthogonalMatrix, SparseNormal, Stacked
 from brickbook.init.planning import PlanRow
@@ -26,9 +27,16 @@ from brickbook.introspect import (
     plain_module_name,
 )
 from brickbook.measure.diagnosis.finding import Finding, Severity, make_finding
+from brickbook.measure.diagnosis.rules import DIFFERENT_SHARE, HUGE_GAIN
 from brickbook.measure.snapshot import missing_reason
 
-__all__ = ["WeightSummary", "find_symmetric", "find_zeros", "summarize_weights"]
+__all__ = ["WeightSummary", "find_huge", "find_symmetric", "find_zeros", "summarize_weights"]
+
+MIN_UNITS, MIN_INPUTS = 8, 4  # fewer may be equal by chance
+QUERY_KEY_NAMES = {
+    "in_proj", "qkv", "to_qkv", "c_attn", "query_key_value", "query", "key", "q", "k",
+    "q_proj", "k_proj", "to_q", "to_k",
+}  # fmt: skip
 
 Values = Tensor | Law  # what a tensor holds, or what will fill it
 
@@ -40,6 +48,7 @@ class WeightSummary:
     ``rows`` is the number of units that see the same inputs; ``rows_equal`` says that all rows of
     these are equal, and their biases, ``columns_equal`` that all columns are. ``fans`` are fan_in
     and fan_out, and ``rms`` is the root of the mean of the squares.
+    ``different`` is how many rows differ, where at least half are copies of others.
     ``dense`` is False for identities and the like, to which no formula for random numbers applies.
     """
 
@@ -54,6 +63,7 @@ class WeightSummary:
     columns_equal: bool
     dense: bool = True
     biased: bool = False
+    different: int | None = None
 
 
 def summarize_weights(model: nn.Module, plan: Mapping[str, PlanRow]) -> list[WeightSummary]:
@@ -127,6 +137,7 @@ def summarize_weight(
         zero=not some,
         rows_equal=same_bias and equal_rows(units, groups),
         columns_equal=equal_rows(units.transpose(0, 1)),
+        different=different_rows(units, biases) if groups == 1 else None,
         # An identity has one number in each row, or in each column.
         dense=some > max(shape[0], shape[1]),
     )
@@ -144,6 +155,26 @@ def equal_rows(tensor: Tensor, groups: int = 1) -> bool:
     rows = tensor.unflatten(0, (groups, -1)) if groups > 1 else tensor.unsqueeze(0)
     # Two rows tell nearly always, and cost nothing.
     return all(bool((rows[:, :some] == rows[:, :1]).all()) for some in (2, rows.shape[1]))
+
+
+@torch.no_grad()
+def different_rows(units: Tensor, biases: Sequence[Values]) -> int | None:
+    """Return how many rows differ, with their biases, if at least half are copies of others."""
+    rows = units.reshape(len(units), -1)
+    if len(rows) < MIN_UNITS or rows.shape[1] < MIN_INPUTS:
+        return None
+    for bias in biases:
+        if isinstance(bias, Tensor) and bias.numel() == len(rows):
+            rows = torch.cat([rows, bias.reshape(-1, 1).to(rows.dtype)], 1)
+        elif not is_constant(bias):
+            return None
+    # One number of each row tells nearly always.
+    for some in (rows[:, 0], rows):
+        different = len(some.unique(dim=0))
+        if different > DIFFERENT_SHARE * len(rows) + 1:
+            return None
+    zero = int((rows == 0).all(1).any())  # what is all zeros is meant to be
+    return None if zero or different < 2 else different
 
 
 def is_constant(values: Values) -> bool:
@@ -171,6 +202,15 @@ def find_symmetric(weights: Sequence[WeightSummary]) -> Iterator[Finding]:
         yield symmetry_finding(stays, "error", "symmetric.kept")
     if broken:
         yield symmetry_finding(broken, "warning", "symmetric.broken")
+    copies = [
+        weight for weight in weights[:-1] if weight.different is not None and not weight.rows_equal
+    ]
+    if copies:
+        first = copies[0]
+        numbers = {"different": first.different or 0, "rows": first.rows}
+        words = {key: f"{value:,}" for key, value in numbers.items()}
+        names = tuple(weight.name for weight in copies)
+        yield make_finding("symmetric", "warning", names, "symmetric.copies", words, **numbers)
 
 
 def symmetry_finding(
@@ -180,6 +220,33 @@ def symmetry_finding(
     rows = weights[0].rows
     names = tuple(weight.name for weight in weights)
     return make_finding("symmetric", severity, names, message_key, {"rows": f"{rows:,}"}, rows=rows)
+
+
+def find_huge(weights: Sequence[WeightSummary]) -> Iterator[Finding]:
+    """Find huge weights where they are applied again and again, or make a softmax's logits."""
+    for kind, chosen in (("recurrent", is_recurrent), ("attention", makes_attention_logits)):
+        gains = {
+            weight.name: weight.rms * math.sqrt(weight.fans[0])
+            for weight in weights
+            if chosen(weight) and weight.dense and not weight.rows_equal
+        }
+        beyond = {name: gain for name, gain in gains.items() if gain > HUGE_GAIN}
+        if beyond:
+            top = max(beyond.values())
+            words = {"gain": format_2g(top)}
+            yield make_finding("huge", "warning", tuple(beyond), f"huge.{kind}", words, gain=top)
+
+
+def is_recurrent(weight: WeightSummary) -> bool:
+    """Whether a weight is applied to the state at every step."""
+    return weight.name.rpartition(".")[2].startswith("weight_hh")
+
+
+def makes_attention_logits(weight: WeightSummary) -> bool:
+    """Whether a weight makes queries or keys."""
+    key = weight.name.rpartition(".")[2]
+    layer = weight.layer.rpartition(".")[2] if key == "weight" else key.removesuffix("_weight")
+    return layer in QUERY_KEY_NAMES
 
 
 def find_zeros(

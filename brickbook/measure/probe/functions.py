@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,6 +54,14 @@ class AppliedFunction:
     saturated: float | None = None
 
 
+class CrossEntropy(NamedTuple):
+    """A cross entropy: its value, of how many classes, and the std of what went in."""
+
+    value: float
+    classes: int
+    logits_std: float
+
+
 class FunctionCalls(TorchFunctionMode):
     """Watches torch's functions in a forward, and knows which tensors an activation has made.
 
@@ -63,6 +72,7 @@ class FunctionCalls(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.made: Any = WeakTensorKeyDictionary()
+        self.cross_entropy: CrossEntropy | None = None
 
     def __torch_function__(
         self,
@@ -79,6 +89,8 @@ class FunctionCalls(TorchFunctionMode):
         live = kind is not None and is_live([*args, *kwargs.values()][0])
         carried = self.carried(name, args, kwargs)
         output = func(*args, **kwargs)
+        if name == "cross_entropy":
+            self.record_cross_entropy(args, kwargs, output)
         if kind is not None and isinstance(output, Tensor):
             bounds = activation_bounds(kind, args, kwargs)
             share = saturated_share(output, *bounds) if bounds else None
@@ -90,6 +102,22 @@ class FunctionCalls(TorchFunctionMode):
             for value in collect_tensors(list(args[:1])):
                 self.made.pop(value, None)
         return output
+
+    @torch.no_grad()
+    def record_cross_entropy(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any
+    ) -> None:
+        """Remember a mean cross entropy, if it is further above ln(classes) than others."""
+        logits = [*args, *kwargs.values()][0]
+        is_mean = [*args, *("mean",) * 7][6] == "mean" == kwargs.get("reduction", "mean")
+        if not is_mean or not isinstance(output, Tensor) or not logits.numel():
+            return
+        value, classes = float(output.detach()), logits.shape[1 if logits.dim() > 1 else 0]
+        before = self.cross_entropy
+        ratio = value / math.log(classes) if classes > 1 else math.nan
+        if ratio >= (before.value / math.log(before.classes) if before is not None else 0.0):
+            std = float(logits.detach().float().std(correction=0))
+            self.cross_entropy = CrossEntropy(value, classes, std)
 
     def carried(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]

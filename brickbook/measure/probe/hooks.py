@@ -58,10 +58,26 @@ def tensor_stats(value: Tensor) -> dict[str, Any]:
         if not x.numel():
             return found
         top = largest_magnitude(x)
-    # Squares of very small and very large numbers are no float32: measured in units of the largest.
-    unit = 1.0 if not top or 1e-12 < top < 1e12 else top
+    unit = measuring_unit(top)
     std, mean = torch.std_mean(x / unit if unit != 1 else x, correction=0)
     return found | {"mean": float(mean) * unit, "std": float(std) * unit, "max": top}
+
+
+@torch.no_grad()
+def batch_std(value: Tensor, top: float | None) -> float | None:
+    """Return the std over the first axis, of numbers of at most ``top``; None for one sample."""
+    if value.dim() < 2 or len(value) < 2 or not value.numel() or top is None:
+        return None
+    x = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
+    x = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    unit = measuring_unit(top)
+    found = float((x / unit if unit != 1 else x).var(0, correction=0).double().mean().sqrt()) * unit
+    return found if math.isfinite(found) else None
+
+
+def measuring_unit(top: float) -> float:
+    """Return the unit in which the squares of numbers up to ``top`` are float32."""
+    return 1.0 if not top or 1e-12 < top < 1e12 else top
 
 
 def largest_magnitude(x: Tensor) -> float:
@@ -198,10 +214,11 @@ class ActivationHooks:
             return
         here = local_tensor(value.detach())
         units, axis = self.count_units(here, module if part in ("layer", "norm") else None)
+        seen = tensor_stats(here)
         rectifies, bounds = isinstance(module, RECTIFIERS), module_bounds(module)
         row = Signal(
             name, class_name(module), part, tuple(here.shape), here.numel(),
-            **tensor_stats(here), units=units, call=self.calls[name],
+            **seen, units=units, call=self.calls[name], batch_std=batch_std(here, seen["max"]),
             dead=dead_share(here, axis, arriving) if rectifies else None,
             saturated=saturated_share(here, *bounds) if bounds else None,
             silent=rectifies and arriving is not None and not bool(arriving.any()),
@@ -239,9 +256,11 @@ class ActivationHooks:
             return
         self.mark_recorded(value)
         units, axis = self.count_units(here, module)
+        seen = tensor_stats(here)
         self.rows.append(Signal(
             f"input of {name}", f"{made.name} input", "activation", tuple(here.shape),
-            here.numel(), **tensor_stats(here), units=units, call=self.calls[name] + 1,
+            here.numel(), **seen, units=units, call=self.calls[name] + 1,
+            batch_std=batch_std(here, seen["max"]),
             dead=dead_share(here, axis) if rectified and made.live else None,
             saturated=made.saturated, silent=rectified and not made.live,
         ))  # fmt: skip

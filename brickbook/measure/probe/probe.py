@@ -94,6 +94,7 @@ def probe(
         seed,
         sum(listener.calls.values()),
         *rank_of(inner),
+        *(listener.functions.cross_entropy or (None, None, None)),
     )
 
 
@@ -157,7 +158,8 @@ def run_backward(
     inputs: list[Tensor],
 ) -> float | None:
     """Send gradients back; return the loss, None if nothing leads back from it."""
-    value = loss(output)
+    with hooks.functions:
+        value = loss(output)
     if not isinstance(value, Tensor) or value.numel() != 1:
         raise BadValueError(
             "loss", f"expected a tensor with one number, got {describe_value(value)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -34,6 +35,9 @@ class Signal:
     a tanh (of a sigmoid or hardtanh, stretched to ±1). ``grad`` is the standard deviation of the
     loss's gradient by the output and ``grad_norm`` its length. Each is None where it has no meaning
     or is not known.
+
+    ``batch_std`` is the standard deviation over the batch, the first axis, of each element of a
+    sample (the root of the mean variance): far below ``std`` where all samples look alike.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Signal:
     grad_norm: float | None = None
     call: int = 1
     silent: bool = False
+    batch_std: float | None = None
 
     @property
     def label(self) -> str:
@@ -81,6 +86,7 @@ SIGNAL_COLUMNS = (
     Column("count", dtype="int64"),
     Column("mean", "mean", dtype="float64", text=format_number, right=True),
     Column("std", "std", dtype="float64", text=format_number, right=True),
+    Column("batch_std", dtype="float64"),
     Column("max", dtype="float64"),
     Column("zeros", dtype="float64"),
     Column("nan", dtype="int64"),
@@ -95,6 +101,11 @@ SIGNAL_COLUMNS = (
 )
 
 
+# What the record of an older version does not say.
+NEWER_ROW = {"silent": False, "batch_std": None}
+NEWER_FIELDS = {"rank": 0, "ranks": 1, **dict.fromkeys(("cross_entropy", "classes", "logits_std"))}
+
+
 @dataclass(frozen=True, repr=False)
 class Signals(Record, Sequence[Signal]):
     """The numbers of every layer's output, in the order in which the layers ran.
@@ -103,6 +114,10 @@ class Signals(Record, Sequence[Signal]):
     tensors. ``mode`` is "train", "eval", or "mixed" if the parts of the model differ. ``loss`` is
     what the gradients are of; None if there are none. ``calls`` counts all calls of leaf modules:
     more than ``rows`` if some ran more often than is kept.
+
+    Where a cross entropy was computed, ``cross_entropy`` is its value, ``classes`` are how many it
+    told apart and ``logits_std`` is the std of what went in; of several, those of the one furthest
+    above `expected_loss`.
 
     Of a model that is spread over ``ranks`` processes, as under FSDP2, the numbers are those of
     ``rank`` alone: of its batch, and of its part of an output that is spread too.
@@ -117,6 +132,9 @@ class Signals(Record, Sequence[Signal]):
     calls: int = 0
     rank: int = 0
     ranks: int = 1
+    cross_entropy: float | None = None
+    classes: int | None = None
+    logits_std: float | None = None
 
     _index = "label"
 
@@ -141,6 +159,11 @@ class Signals(Record, Sequence[Signal]):
         """The rows of layers with weights: what a curve through depth is drawn of."""
         return tuple(row for row in self.rows if row.part == "layer")
 
+    @property
+    def expected_loss(self) -> float | None:
+        """The cross entropy of a model that prefers no class: ln of their number."""
+        return None if self.classes is None else math.log(self.classes)
+
     def __repr__(self) -> str:
         shapes = ", ".join(map(str, self.input)) or "nothing"
         grads = "with gradients" if self.loss is not None else "without gradients"
@@ -162,12 +185,10 @@ class Signals(Record, Sequence[Signal]):
     def from_dict(cls, data: Mapping[str, Any], path: str = "signals") -> Signals:
         """Undo ``to_dict``, JSON included; a ConfigError names a key that is missing or unknown."""
         with refusing_damage(path):
-            # A record of an older version is of one process.
-            known = {"rank": 0, "ranks": 1, **data} if isinstance(data, Mapping) else data
+            known = {**NEWER_FIELDS, **data} if isinstance(data, Mapping) else data
             top = read_fields(cls, known, path)
             rows = (
-                # A record of an older version does not say where nothing arrives.
-                read_fields(Signal, {"silent": False, **row} if isinstance(row, Mapping) else row,
+                read_fields(Signal, {**NEWER_ROW, **row} if isinstance(row, Mapping) else row,
                             f"{path}.rows[{at}]")
                 for at, row in enumerate(top["rows"])
             )  # fmt: skip

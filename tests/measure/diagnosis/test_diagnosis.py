@@ -64,7 +64,7 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
         [
             "error: All rows are equal in 9 weights, and the next layers treat them alike: these "
             "units learn the same (fc1.weight, fc2.weight, fc3.weight and 6 more).",
-            "warning: The std of the signals shrinks 10× by layer 5 (fc5) and 76× by fc9: from "
+            "note: The std of the signals shrinks 10× by layer 5 (fc5) and 76× by fc9: from "
             "0.059 to 7.7e-04.",
         ],
     ),
@@ -126,10 +126,10 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
         [
             "warning: The gradients shrink 210× on the way back from fc19 to fc1: their norm "
             "falls from 1.3e-04 to 6.0e-07.",
-            "warning: The gain (std·√fan_in) is 0.99 to 1 in 18 layers before ReLU, which wants "
-            "1.41: from fc2 to fc19 that makes 520× too little.",
             "warning: The std of the signals shrinks 10× by layer 8 (fc8) and 570× by fc19: from "
             "0.99 to 0.0017.",
+            "note: The gain (std·√fan_in) is 0.99 to 1 in 18 layers before ReLU, which wants "
+            "1.41: from fc2 to fc19 that makes 520× too little.",
         ],
     ),
     "Kaiming on tanh": (
@@ -150,6 +150,8 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
             "after act1 (act1, act2, act3 and 6 more).",
             "warning: The gain (std·√fan_in) is 11 in 8 layers before Tanh, which wants 1 or "
             "1.67: from fc2 to fc9 that makes 4.4e+06× too much.",
+            "note: The std of the outputs is 11 (fc10): a softmax of them would have one class "
+            "left.",
         ],
     ),
     "negative bias": (
@@ -166,6 +168,8 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
         [
             "warning: The gradients shrink 88,000× on the way back from fc9 to fc1: their norm "
             "falls from 0.016 to 1.8e-07.",
+            "warning: All samples look alike from fc5 on: at fc10 the std over the batch is "
+            "2.7e-06, of 0.55 over all elements.",
         ],
     ),
 }
@@ -226,6 +230,39 @@ def test_of_starts_that_fit_nothing_is_said(case):
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_of_small_nets_as_torch_starts_them_nothing_is_said(depth):
     assert sentences(found(mlp(depth), None, (64, 128))) == []
+
+
+DRIFT = "note: The std of the signals shrinks 10× by layer 5 (fc5) and {}× by {}."
+GAINS = (
+    "note: The gain (std·√fan_in) is 0.57 to 0.58 in {} layers before ReLU, which wants 1.41: {}"
+)
+AS_TORCH_STARTS_THEM = {
+    6: [GAINS.format(4, "from fc2 to fc5 that makes 36× too little.")],
+    8: [
+        GAINS.format(6, "from fc2 to fc7 that makes 220× too little."),
+        DRIFT.format(11, "fc7: from 0.62 to 0.054"),
+    ],
+}
+
+
+@pytest.mark.parametrize("depth", AS_TORCH_STARTS_THEM)
+def test_of_a_net_that_trains_as_torch_starts_it_no_more_is_said_than_a_note(depth):
+    assert sentences(found(mlp(depth), None, (64, 128))) == AS_TORCH_STARTS_THEM[depth]
+
+
+def test_gains_that_the_signals_do_not_bear_out_are_a_note():
+    model = mlp(8)
+    initialize(model, {"type": "Normal", "std": 0.025, "layer": "Linear"}, seed=0)
+    with torch.no_grad():
+        model.fc4.weight.mul_(40)
+        model.fc7.weight.mul_(40)
+    assert [(i.rule, i.severity) for i in diagnose(model)] == [("gain", "note")]
+    initialize(model, {"type": "Normal", "std": 0.01, "layer": "Linear"}, seed=0)
+    assert [(i.rule, i.severity) for i in diagnose(model)] == [("gain", "warning")]
+    steady = probe(mlp(3), input_shape=(64, 128))
+    assert [(i.rule, i.severity) for i in diagnose(model, signals=steady)] == [("gain", "note")]
+    without = probe(mlp(3), input_shape=(64, 128), gradients=False)
+    assert [i.severity for i in diagnose(model, signals=without)] == ["warning"]
 
 
 # What must not be flagged
@@ -511,6 +548,152 @@ def test_where_nothing_arrives_it_is_said():
     ]
 
 
+def test_samples_that_look_alike_are_said_though_the_units_differ():
+    torch.manual_seed(0)
+    model = mlp(5, nn.Tanh)
+    initialize(model, {"type": "Xavier", "layer": "Linear"}, seed=0)
+    with torch.no_grad():
+        for layer in (model.fc2, model.fc3, model.fc4):
+            layer.weight.mul_(0.05)
+            layer.bias.uniform_(-1, 1)
+    batch = torch.randn(64, 128)
+    assert sentences(diagnose(signals=probe(model, batch, gradients=False))) == [
+        "warning: All samples look alike from fc3 on: at fc5 the std over the batch is 5.1e-05, of "
+        "0.45 over all elements."
+    ]
+    alike = torch.ones(64, 128) + 1e-4 * batch  # it is the batch's own
+    assert diagnose(signals=probe(model, alike, gradients=False)) == ()
+    assert diagnose(signals=probe(model, batch[:1], gradients=False)) == ()
+
+
+class Labelled(nn.Module):
+    """Gives logits and a loss, as the models of transformers do where labels are given."""
+
+    def __init__(self, scale: float, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(50, 64), nn.Linear(64, 50, bias=False)
+        self.smoothing = smoothing
+        nn.init.normal_(self.head.weight, 0, scale / 8)
+
+    def forward(self, ids, labels=None):
+        logits = self.head(self.embed(ids))
+        if labels is None:
+            return logits
+        loss = F.cross_entropy(
+            logits.flatten(0, 1), labels.flatten(), label_smoothing=self.smoothing
+        )
+        return {"loss": loss + 100, "logits": logits}
+
+
+IDS = torch.arange(256).view(16, 16) % 50
+LOSSES = {
+    1.0: [],
+    3.0: [
+        "note: The loss starts at 6.8, where a model that prefers no class has ln(50) = 3.9: the "
+        "std of the logits is 3."
+    ],
+    71.0: [
+        "warning: The loss starts at 140, where a model that prefers no class has ln(50) = 3.9: "
+        "the std of the logits is 71."
+    ],
+}
+
+
+@pytest.mark.parametrize("scale", LOSSES)
+def test_a_loss_far_above_guessing_is_said(scale):
+    torch.manual_seed(0)
+    model = Labelled(scale)
+    batch = {"ids": IDS, "labels": IDS.roll(1, 1)}
+    signals = probe(model, batch)
+    assert sentences(diagnose(signals=signals)) == LOSSES[scale]
+    assert signals.loss == pytest.approx(signals.cross_entropy + 100)
+    assert (signals.classes, signals.expected_loss) == (50, math.log(50))
+    given = probe(model, IDS, loss=lambda out: F.cross_entropy(out.flatten(0, 1), IDS.flatten()))
+    assert [item.rule for item in diagnose(signals=given)] == ["loss"] * len(LOSSES[scale])
+
+
+def test_outputs_of_a_large_scale_are_a_note_where_no_loss_tells_more():
+    torch.manual_seed(0)
+    assert sentences(diagnose(signals=probe(Labelled(71.0), IDS))) == [
+        "note: The std of the outputs is 71 (head): a softmax of them would have one class left."
+    ]
+    assert diagnose(signals=probe(nn.Sequential(Labelled(71.0), nn.LayerNorm(50)), IDS)) == ()
+
+
+def test_half_of_the_units_equal_is_enough():
+    model = mlp(3)
+    with torch.no_grad():
+        model.fc1.weight[64:], model.fc1.bias[64:] = model.fc1.weight[:64], model.fc1.bias[:64]
+    words = ["warning: Only 64 of the 128 rows of fc1.weight differ: the other units start as "
+             "copies of these."]  # fmt: skip
+    assert sentences(diagnose(model)) == words
+    with torch.no_grad():
+        model.fc1.weight[:64] = model.fc1.weight[64]
+        model.fc1.weight[64:] = torch.randn(64, 128)
+        model.fc1.bias.zero_()
+    assert sentences(diagnose(model)) == [words[0].replace("64 of", "65 of")]
+    with torch.no_grad():
+        model.fc2.weight[64:], model.fc2.bias[64:] = model.fc2.weight[:64], model.fc2.bias[:64]
+    assert sentences(diagnose(model)) == [
+        "warning: In 2 weights half of the rows or more are copies of others (fc1.weight, "
+        "fc2.weight)."
+    ]
+    model = mlp(3)
+    with torch.no_grad():
+        model.fc1.weight[70:], model.fc1.bias[70:] = model.fc1.weight[:58], model.fc1.bias[:58]
+        model.fc2.weight[64:] = model.fc2.weight[:64]  # their biases tell them apart
+    assert diagnose(model) == ()
+
+
+class Attends(nn.Module):
+    """Attention by layers of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj, self.v_proj, self.out = (nn.Linear(64, 64) for _ in range(3))
+
+
+HUGE = {
+    "recurrent": (
+        nn.LSTM(8, 64, 2),
+        "warning: The gain (std·√fan_in) of 2 recurrent weights is up to 8, at every step: gates "
+        "saturate, or the state explodes (weight_hh_l0, weight_hh_l1).",
+    ),
+    "a cell": (
+        nn.GRUCell(8, 64),
+        "warning: The gain (std·√fan_in) of weight_hh is 8, at every step: gates saturate, or the "
+        "state explodes.",
+    ),
+    "attention": (
+        nn.MultiheadAttention(64, 4),
+        "warning: The gain (std·√fan_in) of in_proj_weight is 8: each query attends to one key "
+        "alone.",
+    ),
+    "attention of one's own": (
+        Attends(),
+        "warning: The gain (std·√fan_in) of q_proj.weight is 7.9: each query attends to one key "
+        "alone.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_huge_recurrent_and_attention_weights_are_said(case):
+    model, text = HUGE[case]
+    assert diagnose(model) == ()
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            nn.init.normal_(parameter)
+    assert sentences(diagnose(model)) == [text]
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1 and "hh" in name:
+            nn.init.orthogonal_(parameter)
+        elif parameter.dim() > 1:
+            nn.init.xavier_normal_(parameter)
+    assert diagnose(model) == ()
+
+
 def test_what_is_not_finite_is_said_first():
     model = mlp(3)
     with torch.no_grad():
@@ -548,7 +731,7 @@ DRIFTS: dict[str, tuple[list[float], tuple[int, ...], list[str]]] = {
     "a long chain before a norm": ([1, 0.1, 0.05, 0.02, 0.01, 0.01, 1], (5,), ["10×"]),
     "it starts afresh": ([1, 0.1, 1, 0.1, 1, 0.1, 1], (1, 3, 5), []),
     "it grows": ([1, 10, 20], (), ["grows"]),
-    "only the last is larger": ([1, 1, 20], (), []),
+    "only the last is larger": ([0.1, 0.1, 2], (), []),
     "it stops": ([1, 0, 0, 0, 1], (), ["Nothing of the input is left from layer 2 (fc1) on"]),
     "never anything": ([0, 0, 0, 0, 0], (), []),
 }
@@ -688,7 +871,7 @@ def test_findings_and_rules_are_said_in_another_language():
         "从 fc2 到 fc9 累计达到所需的 4.4e+06 倍。"
     )
     assert item.about.translate(chinese).threshold == (
-        "一条链上的乘积偏离 8 倍（提示）或 30 倍（警告）；tanh 或 sigmoid 之前的增益"
+        "一条链上的乘积偏离 8 倍（提示）或 1,000 倍（警告）；tanh 或 sigmoid 之前的增益"
         "与整流激活的增益相差不到 5 %（提示）"
     )
     for rule in RULES.values():

@@ -670,3 +670,47 @@ def test_a_sparse_output_is_said_by_name():
         "Pass a loss, or gradients=False."
     )
     assert len(probe(model, batch(4, 4), gradients=False)) == 1
+
+
+def test_the_std_over_the_batch_is_per_element_of_a_sample():
+    values = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.Linear(4, 4, bias=False))
+    nn.init.eye_(model[0].weight)
+    row = probe(model, values)[0]
+    assert row.batch_std == pytest.approx(float(values.var(0, correction=0).mean().sqrt()))
+    assert probe(model, values * 1e-30)[0].batch_std == pytest.approx(row.batch_std * 1e-30)
+    assert probe(model, values[:1].expand(6, 3, 4))[0].batch_std == 0
+    assert probe(model, values[:1])[0].batch_std is None
+    assert probe(model, values[0, 0])[0].batch_std is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "found"),
+    [
+        (lambda out, target: F.cross_entropy(out, target), (5, "itself")),
+        (lambda out, target: nn.CrossEntropyLoss(label_smoothing=0.1)(out, target), (5, "itself")),
+        (lambda out, target: F.cross_entropy(out, F.one_hot(target, 5).float()), (5, "itself")),
+        (lambda out, target: F.cross_entropy(out, target, reduction="sum"), None),
+        (lambda out, target: F.mse_loss(out, F.one_hot(target, 5).float()), None),
+        (
+            lambda out, target: (
+                F.cross_entropy(out, target) + F.cross_entropy(100 * out, target, ignore_index=0)
+            ),
+            (5, "the second"),
+        ),
+    ],
+)
+def test_a_cross_entropy_is_seen_wherever_it_is_computed(loss, found):
+    target = torch.tensor([1, 2, 3, 4] * 4)
+    signals = probe(nn.Linear(4, 5), input_shape=(16, 4), loss=lambda out: loss(out, target))
+    seen = (signals.cross_entropy, signals.classes, signals.expected_loss)
+    if found is None:
+        assert seen == (None, None, None)
+        return
+    assert seen[1:] == (5, math.log(5))
+    if found[1] == "itself":
+        assert signals.cross_entropy == pytest.approx(signals.loss)
+        assert signals.logits_std == pytest.approx(signals[0].std)
+    else:
+        assert signals.cross_entropy < signals.loss
+        assert signals.logits_std == pytest.approx(100 * signals[0].std)
