@@ -87,6 +87,8 @@ def make_batch(model: nn.Module, batch: Any, input_shape: Sequence[int] | None, 
         raise BadArgumentError("batch", "the model needs something to run on.", batch_hint(model))
     if input_shape is not None:
         return draw_batch(model, check_shape(input_shape), seed)
+    if any(tensor.is_nested for tensor in collect_tensors(batch)):
+        raise BadValueError("batch", "a nested tensor has no shape.", "Pass a padded one.")
     if isinstance(batch, Mapping):
         return Batch(kwargs=batch)
     # A named tuple is a value of its own, such as a PackedSequence.

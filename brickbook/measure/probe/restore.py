@@ -91,7 +91,7 @@ class ParameterGuard:
         """Drop the copies of parameters that are unchanged."""
         for value in part._parameters.values():
             item = self.copies.get(id(value))
-            if item is not None and (is_freed(item[0]) or torch.equal(*item)):
+            if item is not None and (is_freed(item[0]) or is_unchanged(*item)):
                 del self.copies[id(value)]
 
     def restore(self) -> None:
@@ -101,6 +101,11 @@ class ParameterGuard:
         for item in self.copies.values():
             write_back(*item)
         self.copies.clear()
+
+
+def is_unchanged(tensor: Tensor, copy: Tensor) -> bool:
+    """Whether a tensor is as its copy; False where that cannot be told, as of sparse ones."""
+    return tensor.layout == torch.strided and torch.equal(tensor, copy)
 
 
 def same_objects(now: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -714,3 +714,30 @@ def test_a_cross_entropy_is_seen_wherever_it_is_computed(loss, found):
     else:
         assert signals.cross_entropy < signals.loss
         assert signals.logits_std == pytest.approx(100 * signals[0].std)
+
+
+class SparseWeight(nn.Module):
+    """Multiplies with a sparse parameter."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight, self.fc = nn.Parameter(weight), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(torch.sparse.mm(self.weight, x))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support")  # torch's: a beta
+@pytest.mark.parametrize("layout", ["to_sparse", "to_sparse_csr"])
+def test_a_module_with_a_sparse_parameter_runs_and_is_left_as_it_was(layout):
+    model = SparseWeight(getattr(torch.eye(4), layout)())
+    assert [row.name for row in probe(model, input_shape=(4, 4))] == ["fc"]
+    assert torch.equal(model.weight.detach().to_dense(), torch.eye(4))
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")  # torch's: a prototype
+def test_a_nested_batch_is_refused_by_name():
+    batch = torch.nested.nested_tensor([torch.ones(2, 4), torch.ones(3, 4)])
+    with pytest.raises(ConfigError) as caught:
+        probe(nn.Linear(4, 4), batch)
+    assert str(caught.value) == "batch: a nested tensor has no shape. Pass a padded one."
