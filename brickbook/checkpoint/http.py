@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,12 @@ from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from socket import EAI_AGAIN, gaierror
 from ssl import SSLCertVerificationError, SSLError
-from time import sleep
+from time import monotonic, sleep
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+from zipfile import is_zipfile
 
 from brickbook.checkpoint.cache import (
     Progress,
@@ -27,17 +30,24 @@ from brickbook.checkpoint.cache import (
     unwritable_folder,
 )
 from brickbook.checkpoint.errors import CheckpointError, DownloadError
+from brickbook.checkpoint.formats.kinds import FileKind, find_kind
 from brickbook.errors import BadValueError, ConfigError, MissingFileError
 
-__all__ = ["cache_path", "check_online", "download", "file_lock"]
+__all__ = ["cache_path", "check_online", "download", "file_lock", "is_cached"]
 
 BLOCK = 1 << 20  # bytes
 TIMEOUT = 30.0  # seconds without a byte
+PATIENCE = 120.0  # seconds that a transfer may take, and one more for each SLOWEST bytes
+SLOWEST = 4096
+# Of what a server has packed: it may become so many times as large, or so large.
+PACKED_RATIO = 16
+PACKED_FREE = 1 << 26
 ZLIB_AUTO = 47  # zlib's word for: with the header of gzip or of zlib
 UNSATISFIABLE = 416
 # Seconds before the next try; as many tries without one more byte are the last.
 RETRY_WAITS = (0.5, 1.0, 2.0, 4.0)
 LONGEST_WAIT = 30.0  # that a server may ask for
+ZIP_SIGN = b"PK\x03\x04"
 GONE_STATUS = (404, 410)
 UNREACHABLE_ERRNOS = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH)
 TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
@@ -79,12 +89,20 @@ def download(
         CheckpointError: If its hash is another.
     """
     file = cache_path(url, path, sha256, folder)
-    if file.is_file():
+    if is_cached(file, path):
         return file
     check_online(url, file, path)
     expected_hash = (sha256 or hash_in_name(file.name) or "").casefold() or None
     fetch_to_cache((url, *mirrors), file, expected_hash, path)
     return file
+
+
+def is_cached(file: Path, path: str) -> bool:
+    """Whether a file is in the cache; OSError if its folder cannot be used."""
+    try:
+        return file.is_file()
+    except OSError as error:  # the path is too long
+        raise unwritable_error(file, error, path) from error
 
 
 def check_online(url: str, file: object, path: str) -> None:
@@ -138,6 +156,8 @@ def fetch_to_cache(urls: Sequence[str], file: Path, expected_hash: str | None, p
         try:
             transfer.resume()
             found = fetch_from_any(urls, transfer, expected_hash, path)
+            if expected_hash is None:
+                check_format(part, file.name, urls[0], path)
             log.info("%s is at %s, SHA-256 %s", urls[0], file, found)
             part.replace(file)
         finally:
@@ -166,6 +186,19 @@ def file_lock(file: Path, path: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_format(part: Path, name: str, url: str, path: str) -> None:
+    """Raise CheckpointError for what has come in place of a file of which no hash is known."""
+    kind = find_kind(part, json=name.endswith(".json"))
+    if kind is None:
+        with part.open("rb") as opened:
+            zipped = opened.read(len(ZIP_SIGN)) == ZIP_SIGN
+        if zipped and not is_zipfile(part):
+            kind = FileKind("it ends too early")
+    if kind is not None:
+        hint = f"Nothing was kept. {kind.hint}".rstrip()
+        raise CheckpointError(path, f"{url} gives no checkpoint: {kind.fact}.", hint)
 
 
 def unwritable_error(file: Path, error: OSError, path: str) -> DownloadError:
@@ -263,6 +296,10 @@ class IncompleteTransferError(OSError):
     """An answer that ended before it was complete."""
 
 
+class SlowTransferError(OSError):
+    """An answer that comes too slowly."""
+
+
 class Transfer:
     """A file that arrives, in one go or, if its hash is known, in several.
 
@@ -280,7 +317,7 @@ class Transfer:
 
     def resume(self) -> None:
         """Take over what an earlier process has left."""
-        if not self.keep_partial or not self.part.is_file():
+        if not self.keep_partial or self.part.is_symlink() or not self.part.is_file():
             self.restart()
             return
         with self.part.open("rb") as file:
@@ -314,19 +351,25 @@ class Transfer:
         with self.open_response(url) as response:
             if self.received and not self.is_continuation(response):
                 self.restart()
+            if not self.received and response.status != 200:
+                what = f"HTTP {response.status} {response.reason} is not the file"
+                # A wrong part may be the whole when it is asked for anew.
+                raise IncompleteTransferError(what) if response.status == 206 else ValueError(what)
             self.write_body(response)
+        if not self.received:
+            raise IncompleteTransferError("the file is empty")
         return self.digest.hexdigest()
 
     def open_response(self, url: str) -> HTTPResponse:
         """Return the server's answer."""
         try:
-            return urlopen(self.build_request(url), timeout=TIMEOUT)
+            return open_url(self.build_request(url))
         except HTTPError as error:
             if error.code != UNSATISFIABLE or not self.received:
                 raise
             error.close()
             self.restart()  # what was kept is longer than the file
-            return urlopen(self.build_request(url), timeout=TIMEOUT)
+            return open_url(self.build_request(url))
 
     def build_request(self, url: str) -> Request:
         """Ask for what is still to come, as it is stored and not packed for the way."""
@@ -337,28 +380,36 @@ class Transfer:
 
     def is_continuation(self, response: HTTPResponse) -> bool:
         """Whether an answer begins where the last one ended."""
-        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range") or "")
-        return response.status == 206 and start is not None and int(start[1]) == self.received
+        found = re.fullmatch(
+            r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)",
+            response.headers.get("Content-Range") or "",
+        )
+        if response.status != 206 or found is None or response.headers.get("Content-Encoding"):
+            return False
+        first, last = int(found[1]), int(found[2])
+        whole = found[3] in ("*", str(last + 1))
+        return whole and first == self.received and response.length in (None, last + 1 - first)
 
     def write_body(self, response: HTTPResponse) -> None:
         """Write the body of an answer to the file."""
         packed = (response.headers.get("Content-Encoding") or "identity").casefold()
         left = response.length if packed == "identity" else None
         total = None if left is None else self.received + left
+        blocks = read_blocks(response)
+        if packed != "identity":
+            blocks = decompress_blocks(blocks, packed)
         try:
-            with self.part.open("ab") as file:
-                for block in (
-                    read_blocks(response)
-                    if packed == "identity"
-                    else decompress_blocks(response, packed)
-                ):
+            # A link that somebody has put there is not followed.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(self.part, flags, 0o666), "ab") as file:
+                for block in blocks:
                     file.write(block)
                     self.digest.update(block)
                     self.received += len(block)
                     if self.progress is not None:
                         self.progress(self.received, total)
-            # http.client ends a body that breaks off like one that is complete, and only counts
-            if response.length:
+            if total is not None and self.received != total:
                 arrived = f"{self.received} of {total}"
                 raise IncompleteTransferError(f"the connection ended after {arrived} bytes")
         except BaseException:
@@ -367,23 +418,63 @@ class Transfer:
             raise
 
 
-def read_blocks(response: HTTPResponse) -> Iterator[memoryview]:
-    """Yield a body in blocks; each is overwritten by the next."""
-    room = memoryview(bytearray(BLOCK))
-    while count := response.readinto(room):
-        yield room[:count]
+class HttpRedirects(HTTPRedirectHandler):
+    """Follows what leads to HTTP, and nothing else: urllib would go to ``ftp://`` too."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """Return the request for the new place."""
+        scheme = urlsplit(newurl).scheme
+        if scheme not in ("http", "https"):
+            raise ValueError(f"it leads to {scheme}://, where no file is taken from")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def decompress_blocks(response: HTTPResponse, encoding: str) -> Iterator[bytes]:
+def open_url(request: Request) -> HTTPResponse:
+    """Return a server's answer."""
+    return build_opener(HttpRedirects).open(request, timeout=TIMEOUT)
+
+
+def read_blocks(response: HTTPResponse) -> Iterator[bytes]:
+    """Yield a body as it arrives.
+
+    A server that sends now and then a byte is given up: the longer it takes, the more must have
+    come. http.client ends a body that breaks off like one that is complete.
+    """
+    start, received, length = monotonic(), 0, response.length
+    while length is None or received < length:
+        block = response.read1(BLOCK if length is None else min(BLOCK, length - received))
+        if not block:
+            return
+        yield block
+        received += len(block)
+        seconds = monotonic() - start
+        if seconds > PATIENCE + received / SLOWEST:
+            raise SlowTransferError(
+                f"the server is too slow: {received} bytes in {seconds:.0f} seconds"
+            )
+
+
+def decompress_blocks(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Yield a body that the server has packed although it was asked not to."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise ValueError(f"the server has packed it with {encoding}, which was not asked for")
     unpacker = zlib.decompressobj(ZLIB_AUTO)
-    while block := response.read(BLOCK):
-        try:
-            yield unpacker.decompress(block)
-        except zlib.error as error:
-            raise IncompleteTransferError(f"what arrived cannot be unpacked: {error}") from error
+    packed, unpacked = 0, 0
+    for block in blocks:
+        packed += len(block)
+        while block:
+            try:
+                found = unpacker.decompress(block, BLOCK)
+            except zlib.error as error:
+                raise IncompleteTransferError(
+                    f"what arrived cannot be unpacked: {error}"
+                ) from error
+            yield found
+            unpacked += len(found)
+            if unpacked > PACKED_FREE + PACKED_RATIO * packed:
+                raise ValueError("what is packed grows to more than its size explains")
+            block = unpacker.unconsumed_tail
     if not unpacker.eof:
         raise IncompleteTransferError("the connection ended within the packed file")
-    yield unpacker.flush()

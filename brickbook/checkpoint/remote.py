@@ -11,7 +11,7 @@ from typing import Any
 
 from brickbook.checkpoint.cache import current_progress, hash_in_name, is_offline
 from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
-from brickbook.checkpoint.http import cache_path, check_online, file_lock
+from brickbook.checkpoint.http import cache_path, check_online, file_lock, is_cached
 from brickbook.errors import BadValueError, ConfigError, MissingFileError, first_line, nearest
 
 __all__ = ["hub_file", "import_optional", "remote_file"]
@@ -105,14 +105,14 @@ def remote_file(name: str, path: str, *, shown: str = "") -> Path:
             nearest(scheme, OWN_SCHEMES),
         )
     file = cache_path(name, path)
-    if hash_in_name(file.name) is not None and file.is_file():
+    if hash_in_name(file.name) is not None and is_cached(file, path):
         return file
     check_online(shown, "or may be of another day", path)
     try:
         system, place = import_module("fsspec.core").url_to_fs(name)
         # What stands under one name changes here, as it does not under a URL.
         file = cache_path(name, path, str(system.ukey(place)))
-        if not file.is_file():
+        if not is_cached(file, path):
             copy_to_cache(system, place, file, shown, path)
     except ConfigError:
         raise
