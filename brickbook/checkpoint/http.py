@@ -427,6 +427,7 @@ class HttpRedirects(HTTPRedirectHandler):
         """Return the request for the new place."""
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https"):
+            fp.close()
             raise ValueError(f"it leads to {scheme}://, where no file is taken from")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
