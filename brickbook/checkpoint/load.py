@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -47,8 +48,11 @@ from brickbook.checkpoint.state_dict import (
 from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
 from brickbook.introspect import (
     SignalDeferral,
-    deferred_signals,
+    is_plain,
     keeps_grad_mode,
+    local_tensor,
+    modes_are_active,
+    plain_module_name,
     record_origin,
     rollback_on_error,
     unwrap_model,
@@ -69,6 +73,12 @@ __all__ = [
 ]
 
 
+Logger = logging.Logger | str | None
+log = logging.getLogger(__name__)
+silent = logging.getLogger(f"{__name__}.silent")
+silent.disabled = True
+
+
 @keeps_grad_mode
 def fill_model(
     model: nn.Module,
@@ -79,16 +89,20 @@ def fill_model(
     *,
     adapt: str | Collection[str] = (),
     assign: bool = False,
+    origin: str = "a state dict",
+    logger: Logger = None,
 ) -> Match:
     """Load a state dict into a model, and return what of the model it filled.
 
     Every module loads its own part, so that hooks and versions of modules count: one that renames
     old parameters is asked before anything is called missing. ``adapt`` is that of
     `adapt_state`; with ``assign`` the model gets tensors of the file's dtype and device in place
-    of its own, which may be on the meta device. Raises as ``Match.check`` does; the model is then
-    unchanged, and so it is after an interrupt.
+    of its own, which may be on the meta device. ``origin`` is noted of what is filled, and a match
+    that is not exact is a warning of ``logger``. Raises as ``Match.check`` does; the model is then
+    unchanged, and so it is after an interrupt and whatever else goes wrong.
     """
     targets = named_tensors(model)
+    check_metadata(model, getattr(state, "_metadata", {}), path)
     state, adapted = adapt_state(strip_wrapper_names(state, targets), model, adapt)
     foreseen = match(state, model)
     for name in () if assign else foreseen.loaded:
@@ -98,9 +112,9 @@ def fill_model(
                 f"{name} is on the meta device and has no memory to load into.",
                 "Say assign=True, or call model.to_empty(device='cpu') first.",
             )
-    # What the names alone would refuse, a hook may still mend: try it, and put back if not.
     refused = not foreseen.loaded or (strict and not foreseen.exact)
-    with torch.no_grad(), rollback_guard(model, state, refused, assign) as signals:
+    plain = not refused and is_plain_load(model, state, targets)
+    with rollback_guard(model, targets, plain, assign) as signals, torch.no_grad():
         filling = StateLoader(frozenset(state), getattr(state, "_metadata", {}), adapted, assign)
         filling.load_module(model, state)
         if filling.failures:
@@ -108,51 +122,80 @@ def fill_model(
         if assign:
             retie(model, targets, filling.loaded)
         found = filling.to_match(model)
+        # What the names alone would refuse, a hook may have mended.
         found.check(path, strict=strict, format_prefix=format_prefix)
+        filled = named_tensors(model)
+        record_origin((filled[name] for name in found.loaded), origin)
+        log_match(found, logger)
         signals.deferring = True  # an interrupt comes too late now
     return found
 
 
+def check_metadata(model: nn.Module, metadata: Mapping[str, Any], path: str) -> None:
+    """Refuse what is no metadata of a module, before anything is loaded by it."""
+    for name, module in model.named_modules():
+        entry = metadata.get(plain_module_name(name), {})
+        if not isinstance(entry, Mapping):
+            problem = f"expected a dict, got {format_value(entry)}."
+            raise BadArgumentError(f"{path}._metadata[{name!r}]", problem)
+        version = entry.get("version")
+        own = is_torch_code(type(module)._load_from_state_dict)
+        if own and not isinstance(version, (int, float, type(None))):
+            problem = f"expected a number or None, got {format_value(version)}."
+            raise BadArgumentError(f"{path}._metadata[{name!r}]['version']", problem)
+
+
+def is_torch_code(function: Any) -> bool:
+    """Whether a function is of torch's own modules."""
+    return str(getattr(function, "__module__", "")).startswith("torch.nn.modules.")
+
+
 def rollback_guard(
-    model: nn.Module, state: State, refused: bool, assign: bool
+    model: nn.Module, targets: Mapping[str, Tensor], plain: bool, assign: bool
 ) -> AbstractContextManager[SignalDeferral]:
-    """Return what sees to it that a model is loaded or as before.
-
-    Where nothing can go wrong but an interrupt, that waits: the values need not be kept.
-    """
-    if assign:  # what is replaced is kept as it is
+    """Return what sees to it that a model is loaded or as before."""
+    if plain and assign:  # what is replaced is kept as it is
         return rollback_on_error(model, ())
-    if refused or may_fail(model, state):
-        every = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
-        return rollback_on_error(model, every.values())
-    return deferred_signals()
+    if plain:
+        return rollback_on_error(model, targets.values(), plain=True)
+    return rollback_on_error(model)
 
 
-def may_fail(model: nn.Module, state: State) -> bool:
-    """Whether code that is not torch's takes part, or tensors that may not be copied."""
-    if any(not is_dense(value) for value in state.values()):
-        return True
-    for module in model.modules():
-        hooks = (*module._load_state_dict_pre_hooks.values(),
-                 *module._load_state_dict_post_hooks.values())  # fmt: skip
-        own = (getattr(hook, "hook", hook) for hook in hooks)
-        if any(is_foreign(each) for each in (type(module)._load_from_state_dict, *own)):
-            return True
-    return False
+def is_plain_load(model: nn.Module, state: State, targets: Mapping[str, Tensor]) -> bool:
+    """Whether torch's own kernels copy plain numbers, and nothing else happens."""
+    if modes_are_active() or not all(map(is_plain_module, model.modules())):
+        return False
+    pairs = ((value, targets.get(name)) for name, value in state.items())
+    return all(own is None or is_plain_copy(value, own) for value, own in pairs)
 
 
-def is_dense(value: Any) -> bool:
-    """Whether a value is a tensor of the plain kind."""
-    return (
-        isinstance(value, Tensor)
-        and value.layout is torch.strided
-        and not (value.is_meta or value.is_quantized)
-    )
+def is_plain_module(module: nn.Module) -> bool:
+    """Whether a module is loaded by torch's code alone; that of its norms looks at versions."""
+    kind = type(module)
+    own = (kind._load_from_state_dict, kind.set_extra_state, kind.__setattr__)
+    hooks = module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks
+    return not hooks and all(map(is_torch_code, own))
 
 
-def is_foreign(function: Any) -> bool:
-    """Whether a function is of no module of torch."""
-    return not str(getattr(function, "__module__", "")).startswith("torch.")
+def is_plain_copy(value: Any, own: Tensor) -> bool:
+    """Whether torch's kernels copy a value of a file to a tensor of the model."""
+    if not isinstance(value, Tensor) or not (is_plain(own) or own.is_meta):
+        return False
+    value = local_tensor(value)
+    plain = type(value) in (Tensor, nn.Parameter) and value.layout is torch.strided
+    return plain and not value.is_meta and can_convert(value.dtype, own.dtype)
+
+
+@lru_cache(1024)
+def can_convert(file: torch.dtype, model: torch.dtype) -> bool:
+    """Whether numbers of one dtype can be copied to another; tried on one number."""
+    if file.is_complex and not model.is_complex:
+        return False  # torch warns of that
+    try:
+        torch.empty(1, dtype=model, device="cpu").copy_(torch.empty(1, dtype=file, device="cpu"))
+    except Exception:  # whatever is wrong, the copy itself will say it
+        return False
+    return True
 
 
 def retie(model: nn.Module, before: Mapping[str, Tensor], loaded: Iterable[str]) -> None:
@@ -245,12 +288,6 @@ class StateLoader:
             reshaped=tuple(self.reshaped),
             adapted=self.adapted,
         )
-
-
-Logger = logging.Logger | str | None
-log = logging.getLogger(__name__)
-silent = logging.getLogger(f"{__name__}.silent")
-silent.disabled = True
 
 
 def load_checkpoint(
@@ -361,12 +398,9 @@ def load_with_match(
     )
     state = extract_state(held, filename, "filename", key)
     state = select_part(state, prefix, revise_keys, "filename")
-    found = fill_model(
-        model, state, strict, "filename", adapt=adapt, assign=options.get("assign", False)
-    )
-    record_origins(model, found, str(filename))
-    log_match(found, logger)
-    return held, found
+    assign, origin = options.get("assign", False), str(filename)
+    how: Any = {"adapt": adapt, "assign": assign, "origin": origin, "logger": logger}
+    return held, fill_model(model, state, strict, "filename", **how)
 
 
 @keeps_grad_mode
@@ -391,12 +425,14 @@ def load_state_dict(
     for name, value in state_dict.items():
         if not is_state_entry(name, value):
             raise BadArgumentError(f"state_dict[{name!r}]", f"expected a Tensor, got {value!r}.")
-    state = with_metadata(OrderedDict(state_dict), getattr(state_dict, "_metadata", {}))
+    metadata = getattr(state_dict, "_metadata", {})
+    if not isinstance(metadata, Mapping):
+        problem = f"expected a dict, got {format_value(metadata)}."
+        raise BadArgumentError("state_dict._metadata", problem)
+    state = with_metadata(OrderedDict(state_dict), metadata)
     spell = "the names without {!r}".format
-    found = fill_model(module, state, strict, "state_dict", spell, adapt=adapt, assign=assign)
-    record_origins(module, found, "a state dict")
-    log_match(found, logger)
-    return found
+    how: Any = {"adapt": adapt, "assign": assign, "logger": logger}
+    return fill_model(module, state, strict, "state_dict", spell, **how)
 
 
 def _load_checkpoint(
@@ -415,12 +451,6 @@ def _load_checkpoint_with_prefix(
     A dot is added to the prefix where it has none. Raises AssertionError if no name begins so.
     """
     return read_part(filename, prefix, map_location, path="filename")
-
-
-def record_origins(model: nn.Module, found: Match, origin: str) -> None:
-    """Note where the tensors that were filled come from: ``only_missing`` asks for it."""
-    tensors = named_tensors(model)
-    record_origin((tensors[name] for name in found.loaded), origin)
 
 
 def log_match(found: Match, logger: Logger) -> None:

@@ -144,7 +144,11 @@ def extract_state(
                 f"state_dict. {TRUST_HINT}"
             )
         raise CheckpointError(path, f"No state_dict found in checkpoint file {shown}.", hint)
-    return with_metadata(state, getattr(found, "_metadata", {}))
+    metadata = getattr(found, "_metadata", {})
+    if not isinstance(metadata, Mapping):
+        problem = f"its _metadata is no dict but {format_value(metadata)}."
+        raise CheckpointError(path, problem)
+    return with_metadata(state, metadata)
 
 
 def is_weight_name(name: object) -> bool:

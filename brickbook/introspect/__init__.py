@@ -39,6 +39,7 @@ from brickbook.introspect.layers import (
     storage_of,
     unfillable_reason,
 )
+from brickbook.introspect.model_state import is_plain, modes_are_active
 from brickbook.introspect.names import (
     MODULE_WRAPPERS,
     class_name,
@@ -129,6 +130,7 @@ __all__ = [
     "is_module_wrapper",
     "is_norm_layer",
     "is_packed_class",
+    "is_plain",
     "is_rectifier",
     "is_sharded",
     "is_weight_layer",
@@ -140,6 +142,7 @@ __all__ = [
     "maps_zero_to_zero",
     "merge_matches",
     "meta_attributes",
+    "modes_are_active",
     "module_matches",
     "origin_of",
     "parametrized_slots",

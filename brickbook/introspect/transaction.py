@@ -7,13 +7,15 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+
+from brickbook.introspect.model_state import TensorState, keep_model, keep_plain_values
 
 __all__ = [
     "SignalDeferral",
@@ -53,8 +55,12 @@ def keeps_grad_mode(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         before = torch.is_grad_enabled()
-        # The function of C: an interrupt cannot come before it has done its work.
-        restore = partial(torch._C._set_grad_enabled, before)
+
+        def restore() -> None:
+            if torch.is_grad_enabled() != before:
+                with torch._C.DisableTorchFunction():  # a mode would see it, and may raise
+                    torch._C._set_grad_enabled(before)
+
         return call_and_restore(lambda: function(*args, **kwargs), restore)
 
     return call
@@ -143,55 +149,40 @@ def deliver_pending(handlers: Handlers, pending: Mapping[int, FrameType | None])
 
 @contextmanager
 def rollback_on_error(
-    model: nn.Module, tensors: Iterable[Tensor] | None = None
+    model: nn.Module, tensors: Iterable[Tensor] | None = None, *, plain: bool = False
 ) -> Iterator[SignalDeferral]:
-    """Put the model back as it was if the block raises.
+    """Put the model back as it was if the block raises, whatever that is.
 
-    Its modules, parameters and buffers, their values, ``requires_grad`` and ``is_init``. The values
-    of ``tensors`` are copied before (default: of all parameters and buffers). An interrupt is an
-    exception as any other; a second one waits until everything is put back. A block that has done
-    its work may set ``deferring`` of what it gets: then an interrupt comes too late.
+    Its modules, parameters and buffers, torch's generators and the notes of loading; see
+    `keep_model`. The values of ``tensors`` are copied before (default: of all parameters and
+    buffers). An interrupt is an exception as any other; a second one waits until everything is put
+    back. A block that has done its work may set ``deferring`` of what it gets: then an interrupt
+    comes too late.
+
+    ``plain`` says that nothing but torch's kernels write, and to ``tensors`` alone, all of them
+    `is_plain`: then an interrupt waits, and only small tensors are copied.
     """
-    every = (*model.parameters(), *model.buffers()) if tensors is None else tensors
-    members = [(now, dict(now)) for part in model.modules()
-               for now in (part._parameters, part._buffers, part._modules)]  # fmt: skip
-    flags = [(tensor, tensor.requires_grad) for tensor in model.parameters()]
-    initialized = [(part, part._is_init) for part in model.modules() if hasattr(part, "_is_init")]
-    values = [(tensor, tensor.detach().clone()) for tensor in every if not is_lazy(tensor)]
-    with SignalDeferral() as signals:
-        try:
+    state = keep_plain_values(tensors or ()) if plain else keep_model(model, tensors)
+    try:
+        with SignalDeferral() as signals:
             try:
-                signals.deferring = False
-                yield signals
-            finally:
-                signals.deferring = True
-        except BaseException:
-            for now, before in members:
-                restore_dict(now, before)
-            for part, value in initialized:
-                part._is_init = value
-            restore_values(values)
-            for tensor, flag in flags:
-                if tensor.requires_grad != flag:
-                    tensor.requires_grad_(flag)
-            raise
-
-
-@torch.no_grad()
-def restore_values(values: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Copy kept values into their tensors, whatever these have become."""
-    for tensor, value in values:
-        if is_lazy(tensor) or (tensor.shape, tensor.dtype) != (value.shape, value.dtype):
-            tensor.data = value
-        else:
-            tensor.copy_(value)
+                try:
+                    signals.deferring = plain
+                    yield signals
+                finally:
+                    signals.deferring = True
+            except BaseException:
+                state.restore()
+                raise
+    finally:
+        state.close()
 
 
 @contextmanager
 def pinned(tensors: Iterable[Tensor], model: nn.Module | None = None) -> Iterator[None]:
     """Undo whatever the block does to the values of some tensors, or to their place in a model."""
-    values = [(tensor, tensor.detach().clone()) for tensor in tensors if not is_lazy(tensor)]
-    ids = {id(tensor) for tensor, _ in values}
+    kept = [TensorState(tensor, with_values=True) for tensor in tensors if not is_lazy(tensor)]
+    ids = {id(each.tensor) for each in kept}
     places = [
         (part._parameters, key, tensor)
         for part in (model.modules() if model is not None else ())
@@ -201,7 +192,8 @@ def pinned(tensors: Iterable[Tensor], model: nn.Module | None = None) -> Iterato
     yield
     for parameters, key, tensor in places:
         parameters[key] = tensor
-    restore_values(values)
+    for each in kept:
+        each.restore_values()
 
 
 def restore_dict(now: dict[str, Any], before: dict[str, Any]) -> None:

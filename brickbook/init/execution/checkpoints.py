@@ -23,7 +23,7 @@ from brickbook.checkpoint import (
     strip_wrapper_names,
 )
 from brickbook.init.planning import CheckpointLoad, InitPlan
-from brickbook.introspect import is_sharded, local_shard, record_origin
+from brickbook.introspect import is_sharded, local_shard
 
 __all__ = ["PendingLoad", "load_checkpoint", "read_checkpoints"]
 
@@ -76,12 +76,11 @@ def load_checkpoint(pending: PendingLoad, model: nn.Module) -> tuple[Match, list
     """Load a checkpoint into its part of the model; return the match and the tensors it filled."""
     load, part = pending.load, model.get_submodule(pending.load.name)
     state = to_local_shards(pending, part)
-    found = fill_model(part, state, path=f"{load.path}.checkpoint")
+    path, origin = f"{load.path}.checkpoint", load.init.checkpoint
+    found = fill_model(part, state, path=path, origin=origin, logger="silent")
     done = pending._replace(match=note_adapted(found, pending.match.adapted))
     log_match(done.match, None)
-    loaded = list(done.filled(model))
-    record_origin(loaded, load.init.checkpoint)
-    return done.match, loaded
+    return done.match, list(done.filled(model))
 
 
 def to_local_shards(pending: PendingLoad, module: nn.Module) -> State:

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
-from itertools import groupby
+from functools import lru_cache
+from itertools import groupby, starmap
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from brickbook.checkpoint import Match
@@ -21,7 +23,7 @@ from brickbook.init.execution.rng import SeededRng
 from brickbook.init.execution.shards import check_shards, check_summoned, unsharded
 from brickbook.init.execution.writer import ParameterWriter, tensors_of
 from brickbook.init.initializers import BaseInit
-from brickbook.init.laws import Normal
+from brickbook.init.laws import ComplexUniform, Constant, Law, Normal, TruncNormal, Uniform
 from brickbook.init.planning import (
     CustomCall,
     FrozenPolicy,
@@ -34,9 +36,11 @@ from brickbook.init.planning import (
     writing_order,
 )
 from brickbook.introspect import (
+    FILLABLE_DTYPES,
     SignalDeferral,
-    deferred_signals,
+    is_plain,
     keeps_grad_mode,
+    modes_are_active,
     pinned,
     plain_name,
     rollback_on_error,
@@ -46,6 +50,7 @@ from brickbook.introspect import (
 
 __all__ = ["Execution", "affected_tensors", "check_draws", "execute", "initialize"]
 
+PLAIN_LAWS = (Constant, Normal, Uniform, ComplexUniform, TruncNormal)  # drawn by torch's kernels
 ANY_DRAW = Normal(0.0, 1.0)  # stands for custom init code, which may draw
 LOG = logging.getLogger("brickbook")
 TORCH_GENERATOR_LOCK = threading.RLock()  # held while torch's generator has a seed of ours
@@ -118,10 +123,11 @@ def execute(
 ) -> InitReport:
     """Write what a plan says into the model it was made for.
 
-    Nothing is written if anything can be known to be wrong. Where custom init code, a checkpoint
-    or data may fail on the way, a copy of what they and the laws may change is kept (with
-    ``atomic``: of everything), and put back if that does or if it is interrupted, by Ctrl-C or by
-    a SIGTERM that has a handler in Python. Otherwise an interrupt waits until the writing is done.
+    Nothing is written if anything can be known to be wrong. A copy of what may change is kept (with
+    ``atomic``, or where data is run through the model: of everything), and put back, whatever the
+    exception or interrupt (Ctrl-C, or a SIGTERM that has a handler in Python). Only where nothing
+    but torch's kernels write plain numbers, which does not fail, more than 16 MiB are not copied,
+    and an interrupt waits until the writing is done.
 
     Args:
         plan: What `plan` returned for this model.
@@ -148,22 +154,41 @@ def execute(
             execution.write_and_call()
             execution.load()
             execution.fit(batch)
+        report = execution.report()
+        LOG.info("%s: %r", type(model).__name__, report)
         execution.mark_initialized()
         signals.deferring = True  # an interrupt comes too late now
-    report = execution.report()
-    LOG.info("%s: %r", type(model).__name__, report)
     return report
 
 
 def guard(
     plan: InitPlan, model: nn.Module, writer: ParameterWriter, *, atomic: bool
 ) -> AbstractContextManager[SignalDeferral]:
-    """Return what puts the model back if a plan fails; where it cannot, an interrupt waits."""
-    if atomic:
+    """Return what puts the model back if a plan fails; where nothing fails, an interrupt waits."""
+    written, draws = [], {}
+    for row in plan.rows:
+        if row.law is not None:
+            written.append(tensor := writer.tensors[row.name])
+            draws[id(row.law), tensor.dtype] = row.law
+    pairs = ((law, dtype) for (_, dtype), law in draws.items())
+    plain = all(starmap(is_plain_draw, pairs)) and all(map(is_plain, written))
+    if atomic or plan.fits:  # a fit runs the whole model
         return rollback_on_error(model)
-    if plan.runs or plan.loads or plan.fits or writer.computed_rows:
-        return rollback_on_error(model, affected_tensors(plan, model, writer.tensors))
-    return deferred_signals()
+    if plain and not (plan.runs or plan.loads or writer.computed_rows or modes_are_active()):
+        return rollback_on_error(model, written, plain=True)
+    return rollback_on_error(model, affected_tensors(plan, model, writer.tensors))
+
+
+@lru_cache(4096)
+def is_plain_draw(law: Law, dtype: torch.dtype) -> bool:
+    """Whether torch's kernels draw a law's numbers in a dtype: one of ours, and its numbers fit."""
+    if type(law) not in PLAIN_LAWS or (dtype not in FILLABLE_DTYPES and type(law) is not Constant):
+        return False
+    try:
+        (low, high), std = law.support, law.std
+        return low <= high and std >= 0
+    except Exception:  # whatever is wrong with it, the draw itself will say it
+        return False
 
 
 class Execution:

@@ -13,7 +13,7 @@ from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError, first_line
-from brickbook.introspect import gathers_parameters, is_sharded, unwrap_model
+from brickbook.introspect import gathers_parameters, is_sharded, keeps_grad_mode, unwrap_model
 from brickbook.measure.probe.batch import Batch, make_batch
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
 from brickbook.measure.probe.records import Signals
@@ -24,6 +24,7 @@ __all__ = ["probe", "run_forward", "without_compile"]
 Mode = Literal["train", "eval"]
 
 
+@keeps_grad_mode
 def probe(
     model: nn.Module,
     batch: Any = None,

@@ -15,7 +15,7 @@ from torch import nn
 
 from brickbook import BaseModule, Sequential, initialize
 from brickbook.init.laws import matrix as laws
-from brickbook.introspect import transaction as keeping
+from brickbook.introspect.model_state import KeptState
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
 
@@ -239,17 +239,17 @@ def test_wherever_an_interrupt_comes(case, interrupts):
 
 def test_an_interrupt_while_a_model_is_put_back_waits(interrupts, monkeypatch):
     model = net()
-    old, copy_back, sent = state(model), keeping.restore_values, []
+    old, put_back, sent = state(model), KeptState.restore, []
 
-    def interrupted(values):
+    def interrupted(kept):
         signal.raise_signal(signal.SIGINT)
         sent.append(True)
-        copy_back(values)
+        put_back(kept)
 
     def fails(law, tensor, generator=None):
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(keeping, "restore_values", interrupted)
+    monkeypatch.setattr(KeptState, "restore", interrupted)
     monkeypatch.setattr(laws.Normal, "draw", fails)
     with pytest.raises(KeyboardInterrupt) as caught:
         initialize(model, atomic=True)
