@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from process_state import kept_process_state
 
 os.environ["BRICKBOOK_LANGUAGE"] = "en"  # also of the servers that tests start
 
@@ -23,6 +24,13 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was() -> Iterator[None]:
+    """A test that leaves torch or the process changed fails itself, not the tests after it."""
+    with kept_process_state():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -99,7 +99,8 @@ def _read_signature(make: Callable[..., Any]) -> CallSignature:
         return CallSignature({}, (), (), {}, True, True)
     named = {name: p for name, p in found.items() if p.kind not in VARIADIC}
     try:
-        hints = get_type_hints(annotated_part(make))
+        # In Python 3.10 a dataclass's ``_: KW_ONLY`` is no type.
+        hints = get_type_hints(annotated_part(make), localns={"KW_ONLY": Any})
     except Exception:  # an annotation that cannot be resolved here is no reason to refuse
         hints = {}
     kinds = {p.kind for p in found.values()}

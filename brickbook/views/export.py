@@ -202,8 +202,9 @@ def csv_cell(value: Any) -> Any:
     """One cell; a name that a spreadsheet would run as a formula gets an apostrophe before it."""
     if isinstance(value, tuple):
         return "x".join(map(str, value))
-    if isinstance(value, str) and value.startswith(FORMULA_PREFIXES):
-        return f"'{value}"
+    if isinstance(value, str):
+        value = value.replace("\0", r"\x00")  # Python 3.10 neither writes nor reads it in CSV
+        return f"'{value}" if value.startswith(FORMULA_PREFIXES) else value
     return value
 
 
