@@ -14,7 +14,13 @@ from brickbook.html import format_bytes, format_count
 from brickbook.introspect import plain_module_name
 from brickbook.measure.cost.meter import CostCounter, count_costs
 from brickbook.measure.cost.shapes import shape_text
-from brickbook.measure.probe import Batch, Shape, collect_tensors, make_batch
+from brickbook.measure.probe import (
+    Batch,
+    Shape,
+    collect_tensors,
+    make_batch,
+    reject_torchscript,
+)
 from brickbook.records import Column, Records, read_fields, refusing_damage
 
 __all__ = ["Complexity", "Cost", "complexity"]
@@ -165,6 +171,7 @@ def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int =
         raise BadArgumentError("model", f"expected a module, got {model!r}.")
     if mode not in ("train", "eval"):
         raise BadValueError("mode", f"expected 'train' or 'eval', got {mode!r}.")
+    reject_torchscript(model)
     batch = make_input(model, input, seed)
     counter = count_costs(model, batch, mode == "train", CostCounter)
     return Complexity(cost_rows(counter), batch.shapes, mode)

@@ -14,7 +14,12 @@ from brickbook.measure.probe.batch import (
 from brickbook.measure.probe.hooks import first_float_tensor, tensor_stats
 from brickbook.measure.probe.probe import probe, run_forward, without_compile
 from brickbook.measure.probe.records import Signal, Signals
-from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
+from brickbook.measure.probe.restore import (
+    grad_mode,
+    preserved_state,
+    reject_torchscript,
+    seeded_rng,
+)
 
 __all__ = [
     "Batch",
@@ -32,6 +37,7 @@ __all__ = [
     "map_tensors",
     "preserved_state",
     "probe",
+    "reject_torchscript",
     "run_forward",
     "seeded_rng",
     "tensor_stats",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadArgumentError, BadValueError
 from brickbook.introspect import FILLABLE_DTYPES, is_weight_layer, plain_module_name
+from brickbook.measure.probe.restore import reject_torchscript
 
 __all__ = [
     "Batch",
@@ -116,6 +117,7 @@ def draw_batch(model: nn.Module, shape: Shape, seed: int) -> Batch:
 
 def first_layer(model: nn.Module) -> tuple[str, nn.Module | None]:
     """Return name and module of the layer that stands first in a model."""
+    reject_torchscript(model)
     for name, part in model.named_modules():
         if is_weight_layer(part):
             return plain_module_name(name), part

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from brickbook.errors import BadArgumentError
 from brickbook.introspect import gathers_parameters, is_sharded
 
 if TYPE_CHECKING:
     from torch.distributed.fsdp import FSDPModule
 
-__all__ = ["grad_mode", "preserved_state", "seeded_rng"]
+__all__ = ["grad_mode", "preserved_state", "reject_torchscript", "seeded_rng"]
+
+
+def reject_torchscript(model: nn.Module) -> None:
+    """Raise BadArgumentError for a part in TorchScript: it takes no hooks."""
+    for name, part in model.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise BadArgumentError(
+                f"model.{name}".rstrip("."),
+                "it is TorchScript, which takes no hooks.",
+                "Measure the model before torch.jit compiles it.",
+            )
 
 
 @contextmanager
@@ -24,7 +36,10 @@ def preserved_state(model: nn.Module) -> Iterator[None]:
     Buffers are copied before. Parameters are copied only while a module of a user's class runs that
     holds some directly, as a layer that initialises itself from its first batch: torch's own
     layers do not write theirs. What FSDP2 has gathered for the forward is cut up again.
+
+    Raises BadArgumentError for TorchScript.
     """
+    reject_torchscript(model)
     parts = list(model.modules())
     cut = [(part, shard_flags(part)) for part in parts if gathers_parameters(part)]
     modes = [(part, part.training) for part in parts]

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from brickbook.errors import ConfigError
+from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.measure.cost import complexity
 from brickbook.measure.probe import Signals, collect_tensors, map_tensors, probe
 
@@ -741,3 +741,22 @@ def test_a_nested_batch_is_refused_by_name():
     with pytest.raises(ConfigError) as caught:
         probe(nn.Linear(4, 4), batch)
     assert str(caught.value) == "batch: a nested tensor has no shape. Pass a padded one."
+
+
+MEASURES = [
+    lambda model: probe(model, batch(2, 2)),
+    lambda model: probe(model, input_shape=(2, 2)),
+    lambda model: complexity(model, (2,)),
+]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_torchscript_is_refused_by_name(measure):
+    scripted = torch.jit.script(nn.Linear(2, 2))
+    for model, path in ((scripted, "model"), (chain(nn.ReLU(), scripted), "model.1")):
+        with pytest.raises(BadArgumentError) as caught:
+            measure(model)
+        assert str(caught.value) == (
+            f"{path}: it is TorchScript, which takes no hooks. "
+            "Measure the model before torch.jit compiles it."
+        )
