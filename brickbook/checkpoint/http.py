@@ -190,7 +190,7 @@ def file_lock(file: Path, path: str) -> Iterator[None]:
 
 def check_format(part: Path, name: str, url: str, path: str) -> None:
     """Raise CheckpointError for what has come in place of a file of which no hash is known."""
-    kind = find_kind(part, json=name.endswith(".json"))
+    kind = find_kind(part, json=name.endswith(".json"), name=name)
     if kind is None:
         with part.open("rb") as opened:
             zipped = opened.read(len(ZIP_SIGN)) == ZIP_SIGN

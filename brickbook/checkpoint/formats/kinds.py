@@ -51,11 +51,11 @@ SIGNS = {
 }
 
 
-def find_kind(file: Path, *, json: bool = False) -> FileKind | None:
+def find_kind(file: Path, *, json: bool = False, name: str = "") -> FileKind | None:
     """Return what a file is that is no checkpoint by its beginning; None for what may be one.
 
-    With ``json`` it is to be JSON, as the index of several files is. Raises OSError if it cannot
-    be read.
+    With ``json`` it is to be JSON, as the index of several files is; ``name`` is what the file will
+    be called. Raises OSError if it cannot be read.
     """
     with file.open("rb") as opened:
         head = opened.read(READ)
@@ -66,7 +66,7 @@ def find_kind(file: Path, *, json: bool = False) -> FileKind | None:
     for sign, kind in SIGNS.items():
         if head.startswith(sign):
             return kind
-    return archive_kind(head) or tensors_kind(head, file.suffix) or text_kind(head, json)
+    return archive_kind(head) or tensors_kind(head, Path(name or file).suffix) or text_kind(head, json)
 
 
 def archive_kind(head: bytes) -> FileKind | None:
