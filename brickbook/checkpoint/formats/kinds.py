@@ -66,7 +66,9 @@ def find_kind(file: Path, *, json: bool = False, name: str = "") -> FileKind | N
     for sign, kind in SIGNS.items():
         if head.startswith(sign):
             return kind
-    return archive_kind(head) or tensors_kind(head, Path(name or file).suffix) or text_kind(head, json)
+    return (
+        archive_kind(head) or tensors_kind(head, Path(name or file).suffix) or text_kind(head, json)
+    )
 
 
 def archive_kind(head: bytes) -> FileKind | None:
