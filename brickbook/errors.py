@@ -20,21 +20,54 @@ __all__ = [
     "MissingOperatorError",
     "NameTakenError",
     "NoSuchModuleError",
+    "Sentence",
     "UnknownNameError",
     "UnmatchedRuleError",
     "UnmatchedRuleWarning",
     "WriteError",
+    "as_sentence",
     "first_line",
     "format_value",
     "join_limited",
+    "missing_arguments",
     "nearest",
+    "one_of",
     "shorten",
+    "with_hint",
+    "wrong_type",
+    "wrong_value",
 ]
 
 MAX_LISTED = 12
 MAX_SHOWN = 400  # characters of a value in a message
 MAX_PART = 4000  # characters of any part of a message
 LOG10_OF_2 = log10(2)
+
+
+class Sentence(str):
+    """A sentence in English that knows what it is made of: `brickbook.i18n` has it in others.
+
+    Args:
+        template: The sentence with ``{names}`` in it; other languages have theirs under this text.
+        **fields: What the names stand for; one that is a `Sentence` has its own words in others.
+
+    >>> Sentence("expected {wanted}, got {value}.", wanted="an int", value=1.5)
+    'expected an int, got 1.5.'
+    """
+
+    template: str
+    fields: Mapping[str, str]
+
+    def __new__(cls, template: str, /, **fields: object) -> Sentence:
+        """Write the sentence."""
+        texts = {key: each if isinstance(each, str) else str(each) for key, each in fields.items()}
+        made = super().__new__(cls, template.format_map(texts) if texts else template)
+        made.template, made.fields = template, texts
+        return made
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        """Return what a copy is made of."""
+        return (self.template,), dict(self.fields)
 
 
 class ConfigError(Exception):
@@ -106,6 +139,39 @@ class UnmatchedRuleWarning(UserWarning):
     """A rule of an ``init_cfg`` that matches nothing in the model."""
 
 
+def with_hint(problem: str, hint: str) -> str:
+    """Return what is wrong, and a hint if there is one."""
+    if not hint:
+        return problem
+    return Sentence("{problem} {hint}", problem=as_sentence(problem), hint=as_sentence(hint))
+
+
+def as_sentence(text: str) -> Sentence:
+    """Return a text as a sentence: it is no name."""
+    return text if isinstance(text, Sentence) else Sentence(text)
+
+
+def missing_arguments(name: str, arguments: Iterable[str]) -> str:
+    """Say which arguments a call still needs."""
+    return Sentence("{name} also needs {arguments}.", name=name, arguments=", ".join(arguments))
+
+
+def wrong_type(wanted: str, value: object) -> str:
+    """Say what was expected in place of a value, and of what type it is."""
+    return Sentence(
+        "expected {wanted}, got {value} ({type}).",
+        wanted=as_sentence(wanted),
+        value=format_value(value),
+        type=type(value).__name__,
+    )
+
+
+def wrong_value(wanted: str, value: object) -> str:
+    """Say what was expected in place of a value."""
+    shown = format_value(value)
+    return Sentence("expected {wanted}, got {value}.", wanted=as_sentence(wanted), value=shown)
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, or its class.
 
@@ -135,7 +201,8 @@ def shorten(text: str, most: int = MAX_SHOWN) -> str:
     if len(text) <= most:
         return text
     end = most // 4
-    return f"{text[: most - end]} … {text[-end:]} ({len(text):,} characters)"
+    shown = f"{text[: most - end]} … {text[-end:]}"
+    return Sentence("{text} ({n} characters)", text=shown, n=f"{len(text):,}")
 
 
 class ShortRepr(reprlib.Repr):
@@ -151,11 +218,14 @@ class ShortRepr(reprlib.Repr):
         """Write a whole number; Python refuses to write one of more than 4,300 digits."""
         if x.bit_length() < MAX_SHOWN * 3:
             return repr(x)
-        return f"a number of about {int(x.bit_length() * LOG10_OF_2) + 1:,} digits"
+        digits = int(x.bit_length() * LOG10_OF_2) + 1
+        return Sentence("a number of about {n} digits", n=f"{digits:,}")
 
     def repr_str(self, x: str, level: int) -> str:
         """Write a text."""
-        return repr(x) if len(x) <= MAX_SHOWN else f"{x[:200]!r}… ({len(x):,} characters)"
+        if len(x) <= MAX_SHOWN:
+            return repr(x)
+        return Sentence("{text} ({n} characters)", text=f"{x[:200]!r}…", n=f"{len(x):,}")
 
     def repr_dict(self, x: Mapping[object, object], level: int) -> str:
         """Write a dict in its own order."""
@@ -196,11 +266,36 @@ def nearest(word: object, known: Iterable[str], listed: Iterable[str] | None = N
     text = word if isinstance(word, str) else format_value(word)
     close = get_close_matches(text[:MAX_SHOWN].casefold(), names, n=1)
     if close:
-        return f"Did you mean {names[close[0]]!r}?"
+        return Sentence("Did you mean {word}?", word=repr(names[close[0]]))
     if listed is not None:
         names = {name.casefold(): name for name in listed}
     if not names:
         return ""
     shown = sorted(names.values())
-    more = f", and {len(shown) - MAX_LISTED} more" if len(shown) > MAX_LISTED else ""
-    return f"Known: {', '.join(shown[:MAX_LISTED])}{more}."
+    words, more = ", ".join(shown[:MAX_LISTED]), len(shown) - MAX_LISTED
+    if more > 0:
+        return Sentence("Known: {words}, and {more} more.", words=words, more=more)
+    return Sentence("Known: {words}.", words=words)
+
+
+def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
+    """Write words in a row, and how many more there are.
+
+    >>> join_limited("abcd", most=2)
+    'a, b and 2 more'
+    """
+    found = [escape_controls(str(word)) for word in words]
+    shown, more = ", ".join(found[:most]), len(found) - most
+    return Sentence("{words} and {more} more", words=shown, more=more) if more > 0 else shown
+
+
+def one_of(words: Iterable[str]) -> str:
+    """Write of which words one is expected; "" for none.
+
+    >>> one_of(["int", "float", "None"])
+    'int or float or None'
+    """
+    text = ""
+    for word in words:
+        text = Sentence("{one} or {other}", one=text, other=word) if text else word
+    return text

@@ -15,6 +15,7 @@ from brickbook.errors import (
     CheckError,
     MissingKeyError,
     NameTakenError,
+    Sentence,
     UnknownNameError,
     format_value,
     nearest,
@@ -255,11 +256,11 @@ def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:
     Raises TypeError if ``cfg`` is no dict, KeyError if it has no ``type``.
     """
     if not isinstance(cfg, Mapping):
-        raise BadArgumentError(path, f"cfg must be a dict, but got {type(cfg)}.")
+        problem = Sentence("cfg must be a dict, but got {type}.", type=type(cfg))
+        raise BadArgumentError(path, problem)
     if "type" not in cfg:
-        raise MissingKeyError(
-            path, f'the cfg dict must contain the key "type", but got {format_value(cfg)}.'
-        )
+        problem = 'the cfg dict must contain the key "type", but got {value}.'
+        raise MissingKeyError(path, Sentence(problem, value=format_value(cfg)))
     return cfg["type"], {key: value for key, value in cfg.items() if key != "type"}
 
 
@@ -270,15 +271,18 @@ def find(kind: object, registry: Registry, path: str = "cfg") -> Callable[..., A
         if make is None:
             raise UnknownNameError(
                 f"{path}.type",
-                f"{shorten(kind)} is not in the {registry.name} registry.",
+                Sentence(
+                    "{name} is not in the {registry} registry.",
+                    name=shorten(kind),
+                    registry=Sentence(registry.name),
+                ),
                 nearest(kind, registry.module_dict),
             )
         return make
     if callable(kind):
         return kind
-    raise BadArgumentError(
-        f"{path}.type", f"type must be a str or valid type, but got {type(kind)}."
-    )
+    problem = Sentence("type must be a str or valid type, but got {type}.", type=type(kind))
+    raise BadArgumentError(f"{path}.type", problem)
 
 
 def build_from_cfg(
@@ -299,7 +303,8 @@ def build_from_cfg(
             "registry", f"registry must be a Registry object, but got {type(registry)}."
         )
     if not isinstance(cfg, Mapping):
-        raise BadArgumentError(path, f"cfg should be a dict, but got {type(cfg)}.")
+        problem = Sentence("cfg should be a dict, but got {type}.", type=type(cfg))
+        raise BadArgumentError(path, problem)
     if not (default_args is None or isinstance(default_args, Mapping)):
         raise BadArgumentError(
             "default_args", f"default_args must be a dict or None, but got {type(default_args)}."

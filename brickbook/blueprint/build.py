@@ -16,8 +16,10 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     ConfigError,
+    Sentence,
     UnknownNameError,
     format_value,
+    missing_arguments,
     nearest,
 )
 from brickbook.modules import Sequential
@@ -105,12 +107,13 @@ def resolve(kind: object, path: str = "cfg") -> tuple[str, Callable[..., Any]]:
         return "class", kind
     if not isinstance(kind, str):
         raise BadArgumentError(
-            f"{path}.type", f"type must be a str or valid type, but got {type(kind)}."
+            f"{path}.type",
+            Sentence("type must be a str or valid type, but got {type}.", type=type(kind)),
         )
     found = look_up(kind)
     if found is None:
         known = [name for registry in kinds().values() for name in list(registry.module_dict)]
-        problem = f"no brick is called {format_value(kind)}."
+        problem = Sentence("no brick is called {name}.", name=format_value(kind))
         raise UnknownNameError(f"{path}.type", problem, nearest(kind, known))
     return found
 
@@ -137,7 +140,7 @@ def make_brick(cfg: Config, path: str) -> nn.Module:
     else:
         built = call(make, (), kwargs, path)
     if not isinstance(built, nn.Module):
-        raise BadValueError(f"{path}.type", f"{kind} builds no nn.Module.")
+        raise BadValueError(f"{path}.type", Sentence("{name} builds no nn.Module.", name=kind))
     return built
 
 
@@ -164,7 +167,7 @@ class ModelBuilder:
         more = found[turn] if turn < len(found) else {}
         left = [name for name in open_arguments(own, make) if name not in more]
         if left:
-            problem = f"{name_of(make)} also needs {', '.join(left)}."
+            problem = missing_arguments(name_of(make), left)
             raise BadArgumentError(text, problem, "build(input_shape=...) finds it.")
         inside = {key: cfg[key] for key in slots if key in cfg}
         whole = {**drop_open_arguments(copy_config(own), make), **more, **inside}
@@ -218,7 +221,7 @@ def config_holding(kind: object, bricks: list[Any]) -> dict[str, Any]:
     slots = slots_in({"type": kind})
     if not slots:
         resolve(kind)
-        raise BadValueError("type", f"{kind} holds no bricks.")
+        raise BadValueError("type", Sentence("{name} holds no bricks.", name=kind))
     name, slot = next(iter(slots.items()))
     cfg: dict[str, Any] = {"type": kind}
     if kind == "Repeat":
@@ -248,7 +251,7 @@ def check_sizes(cfg: Mapping[str, Any], path: str) -> None:
         sizes = value if isinstance(value, (tuple, list)) else (value,)
         small = any(type(size) is int and size < least for size in sizes)
         if small and (name != "padding" or "kernel_size" in cfg):
-            what = "sizes" if sizes is value else "a size"
-            raise BadValueError(
-                f"{path}.{name}", f"expected {what} of {least} or more, got {value}."
-            )
+            several = "expected sizes of {least} or more, got {value}."
+            one = "expected a size of {least} or more, got {value}."
+            problem = Sentence(several if sizes is value else one, least=least, value=value)
+            raise BadValueError(f"{path}.{name}", problem)

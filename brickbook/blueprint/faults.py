@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brickbook.blueprint.infer import ARGUMENT_AXES, CHANNEL_ARGUMENTS, FEATURE_ARGUMENTS
-from brickbook.errors import ConfigError, first_line
+from brickbook.errors import ConfigError, Sentence, first_line, missing_arguments, with_hint
 
 __all__ = [
     "Fault",
@@ -39,14 +39,14 @@ class Fault:
 
 def missing_arguments_fault(name: str, missing: tuple[str, ...]) -> Fault:
     """Say which arguments a brick needs."""
-    return Fault(f"{name} also needs {', '.join(missing)}.", missing=missing)
+    return Fault(missing_arguments(name, missing), missing=missing)
 
 
 def building_fault(error: Exception, cfg: Mapping[str, Any], path: str) -> Fault:
     """Say what went wrong while the brick at ``path`` was built, and at which argument."""
     if isinstance(error, ConfigError):
         key = error.path.removeprefix(path).lstrip(".")
-        return Fault(f"{error.problem} {error.hint}".strip(), key)
+        return Fault(with_hint(error.problem, error.hint), key)
     first = first_line(error)
     words = re.findall(r"\w+", first)
     key = next((word for word in words if word in cfg and word != "type"), "")
@@ -56,12 +56,14 @@ def building_fault(error: Exception, cfg: Mapping[str, Any], path: str) -> Fault
 def running_fault(error: Exception, cfg: Mapping[str, Any], got: Shape) -> Fault:
     """Say why a brick did not take a sample of the shape ``got``."""
     if isinstance(error, ConfigError):  # it names its shapes itself
-        return Fault(f"{drop_batch_in_text(error.problem)} {error.hint}".strip())
+        return Fault(with_hint(drop_batch_in_text(error.problem), error.hint))
     words = first_line(error)
     other_axes = re.search(r"[Ee]xpected \d+D", words)  # torch counts axes: sizes say nothing
     key, expected = ("", "") if other_axes else find_mismatch(cfg, got)
-    gets = f"gets {format_shape(got)}"
-    return Fault(f"takes {expected}, {gets}." if key else f"{gets}: {words}", key)
+    shape = format_shape(got)
+    if key:
+        return Fault(Sentence("takes {expected}, gets {got}.", expected=expected, got=shape), key)
+    return Fault(Sentence("gets {got}: {problem}", got=shape, problem=words))
 
 
 def find_mismatch(cfg: Mapping[str, Any], got: Shape) -> tuple[str, str]:
@@ -92,6 +94,9 @@ def drop_batch_in_text(text: str) -> str:
     >>> drop_batch_in_text("the body gives (1, 16, 8, 8), the shortcut (1,).")
     'the body gives 16 × 8 × 8, the shortcut one number.'
     """
+    if isinstance(text, Sentence) and text.fields:
+        parts = {key: drop_batch_in_text(part) for key, part in text.fields.items()}
+        return Sentence(text.template, **parts)
     return re.sub(
         r"\(1,((?: \d+,?)*)\)",
         lambda found: format_shape(tuple(map(int, re.findall(r"\d+", found.group(1))))),
@@ -107,4 +112,4 @@ def format_shape(shape: Shape | None) -> str:
     """
     if shape is None:
         return ""
-    return " × ".join(map(str, shape)) or "one number"
+    return " × ".join(map(str, shape)) or Sentence("one number")

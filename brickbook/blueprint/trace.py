@@ -41,7 +41,7 @@ from brickbook.blueprint.meta import (
 )
 from brickbook.blueprint.tree import Path, Slot, format_path, slots_of, walk
 from brickbook.config import name_of, signature_of, unwrap_partial
-from brickbook.errors import BadValueError, ConfigError
+from brickbook.errors import BadValueError, ConfigError, wrong_value
 from brickbook.registry import Config, split_type
 
 __all__ = ["Trace", "trace"]
@@ -128,9 +128,8 @@ def trace(bricks: tuple[Config, ...], input_shape: Sequence[int]) -> Trace:
     )
     if not whole:
         raise BadValueError(
-            "input_shape", f"expected whole numbers from 1 up, such as (3, 32, 32), "
-            f"got {input_shape!r}."
-        )  # fmt: skip
+            "input_shape", wrong_value("whole numbers from 1 up, such as (3, 32, 32)", input_shape)
+        )
     return Tracer(bricks, tuple(input_shape)).run()
 
 

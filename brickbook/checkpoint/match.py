@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.errors import CheckpointError
-from brickbook.errors import join_limited
+from brickbook.errors import Sentence, join_limited
 from brickbook.introspect import unwrap_model
 
 __all__ = [
@@ -129,18 +129,22 @@ class Match:
         if self.loaded:
             raise CheckpointError(path, str(self))
         if self.file_prefix:
-            hint = f"Did you mean {format_prefix(self.file_prefix)}?"
+            hint = Sentence("Did you mean {word}?", word=format_prefix(self.file_prefix))
         elif self.model_prefix:
-            hint = f"They are the names of the model's part {self.model_prefix.rstrip('.')!r}."
+            part = repr(self.model_prefix.rstrip("."))
+            hint = Sentence("They are the names of the model's part {name}.", name=part)
         elif self.reshaped:
-            hint = f"Other shapes: {join_limited(self.reshaped, most=3)}."
+            shapes = join_limited(self.reshaped, most=3)
+            hint = Sentence("Other shapes: {shapes}.", shapes=shapes)
         else:
-            hint = (
-                f"The file has {join_limited(self.unexpected, most=3) or 'none'}; "
-                f"the model {join_limited(self.missing, most=3) or 'none'}."
+            hint = Sentence(
+                "The file has {names}; the model {missing}.",
+                names=join_limited(self.unexpected, most=3) or Sentence("none"),
+                missing=join_limited(self.missing, most=3) or Sentence("none"),
             )
         count = len(self.unexpected) + len(self.reshaped)
-        raise CheckpointError(path, f"none of the file's {count} tensors fits the model.", hint)
+        problem = Sentence("none of the file's {n} tensors fits the model.", n=count)
+        raise CheckpointError(path, problem, hint)
 
 
 def match(state: Mapping[str, Any], model: nn.Module) -> Match:

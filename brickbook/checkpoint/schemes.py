@@ -39,6 +39,7 @@ from brickbook.errors import (
     ConfigError,
     MissingFileError,
     NameTakenError,
+    Sentence,
     nearest,
 )
 from brickbook.introspect import check_pattern
@@ -93,12 +94,12 @@ def local_file(name: str, path: str) -> Path:
     except RuntimeError:  # the home of a user that this machine does not have
         file = Path(name)
     shown = str(file) if name else "''"
-    problem = f"{shown} can not be found."
+    problem = Sentence("{file} can not be found.", file=shown)
     try:
         if file.is_file():
             return file
         if name and file.is_dir():
-            problem = f"{shown} is a folder; a checkpoint is a file."
+            problem = Sentence("{file} is a folder; a checkpoint is a file.", file=shown)
             hint = suggest_files(file, "")
             if (file / ".metadata").is_file():
                 problem = f"{shown} is a folder of torch.distributed.checkpoint, not a file."
@@ -113,7 +114,7 @@ def local_file(name: str, path: str) -> Path:
 def suggest_files(folder: Path, name: str) -> str:
     """Hint at the checkpoint of the most similar name in a folder, else list them."""
     if not folder.is_dir():
-        return f"There is no folder {folder}."
+        return Sentence("There is no folder {folder}.", folder=folder)
     suffixes = SUFFIXES | {Path(name).suffix}
     files = (each for each in folder.iterdir() if each.suffix in suffixes and each.is_file())
     return nearest(name, (each.name for each in files))

@@ -18,6 +18,7 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     CheckError,
+    Sentence,
     format_value,
     join_limited,
     nearest,
@@ -133,17 +134,19 @@ def extract_state(
             if is_state_entry(name, value):
                 state[name] = value
     if not any(isinstance(value, Tensor) for value in state.values()):
-        hint = f"It holds {found!r:.60}, not a dict."
+        problem = Sentence("No state_dict found in checkpoint file {file}.", file=shown)
+        hint = Sentence("It holds {value}, not a dict.", value=f"{found!r:.60}")
+        if isinstance(found, Mapping):
+            names = join_limited(found) or Sentence("nothing")
+            hint = Sentence("It holds {names}, and none of it is a tensor.", names=names)
         held = found.values() if isinstance(found, Mapping) else (found,)
         objects = [value.kind for value in held if isinstance(value, StandIn)]
-        if isinstance(found, Mapping):
-            hint = f"It holds {join_limited(found) or 'nothing'}, and none of it is a tensor."
         if objects:
             hint = (
                 f"It holds an object of {objects[0]}, of which nothing was run: save its "
                 f"state_dict. {TRUST_HINT}"
             )
-        raise CheckpointError(path, f"No state_dict found in checkpoint file {shown}.", hint)
+        raise CheckpointError(path, problem, hint)
     metadata = getattr(found, "_metadata", {})
     if not isinstance(metadata, Mapping):
         problem = f"its _metadata is no dict but {format_value(metadata)}."
@@ -217,9 +220,9 @@ def select_prefix(state: State, prefix: str, path: str = "prefix") -> State:
     if not found:
         raise CheckError(
             path,
-            f"{start} is not in the pretrained model.",
+            Sentence("{prefix} is not in the pretrained model.", prefix=start),
             nearest(start[:-1], nearby_prefixes(state, start))
-            or f"Its names are {join_limited(state)}.",
+            or Sentence("Its names are {names}.", names=join_limited(state)),
         )
     return found
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from brickbook.errors import BadValueError
+from brickbook.errors import BadValueError, Sentence
 
 __all__ = [
     "is_plain_word",
@@ -115,5 +115,6 @@ def parse_shape(text: str, path: str = "input_shape") -> tuple[int, ...]:
     sizes = found if isinstance(found, (tuple, list)) else (found,)
     whole = tuple(size for size in sizes if type(size) is int and size > 0)
     if not whole or len(whole) != len(sizes):
-        raise BadValueError(path, f"expected whole numbers such as 3, 32, 32, got {text!r}.")
+        problem = "expected whole numbers such as 3, 32, 32, got {text}."
+        raise BadValueError(path, Sentence(problem, text=repr(text)))
     return whole

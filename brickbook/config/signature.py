@@ -20,10 +20,15 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     ConfigError,
+    Sentence,
     first_line,
     format_value,
+    missing_arguments,
     nearest,
+    one_of,
     shorten,
+    wrong_type,
+    wrong_value,
 )
 
 __all__ = [
@@ -123,30 +128,33 @@ def check_call(
     if len(args) > len(takes.positional) and not takes.any_positional:
         raise BadArgumentError(
             path,
-            f"{name_of(make)} takes {len(takes.positional)} positional arguments, got {len(args)}.",
+            Sentence(
+                "{name} takes {n} positional arguments, got {given}.",
+                name=name_of(make),
+                n=len(takes.positional),
+                given=len(args),
+            ),
         )
     for key in kwargs:
         if key in by_place:
-            raise BadArgumentError(f"{path}.{key}", f"{name_of(make)} gets multiple values for it.")
+            problem = Sentence("{name} gets multiple values for it.", name=name_of(make))
+            raise BadArgumentError(f"{path}.{key}", problem)
         if key not in takes.named and not (takes.any_keyword and isinstance(key, str)):
             raise BadArgumentError(
                 join_path(path, key),
-                f"{name_of(make)} has no such argument.",
+                Sentence("{name} has no such argument.", name=name_of(make)),
                 nearest(key, takes.named) or "It takes none.",
             )
     missing = [name for name in takes.required if name not in kwargs and name not in by_place]
     if missing:
-        raise BadArgumentError(path, f"{name_of(make)} also needs {', '.join(missing)}.")
+        raise BadArgumentError(path, missing_arguments(name_of(make), missing))
     for key, value in (*zip(by_place, args, strict=False), *kwargs.items()):
         hint = takes.hints.get(key)
         if hint is None or matches_type(hint, value):
             continue
         if value is None and takes.named[key].default is None:
             continue
-        raise BadArgumentError(
-            f"{path}.{key}",
-            f"expected {type_text(hint)}, got {format_value(value)} ({type(value).__name__}).",
-        )
+        raise BadArgumentError(f"{path}.{key}", wrong_type(type_text(hint), value))
 
 
 def call(
@@ -191,14 +199,13 @@ def require_number(key: str, value: Any, *, least: float = -math.inf) -> float:
         BadValueError: If it is not finite, or less than ``least``.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        problem = f"expected a number, got {format_value(value)} ({type(value).__name__})."
-        raise BadArgumentError(key, problem)
+        raise BadArgumentError(key, wrong_type("a number", value))
     number = int(value) if isinstance(value, Integral) else float(value)
     if not -LARGEST_FLOAT <= number <= LARGEST_FLOAT or number < least:
-        wanted = (
-            "a finite number" if least == -math.inf else f"a finite number of {least:g} or more"
-        )
-        raise BadValueError(key, f"expected {wanted}, got {format_value(value)}.")
+        wanted = "a finite number"
+        if least != -math.inf:
+            wanted = Sentence("a finite number of {least} or more", least=f"{least:g}")
+        raise BadValueError(key, wrong_value(wanted, value))
     return float(number) if abs(number) > LARGEST_EXACT_INT else number
 
 
@@ -227,7 +234,7 @@ def copy_config(value: Any, path: str = "cfg") -> Any:
 def check_parts(value: Any, path: str = "cfg") -> None:
     """Raise BadValueError for a config that contains itself, or is deeper or larger than any."""
     if count_parts(value, path, (), {}) > MAX_PARTS:
-        raise BadValueError(path, f"it has more than {MAX_PARTS:,} parts.")
+        raise BadValueError(path, Sentence("it has more than {n} parts.", n=f"{MAX_PARTS:,}"))
 
 
 def is_holder(value: object) -> bool:
@@ -252,7 +259,7 @@ def count_parts(value: Any, path: str, around: tuple[int, ...], counts: dict[int
     if id(value) in around:
         raise BadValueError(path, "it contains itself.")
     if len(around) == MAX_DEPTH:
-        raise BadValueError(path, f"it is nested more than {MAX_DEPTH} deep.")
+        raise BadValueError(path, Sentence("it is nested more than {n} deep.", n=MAX_DEPTH))
     around, total = (*around, id(value)), 1
     if isinstance(value, Mapping):
         for key, part in value.items():
@@ -286,14 +293,17 @@ def copy_leaf(value: Any, path: str) -> Any:
     try:
         return copy.deepcopy(value)
     except Exception as error:
-        problem = f"{format_value(value)} cannot be copied: {first_line(error)}."
+        problem = Sentence(
+            "{value} cannot be copied: {why}.", value=format_value(value), why=first_line(error)
+        )
         raise BadArgumentError(path, problem) from error
 
 
 def check_digits(value: object, path: str) -> None:
     """Refuse a whole number that Python does not write: no message could name it."""
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise BadValueError(path, f"{format_value(value)} is more than any config means.")
+        problem = Sentence("{value} is more than any config means.", value=format_value(value))
+        raise BadValueError(path, problem)
 
 
 def matches_type(hint: Any, value: Any) -> bool:
@@ -339,11 +349,11 @@ def type_text(hint: Any) -> str:
     'int or tuple[int, int] or None'
     """
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(type_text(part) for part in get_args(hint))
+        return one_of(type_text(part) for part in get_args(hint))
     if hint is type(None):
         return "None"
     if get_origin(hint) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(hint))
+        return one_of(repr(choice) for choice in get_args(hint))
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
 
 

@@ -2,8 +2,11 @@
 
 A language is one JSON file of this folder and its plural function in `PLURALS`. All files have the
 same keys. A text may hold ``{names}``; one that depends on a number ``n`` is an object with a text
-for each form that the plural function names, ``"other"`` among them. What an error of a config
-says, names, types and formulas are English everywhere.
+for each form that the plural function names, ``"other"`` among them. Names, types and formulas are
+the same everywhere.
+
+What an error says is written where it is raised, in English. A language has it under that text, in
+the object ``"sentences"`` of its file; what is not there stays English.
 """
 
 from __future__ import annotations
@@ -14,8 +17,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from brickbook.errors import BadValueError, UnknownNameError, nearest
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+    Sentence,
+    UnknownNameError,
+    as_sentence,
+    nearest,
+    with_hint,
+)
 
 __all__ = ["LANGUAGES", "Texts", "language_of"]
 
@@ -30,6 +42,7 @@ LANGUAGES = tuple(PLURALS)
 LANGUAGE_VARIABLES = ("BRICKBOOK_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 Text = str | Mapping[str, str]
+SENTENCES = "sentences"
 
 
 class Texts(Mapping[str, str]):
@@ -53,6 +66,7 @@ class Texts(Mapping[str, str]):
     def __init__(self, language: str | None = None) -> None:
         self.language = language_of(language)
         self.table = read_table(self.language)
+        self.sentences = read_sentences(self.language)
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of a key with its names filled in."""
@@ -72,6 +86,27 @@ class Texts(Mapping[str, str]):
             problem = f"there is no text {key!r}."
             raise UnknownNameError("key", problem, nearest(key, self.table))
         return self.table[key]
+
+    def translate(self, text: str) -> str:
+        """Return what an error says, in this language; as it is where the language has it not.
+
+        >>> Texts("zh").translate("it contains itself.")
+        '它包含自身。'
+        """
+        found = as_sentence(text)
+        template = self.sentences.get(found.template, found.template)
+        parts = {
+            key: self.translate(part) if isinstance(part, Sentence) else part
+            for key, part in found.fields.items()
+        }
+        return template.format_map(parts) if parts else template
+
+    def explain(self, error: Exception) -> str:
+        """Return what ``str(error)`` says, in this language as far as it is one of a config."""
+        if not isinstance(error, ConfigError):
+            return str(error)
+        text = self.translate(with_hint(error.problem, error.hint))
+        return self("init.line", place=error.path, text=text) if error.path else text
 
     def __contains__(self, key: object) -> bool:
         return key in self.table
@@ -99,9 +134,20 @@ class Texts(Mapping[str, str]):
 
 
 @cache
-def read_table(language: str) -> Mapping[str, Text]:
+def read_file(language: str) -> Mapping[str, Any]:
     """Read the file of a language."""
     return json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def read_table(language: str) -> Mapping[str, Text]:
+    """Return the texts of a language by key."""
+    return {key: text for key, text in read_file(language).items() if key != SENTENCES}
+
+
+def read_sentences(language: str) -> Mapping[str, str]:
+    """Return what errors say in a language, by the English of it."""
+    return read_file(language).get(SENTENCES, {})
 
 
 def language_of(language: str | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from brickbook.errors import Sentence
 from brickbook.introspect.layers import is_norm_layer
 from brickbook.introspect.names import plain_module_name, unwrap
 from brickbook.introspect.traverse import find_parents
@@ -99,7 +100,8 @@ def activation_after(model: nn.Module, name: str) -> Activation | None:
     try:
         chain = find_parents(model, name)
     except KeyError:
-        raise UnknownActivationError(f"the model has no module {name!r}") from None
+        problem = Sentence("the model has no module {name}", name=repr(name))
+        raise UnknownActivationError(problem) from None
     layer = unwrap(model) if not chain else unwrap(chain[-1][0].get_submodule(chain[-1][1]))
     found: FirstActivation = inner_activation(layer)
     for parent, key in reversed(chain):
@@ -119,7 +121,8 @@ def inner_activation(layer: nn.Module) -> FirstActivation:
     if isinstance(layer, (nn.RNN, nn.RNNCell)) and kind in ("tanh", "relu"):
         return nn.Tanh() if kind == "tanh" else nn.ReLU()
     if isinstance(layer, (nn.RNNBase, nn.RNNCellBase)):
-        raise UnknownActivationError(f"{type(layer).__name__} has gates of several kinds")
+        problem = "{layer} has gates of several kinds"
+        raise UnknownActivationError(Sentence(problem, layer=type(layer).__name__))
     return SignalFlow.PASSES
 
 
@@ -141,9 +144,8 @@ def activation_after_child(parent: nn.Module, key: str) -> FirstActivation:
         return activation if key == "linear1" else None
     if isinstance(parent, nn.MultiheadAttention):
         return SignalFlow.PASSES
-    raise UnknownActivationError(
-        f"{type(parent).__name__} does not say in which order its parts run"
-    )
+    problem = "{module} does not say in which order its parts run"
+    raise UnknownActivationError(Sentence(problem, module=type(parent).__name__))
 
 
 def first_activation(modules: Iterable[nn.Module]) -> FirstActivation:
@@ -172,13 +174,11 @@ def activation_inside(module: nn.Module) -> FirstActivation:
         return module
     if next(module.children(), None) is None and not module._parameters:
         if not is_elementwise(module):
-            raise UnknownActivationError(
-                f"{type(module).__name__} follows, which is not elementwise"
-            )
+            problem = "{name} follows, which is not elementwise"
+            raise UnknownActivationError(Sentence(problem, name=type(module).__name__))
         return SignalFlow.PASSES if is_elementwise(module, nn.Identity()) else module
-    raise UnknownActivationError(
-        f"{type(module).__name__} follows, which does not say what it does first"
-    )
+    problem = "{module} follows, which does not say what it does first"
+    raise UnknownActivationError(Sentence(problem, module=type(module).__name__))
 
 
 def bundle_activation(bundle: Any, steps: Iterable[str]) -> FirstActivation:

@@ -16,6 +16,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.spectral_norm import SpectralNorm
 
+from brickbook.errors import Sentence
+
 __all__ = [
     "FILLABLE_DTYPES",
     "ParamSlot",
@@ -361,9 +363,9 @@ def unfillable_reason(tensor: Tensor) -> str:
     if is_lazy(tensor):
         return "it has no shape yet: run one batch through the lazy module"
     if tensor.dtype not in FILLABLE_DTYPES:
-        return f"its dtype {str(tensor.dtype).removeprefix('torch.')} takes no law"
+        return Sentence("its dtype {dtype} takes no law", dtype=str(tensor.dtype)[6:])
     if tensor.layout is not torch.strided:
-        return f"its layout {str(tensor.layout).removeprefix('torch.')} takes no law"
+        return Sentence("its layout {layout} takes no law", layout=str(tensor.layout)[6:])
     if tensor.is_inference() and not torch.is_inference_mode_enabled():
         return "it was made in inference mode, and cannot be written outside of it"
     if not tensor.is_contiguous() and 0 in tensor.stride():

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
-from brickbook.errors import BadValueError, format_value, nearest, shorten
+from brickbook.errors import BadValueError, Sentence, format_value, nearest, shorten
 from brickbook.introspect.layers import cached_per_class, role_of_weight
 from brickbook.introspect.names import plain_module_name, unwrap
 from brickbook.introspect.traverse import CONTAINERS, post_order, walk
@@ -126,8 +126,9 @@ def parse_selector(source: str | type, path: str = "layer") -> Selector:
         return Selector(source, "pattern", body[3:], param_pattern)
     if any(sign in body for sign in "*?["):
         if len(body) > MAX_GLOB:
-            problem = f"{format_value(source)} is longer than any pattern: {MAX_GLOB:,} characters."
-            raise BadValueError(path, problem)
+            problem = "{pattern} is longer than any pattern: {n} characters."
+            shown = Sentence(problem, pattern=format_value(source), n=f"{MAX_GLOB:,}")
+            raise BadValueError(path, shown)
         return Selector(source, "pattern", translate(body), param_pattern, body)
     return Selector(source, "name", body, param_pattern)
 
@@ -146,13 +147,14 @@ def check_pattern(
     try:
         re.compile(pattern)
     except RecursionError:
-        why = "it is nested too deep"
+        why = Sentence("it is nested too deep")
     except (re.error, OverflowError, ValueError) as error:
         why = str(error)
     else:
         return
-    problem = f"{written or format_value(pattern)} is no {called}: {why}."
-    raise BadValueError(path, problem)
+    problem = "{pattern} is no {called}: {why}."
+    shown = written or format_value(pattern)
+    raise BadValueError(path, Sentence(problem, pattern=shown, called=Sentence(called), why=why))
 
 
 class ModuleIndex:
@@ -395,20 +397,22 @@ def explain_no_match(
         shown = shorten(shown)
         if not positions:
             if not (filled and is_loaded_class(selector.text)):
-                yield Unmatched(path, f"{shown} matches nothing.", suggest_name(selector, index))
+                problem = Sentence("{name} matches nothing.", name=shown)
+                yield Unmatched(path, problem, suggest_name(selector, index))
         elif not any(position in filled for position in positions):
             by_class = selector.kind != "pattern" and index.find_classes((selector.source,))
             if not by_class and are_placeholders(positions, index):
                 continue  # it exists, and there is nothing to fill
             keys = {key for at in positions for key in parameter_keys(index.named_modules[at][1])}
             if selector.param_pattern:
-                yield Unmatched(path, f"{shown} matches no parameter.", nearest("", keys))
+                problem = Sentence("{name} matches no parameter.", name=shown)
+                yield Unmatched(path, problem, nearest("", keys))
             else:
                 own = ", ".join(repr(f"{selector.text}:{key}") for key in sorted(keys)[:4])
                 yield Unmatched(
                     path,
-                    f"{shown} has no 'weight' or 'bias' parameter of its own.",
-                    f"Name its parameters: {own}." if own else "",
+                    Sentence("{name} has no 'weight' or 'bias' parameter of its own.", name=shown),
+                    Sentence("Name its parameters: {names}.", names=own) if own else "",
                 )
 
 

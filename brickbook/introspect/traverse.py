@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadValueError, NoSuchModuleError, format_value, nearest
+from brickbook.errors import BadValueError, NoSuchModuleError, Sentence, format_value, nearest
 from brickbook.introspect.names import plain_module_name, unwrap
 
 __all__ = [
@@ -94,25 +94,33 @@ def find_blocks(model: nn.Module, pattern: str, path: str) -> list[str]:
         BadValueError: it contains no blocks.
     """
     if len(pattern) > MAX_NAME_LENGTH:
-        raise BadValueError(path, f"{format_value(pattern)} is longer than any name.")
+        problem = Sentence("{name} is longer than any name.", name=format_value(pattern))
+        raise BadValueError(path, problem)
     pattern = plain_module_name(pattern)
     found = match_levels(model, pattern)
     kind = type(unwrap(model)).__name__
     if not found:
         known = {plain_module_name(name) for name, _ in model.named_modules()} - {""}
         head = re.split(r"\.?[*?[]", pattern)[0]
-        raise NoSuchModuleError(path, f"{kind} has no module {pattern!r}.", nearest(head, known))
+        problem = Sentence("{model} has no module {name}.", model=kind, name=repr(pattern))
+        raise NoSuchModuleError(path, problem, nearest(head, known))
     if any(sign in pattern for sign in "*?["):
         return [name for name, _ in found]
     name, part = found[0]
     if not isinstance(part, CONTAINERS):
         raise BadValueError(
             path,
-            f"{name!r} is a {type(part).__name__}, not a list of blocks.",
-            f"Give a ModuleList or Sequential, or a glob such as '{name}.*'.",
+            Sentence(
+                "{name} is a {type}, not a list of blocks.",
+                name=repr(name),
+                type=type(part).__name__,
+            ),
+            Sentence(
+                "Give a ModuleList or Sequential, or a glob such as {glob}.", glob=f"'{name}.*'"
+            ),
         )
     if not len(part):
-        raise BadValueError(path, f"{name!r} has no blocks.")
+        raise BadValueError(path, Sentence("{name} has no blocks.", name=repr(name)))
     return [f"{name}.{key}" for key in part._modules]
 
 

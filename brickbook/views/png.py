@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from brickbook.errors import BadValueError, ConfigError
+from brickbook.errors import BadValueError, ConfigError, Sentence
 
 __all__ = ["NoBrowserError", "find_browser", "svg_to_png"]
 
@@ -46,7 +46,7 @@ def svg_to_png(svg: str, width: int, height: int) -> bytes:
     if max(width, height) > MAX_SIDE:
         raise BadValueError(
             "file",
-            f"{width} × {height} are too many pixels for a PNG.",
+            Sentence("{size} are too many pixels for a PNG.", size=f"{width} × {height}"),
             "Export it as .svg or .html.",
         )
     browser = find_browser()
@@ -61,9 +61,8 @@ def svg_to_png(svg: str, width: int, height: int) -> bytes:
         with suppress(subprocess.TimeoutExpired):  # what it has written by then counts
             subprocess.run(command, capture_output=True, timeout=TIMEOUT, check=False)
         if not target.is_file():
-            raise NoBrowserError(
-                "file", f"{browser} drew no picture.", "Export it as .svg or .html."
-            )
+            problem = Sentence("{browser} drew no picture.", browser=browser)
+            raise NoBrowserError("file", problem, "Export it as .svg or .html.")
         return target.read_bytes()
 
 

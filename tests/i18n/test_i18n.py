@@ -66,7 +66,7 @@ def test_a_language_is_one_file_and_its_plural_function(monkeypatch, tmp_path):
 
     monkeypatch.setattr(i18n, "PLURALS", {**PLURALS, "pl": polish})
     monkeypatch.setattr(i18n, "LANGUAGES", (*LANGUAGES, "pl"))
-    monkeypatch.setattr(i18n, "read_table", lambda language: table)
+    monkeypatch.setattr(i18n, "read_file", lambda language: table)
     texts = Texts("pl")
     assert [texts("grid.values", n=n) for n in (1, 3, 5)] == [
         "1 wartość", "3 wartości", "5 wartości (wiele)",

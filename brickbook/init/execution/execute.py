@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from brickbook.checkpoint import Match
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence
 from brickbook.init.execution.audit import WriteAudit, tied_owners
 from brickbook.init.execution.checkpoints import PendingLoad, load_checkpoint, read_checkpoints
 from brickbook.init.execution.report import InitReport, Outcome
@@ -401,8 +401,9 @@ def check_draws(
         check_distinct_streams(name for name, _ in laws)
     for fit in plan.fits:
         if batch is None:
-            problem = f"{fit.kind} runs the model on data."
-            raise BadArgumentError(fit.path, problem, f"Pass batch=... to {caller}.")
+            problem = Sentence("{kind} runs the model on data.", kind=fit.kind)
+            hint = Sentence("Pass batch=... to {caller}.", caller=caller)
+            raise BadArgumentError(fit.path, problem, hint)
 
 
 def check_distinct_streams(names: Iterable[str]) -> None:

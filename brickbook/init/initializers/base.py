@@ -17,7 +17,10 @@ from brickbook.errors import (
     BadValueError,
     CheckError,
     ConfigError,
-    format_value,
+    Sentence,
+    one_of,
+    wrong_type,
+    wrong_value,
 )
 from brickbook.init.initializers.fans import FanAxes
 from brickbook.init.laws import Constant, Law, Stacked
@@ -114,26 +117,21 @@ class BaseInit:
             self.bias = require_number("bias", self.bias)
         if self.bias_prob is not None:
             if not isinstance(self.bias_prob, float):
-                raise BadArgumentError(
-                    "bias_prob",
-                    f"expected a float, got {format_value(self.bias_prob)} "
-                    f"({type(self.bias_prob).__name__}).",
-                )
+                raise BadArgumentError("bias_prob", wrong_type("a float", self.bias_prob))
             if not 0 < self.bias_prob < 1:
-                raise BadValueError("bias_prob", f"expected 0 < p < 1, got {self.bias_prob!r}.")
+                raise BadValueError("bias_prob", wrong_value("0 < p < 1", self.bias_prob))
             self.bias = bias_init_with_prob(self.bias_prob)
         layers = [self.layer] if isinstance(self.layer, (str, type)) else self.layer
         if layers is None:
             layers = []
         if not isinstance(layers, list) or not all(isinstance(x, (str, type)) for x in layers):
-            raise BadArgumentError(
-                "layer",
-                f"expected a str, a class or a list of them, got {format_value(self.layer)}.",
-            )
+            wanted = "a str, a class or a list of them"
+            raise BadArgumentError("layer", wrong_value(wanted, self.layer))
         self.layer = layers
         if self.roles is not None and "bias" not in self.roles and self.bias != 0:
             key = "bias" if self.bias_prob is None else "bias_prob"
-            raise BadArgumentError(key, f"{type(self).__name__} writes no bias.")
+            problem = Sentence("{name} writes no bias.", name=type(self).__name__)
+            raise BadArgumentError(key, problem)
         self.wholemodule = False
         for key in self.number_args:
             least = 0.0 if key in self.non_negative_args else -math.inf
@@ -283,8 +281,13 @@ def law_for(init: BaseInit, target: Target, *, explicit: bool = False) -> Law:
     if len(target.shape) < init.min_dims:
         raise BadValueError(
             target.key,
-            f"{init.type_name} needs {init.min_dims} or more dimensions, "
-            f"{type(target.module).__name__}.{target.key} has shape {target.shape}.",
+            Sentence(
+                "{name} needs {n} or more dimensions, {weight} has shape {shape}.",
+                name=init.type_name,
+                n=init.min_dims,
+                weight=f"{type(target.module).__name__}.{target.key}",
+                shape=target.shape,
+            ),
         )
     law = init.law(target)
     return law if target.packed == 1 or law.elementwise else Stacked(law, target.packed)
@@ -342,9 +345,9 @@ def bias_init_with_prob(prior_prob: float) -> float:
     -4.59511985013459
     """
     if not isinstance(prior_prob, Real):
-        raise BadArgumentError("prior_prob", f"expected a float, got {format_value(prior_prob)}.")
+        raise BadArgumentError("prior_prob", wrong_value("a float", prior_prob))
     if not 0 < prior_prob < 1:
-        raise BadValueError("prior_prob", f"expected 0 < p < 1, got {format_value(prior_prob)}.")
+        raise BadValueError("prior_prob", wrong_value("0 < p < 1", prior_prob))
     return float(-math.log((1 - prior_prob) / prior_prob))
 
 
@@ -353,5 +356,4 @@ def check_choice(
 ) -> None:
     """Raise ``error`` (an AssertionError, as in mmcv) if ``value`` is none of ``choices``."""
     if not isinstance(value, str) or value not in choices:
-        known = " or ".join(map(repr, choices))
-        raise error(key, f"expected {known}, got {format_value(value)}.")
+        raise error(key, wrong_value(one_of(map(repr, choices)), value))

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, bias_init_with_prob
 from brickbook.init.laws import BlockConstants, Constant, Law
 from brickbook.introspect import ModuleMatch, gate_names, is_norm_layer, layer_slots
@@ -100,9 +100,8 @@ class GateBiasInit(BaseInit):
         gates = gate_names(target.module)
         if not gates:
             kind = type(target.module).__name__
-            raise BadValueError(
-                "type", f"GateBias is for LSTM, GRU and their cells: {kind} has no gates."
-            )
+            problem = "GateBias is for LSTM, GRU and their cells: {layer} has no gates."
+            raise BadValueError("type", Sentence(problem, layer=kind))
         if target.key.startswith("bias_hh"):
             return Constant(0.0)
         return BlockConstants(tuple(float(getattr(self, gate)) for gate in gates))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from brickbook.errors import BadArgumentError, BadValueError, format_value
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, wrong_type, wrong_value
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, check_choice
 from brickbook.init.laws import Law
 from brickbook.introspect import block_of, find_blocks
@@ -63,9 +63,8 @@ class DepthScaledInit(BaseInit):
         if not isinstance(self.depth, str):
             check_count("depth", self.depth, "an int or the name of the blocks")
             if self.mode == "layer":
-                raise BadValueError(
-                    "depth", f"mode='layer' needs the name of the blocks, got {self.depth!r}."
-                )
+                problem = "mode='layer' needs the name of the blocks, got {value}."
+                raise BadValueError("depth", Sentence(problem, value=self.depth))
         elif not self.depth:
             raise BadValueError("depth", "an empty name means nothing.")
 
@@ -91,7 +90,8 @@ class DepthScaledInit(BaseInit):
         if isinstance(depth, int):
             return depth
         if model is None:
-            raise BadValueError("depth", f"what {depth!r} names is known only in a model.")
+            problem = "what {name} names is known only in a model."
+            raise BadValueError("depth", Sentence(problem, name=repr(depth)))
         blocks = target.remember(("blocks", depth), lambda: find_blocks(model, depth, "depth"))
         if self.mode == "total":
             return len(blocks)
@@ -100,9 +100,9 @@ class DepthScaledInit(BaseInit):
         )
         position = block_of(target.name, positions)
         if position is None:
-            raise BadValueError(
-                "depth", f"{target.name} stands in none of the blocks that {depth!r} names."
-            )
+            problem = "{weight} stands in none of the blocks that {name} names."
+            shown = Sentence(problem, weight=target.name, name=repr(depth))
+            raise BadValueError("depth", shown)
         return position + 1
 
 
@@ -120,34 +120,31 @@ def read_inner_initializer(init: Any, key: str = "init") -> BaseInit:
     if not isinstance(init, BaseInit):
         for word in OUTER_KEYS:
             if isinstance(init, dict) and word in init:
-                raise BadArgumentError(
-                    f"{key}.{word}", f"it belongs beside {key!r}, which gives only the law."
-                )
+                raise BadArgumentError(f"{key}.{word}", misplaced(key))
         init = build_from_cfg(init, INITIALIZERS, path=key)
     kind = type(init)
     plain = isinstance(init, BaseInit) and kind.__call__ is BaseInit.__call__
     if not plain or hasattr(kind, "adjust"):
-        raise BadArgumentError(
-            f"{key}.type", f"{kind.__name__} gives no law that is known before the weights are."
-        )
+        problem = "{name} gives no law that is known before the weights are."
+        raise BadArgumentError(f"{key}.type", Sentence(problem, name=kind.__name__))
     if kind.roles is not None or kind.modules_to_fill is not BaseInit.modules_to_fill:
-        raise BadArgumentError(
-            f"{key}.type", f"{kind.__name__} chooses what it fills: it is no law for others."
-        )
+        problem = "{name} chooses what it fills: it is no law for others."
+        raise BadArgumentError(f"{key}.type", Sentence(problem, name=kind.__name__))
     for word, given in (("layer", init.layers), ("bias", init.bias)):
         if given:
-            raise BadArgumentError(
-                f"{key}.{word}", f"it belongs beside {key!r}, which gives only the law."
-            )
+            raise BadArgumentError(f"{key}.{word}", misplaced(key))
     return init
+
+
+def misplaced(key: str) -> str:
+    """Say that an argument belongs beside the inner initialiser, not into it."""
+    return Sentence("it belongs beside {key}, which gives only the law.", key=repr(key))
 
 
 def check_count(key: str, value: object, expected: str = "an int") -> None:
     """Raise unless ``value`` is a whole number from 1 up."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadArgumentError(
-            key, f"expected {expected}, got {format_value(value)} ({type(value).__name__})."
-        )
+        raise BadArgumentError(key, wrong_type(expected, value))
     if not 1 <= value <= MAX_COUNT:
-        wanted = "1 or more" if value < 1 else f"{MAX_COUNT:,} or less"
-        raise BadValueError(key, f"expected {wanted}, got {format_value(value)}.")
+        most = Sentence("{n} or less", n=f"{MAX_COUNT:,}")
+        raise BadValueError(key, wrong_value("1 or more" if value < 1 else most, value))

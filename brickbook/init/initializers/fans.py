@@ -10,7 +10,7 @@ from numbers import Integral
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from brickbook.errors import BadArgumentError, BadValueError, format_value
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, format_value, wrong_value
 
 __all__ = [
     "AXIS_KEYS",
@@ -56,18 +56,21 @@ def resolve_axes(shape: Sequence[int], *specs: AxisSpec) -> list[tuple[int, ...]
     owners: dict[int, str] = {}
     for key, axes in zip(AXIS_KEYS, specs, strict=True):
         for axis in (axes,) if isinstance(axes, int) else axes:
-            of = f"of a weight of shape {tuple(shape)}"
+            place = {"axis": axis, "shape": tuple(shape)}
             if not -len(shape) <= axis < len(shape):
-                raise BadValueError(key, f"there is no axis {axis} {of}.")
-            record_axis(owners, key, axis % len(shape), f"axis {axis} {of}")
+                problem = "there is no axis {axis} of a weight of shape {shape}."
+                raise BadValueError(key, Sentence(problem, **place))
+            subject = Sentence("axis {axis} of a weight of shape {shape}", **place)
+            record_axis(owners, key, axis % len(shape), subject)
     return [tuple(axis for axis, key in owners.items() if key == wanted) for wanted in AXIS_KEYS]
 
 
 def record_axis(owners: dict[int, str], key: str, axis: int, subject: str) -> None:
     """Note which key names an axis; raises BadValueError if one has done so before."""
     if axis in owners:
-        other = f"in {owners[axis]} too" if owners[axis] != key else "there twice"
-        raise BadValueError(key, f"{subject} is {other}.")
+        twice = Sentence("{axis} is there twice.", axis=subject)
+        too = Sentence("{axis} is in {key} too.", axis=subject, key=owners[axis])
+        raise BadValueError(key, too if owners[axis] != key else twice)
     owners[axis] = key
 
 
@@ -90,7 +93,7 @@ class FanAxes:
             axes = check_axes(key, getattr(self, key))
             object.__setattr__(self, key, axes)
             for axis in (axes,) if isinstance(axes, int) else axes:
-                record_axis(owners, key, axis, f"axis {axis}")
+                record_axis(owners, key, axis, Sentence("axis {axis}", axis=axis))
 
     @property
     def min_dims(self) -> int:
@@ -113,10 +116,9 @@ def check_axes(key: str, axes: object) -> int | tuple[int, ...]:
     several = isinstance(axes, (list, tuple))
     for axis in axes if several else (axes,):
         if isinstance(axis, bool) or not isinstance(axis, Integral):
-            problem = f"expected an int or a list of them, got {format_value(axes)}."
-            raise BadArgumentError(key, problem)
+            raise BadArgumentError(key, wrong_value("an int or a list of them", axes))
         if not -MAX_AXES <= int(axis) < MAX_AXES:
-            raise BadValueError(key, f"there is no axis {format_value(axis)}.")
+            raise BadValueError(key, Sentence("there is no axis {axis}.", axis=format_value(axis)))
     return tuple(int(axis) for axis in axes) if several else int(axes)  # pyright: ignore[reportArgumentType]
 
 

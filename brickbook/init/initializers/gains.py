@@ -13,7 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brickbook.config import name_of
-from brickbook.errors import BadValueError, ConfigError, first_line, format_value, nearest, shorten
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+    Sentence,
+    first_line,
+    format_value,
+    nearest,
+    shorten,
+    wrong_value,
+)
 from brickbook.init.initializers.base import Target
 from brickbook.introspect import (
     Activation,
@@ -49,7 +58,7 @@ def gain_by_name(nonlinearity: str, a: float = 0.0) -> float:
     if nonlinearity not in NONLINEARITIES:
         raise BadValueError(
             "nonlinearity",
-            f"unknown nonlinearity {format_value(nonlinearity)}.",
+            Sentence("unknown nonlinearity {name}.", name=format_value(nonlinearity)),
             nearest(nonlinearity, NONLINEARITIES),
         )
     return float(nn.init.calculate_gain(nonlinearity, a))
@@ -112,7 +121,8 @@ def gain_of_activation(activation: Activation | None) -> float:
         known = not activation.weight.is_meta
         return gain_of_module(activation if known else nn.LeakyReLU(0.25))  # its default
     if not is_elementwise(activation):
-        raise UnknownActivationError(f"{name_of(activation)} follows, which is not elementwise")
+        problem = "{name} follows, which is not elementwise"
+        raise UnknownActivationError(Sentence(problem, name=name_of(activation)))
     if not isinstance(activation, nn.Module):
         activation = MODULE_OF_FUNCTION.get(activation) or FunctionModule(activation)
     return gain_of_module(activation)
@@ -141,18 +151,20 @@ def resolve_gain(
             raise
         except Exception as error:
             why = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
-            problem = f"{shorten(name_of(gain))} fails for {name}: {why}."
-            raise BadValueError(key, problem) from error
+            problem = "{function} fails for {name}: {why}."
+            shown = Sentence(problem, function=shorten(name_of(gain)), name=name, why=why)
+            raise BadValueError(key, shown) from error
         if not isinstance(found, (int, float)) or not 0 <= found <= LARGEST_FLOAT:
-            raise BadValueError(
-                key, f"expected a finite number of 0 or more for {name}, got {format_value(found)}."
-            )
+            wanted = Sentence("a finite number of 0 or more for {name}", name=name)
+            raise BadValueError(key, wrong_value(wanted, found))
         return float(found)
     try:
         return gain_of_activation(activation_after(target.model, name))
     except UnknownActivationError as why:
         raise BadValueError(
             key,
-            f"cannot tell which activation follows {name}: {why}.",
-            f"Give {key} for it in a rule of its own.",
+            Sentence(
+                "cannot tell which activation follows {name}: {why}.", name=name, why=why.args[0]
+            ),
+            Sentence("Give {key} for it in a rule of its own.", key=key),
         ) from None

@@ -14,7 +14,14 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError, first_line
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    ConfigError,
+    Sentence,
+    first_line,
+    wrong_type,
+)
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, law_for
 from brickbook.init.initializers.structured import OrthogonalInit
 from brickbook.init.laws import Law
@@ -60,7 +67,7 @@ class LSUVInit(BaseInit):
     def check(self) -> None:
         """Refuse what is no count."""
         if not isinstance(self.max_iter, int):
-            raise BadArgumentError("max_iter", f"expected an int, got {self.max_iter!r} (float).")
+            raise BadArgumentError("max_iter", wrong_type("an int", self.max_iter))
 
     @property
     def min_dims(self) -> int:
@@ -164,8 +171,11 @@ class ScaledWeight:
         if not isinstance(output, Tensor):
             raise BadValueError(
                 self.name,
-                f"{type(self.module).__name__} returns {type(output).__name__}: "
-                f"LSUV needs one tensor.",
+                Sentence(
+                    "{module} returns {type}: LSUV needs one tensor.",
+                    module=type(self.module).__name__,
+                    type=type(output).__name__,
+                ),
             )
         return output
 
@@ -177,8 +187,11 @@ class ScaledWeight:
         if not 0 < variance < math.inf:
             raise BadValueError(
                 self.name,
-                f"its layer's output has variance {variance:g} on this batch: "
-                f"no scale makes that 1.",
+                Sentence(
+                    "its layer's output has variance {variance} on this batch: "
+                    "no scale makes that 1.",
+                    variance=f"{variance:g}",
+                ),
             )
         return variance
 
@@ -231,8 +244,9 @@ def unit_variances(
             raise
         except Exception as error:  # whatever the model raises
             why = f"{type(error).__name__}: {first_line(error).rstrip('.')}"
-            problem = f"{type(inner).__name__} does not run on it: {why}."
-            raise BadValueError("batch", problem) from error
+            problem = "{model} does not run on it: {why}."
+            shown = Sentence(problem, model=type(inner).__name__, why=why)
+            raise BadValueError("batch", shown) from error
         finally:
             for handle in handles:
                 handle.remove()
@@ -250,13 +264,13 @@ def find_weight(model: nn.Module, name: str) -> ScaledWeight:
         part = unwrap(chain[-1][0].get_submodule(chain[-1][1]) if chain else unwrap(model))
         weight = part._parameters.get(key)
     except KeyError:
-        raise BadValueError(name, f"{type(model).__name__} has no such parameter.") from None
+        problem = Sentence("{model} has no such parameter.", model=type(model).__name__)
+        raise BadValueError(name, problem) from None
     if "weight" in getattr(part, "parametrizations", ()) or f"{key}_v" in part._parameters:
         raise BadValueError(name, "it is computed by a parametrisation: LSUV cannot scale it.")
     if weight is None or key != "weight":
-        raise BadValueError(
-            name, f"it is not the one weight of its layer, {type(part).__name__}: LSUV needs that."
-        )
+        problem = "it is not the one weight of its layer, {layer}: LSUV needs that."
+        raise BadValueError(name, Sentence(problem, layer=type(part).__name__))
     if is_sharded(weight):
         raise BadValueError(
             name, "it is sharded: LSUV cannot scale it.", "Scale it before the model is sharded."

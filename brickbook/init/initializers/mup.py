@@ -23,9 +23,11 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     MissingFileError,
+    Sentence,
     first_line,
     format_value,
     nearest,
+    wrong_value,
 )
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target, check_choice
 from brickbook.init.initializers.depth_scaled import read_inner_initializer
@@ -161,7 +163,7 @@ def mup_learning_rates(
     """
     check_choice("optimizer", optimizer, ("adam", "sgd"), BadValueError)
     if not isinstance(lr, (Real, Tensor)):
-        raise BadArgumentError("lr", f"expected a number, got {format_value(lr)}.")
+        raise BadArgumentError("lr", wrong_value("a number", lr))
     shapes = read_shapes(base)
     groups: dict[float, list[Tensor]] = {}
     for name, tensor, role, module in collect_parameters(model):
@@ -196,12 +198,19 @@ def find_base_shape(shapes: ShapesByName, name: str, shape: tuple[int, ...]) -> 
         (shapes[x] for x in (name, f"{chain}.original", f"{chain}.original1") if x in shapes), None
     )
     if base is None:
-        raise BadValueError("base", f"it has no shape for {name}.", nearest(name, shapes))
+        problem = Sentence("it has no shape for {name}.", name=name)
+        raise BadValueError("base", problem, nearest(name, shapes))
     if len(base) != len(shape):
         raise BadValueError(
             "base",
-            f"{name} has {len(base)} dimensions there and {len(shape)} in the model: "
-            f"{base} and {shape}.",
+            Sentence(
+                "{name} has {n} dimensions there and {m} in the model: {base} and {shape}.",
+                name=name,
+                n=len(base),
+                m=len(shape),
+                base=base,
+                shape=shape,
+            ),
         )
     return base
 
@@ -253,15 +262,11 @@ def read_shapes(
     elif isinstance(base, (str, os.PathLike)):
         base = read_json_shapes(Path(base), key)
     if not isinstance(base, Mapping):
-        raise BadArgumentError(
-            key,
-            f"expected a model, a dict from names to shapes or the path of a JSON file, "
-            f"got {format_value(base)}.",
-        )
+        wanted = "a model, a dict from names to shapes or the path of a JSON file"
+        raise BadArgumentError(key, wrong_value(wanted, base))
     for name in base:
         if not isinstance(name, str):
-            problem = f"expected the names of parameters, got {format_value(name)}."
-            raise BadArgumentError(key, problem)
+            raise BadArgumentError(key, wrong_value("the names of parameters", name))
     return {plain_name(name): check_shape(value, name, key) for name, value in base.items()}
 
 
@@ -271,16 +276,20 @@ def read_json_shapes(path: Path, key: str) -> Mapping[str, Sequence[int]]:
     try:
         shapes = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MissingFileError(key, f"there is no file {name}.") from None
+        raise MissingFileError(key, Sentence("there is no file {file}.", file=name)) from None
     except OSError as error:
         why = error.strerror or first_line(error)
-        raise BadValueError(key, f"{name} cannot be read: {why}.") from None
+        problem = Sentence("{file} cannot be read: {why}.", file=name, why=why)
+        raise BadValueError(key, problem) from None
     except RecursionError:
-        raise BadValueError(key, f"{name} holds JSON that is nested too deep.") from None
+        problem = Sentence("{file} holds JSON that is nested too deep.", file=name)
+        raise BadValueError(key, problem) from None
     except ValueError as error:  # no JSON, or no text
-        raise BadValueError(key, f"{name} holds no JSON: {error}.") from None
+        problem = Sentence("{file} holds no JSON: {why}.", file=name, why=error)
+        raise BadValueError(key, problem) from None
     if not isinstance(shapes, Mapping):
-        raise BadValueError(key, f"{name} holds no dict from names to shapes.")
+        problem = Sentence("{file} holds no dict from names to shapes.", file=name)
+        raise BadValueError(key, problem)
     return shapes
 
 
@@ -289,6 +298,6 @@ def check_shape(value: object, name: object, key: str) -> tuple[int, ...]:
     if not isinstance(value, (list, tuple)) or not all(
         type(size) is int and 0 <= size <= MAX_SIZE for size in value
     ):
-        problem = f"expected a list of sizes, got {format_value(value)}."
+        problem = wrong_value("a list of sizes", value)
         raise BadArgumentError(f"{key}[{format_value(name)}]", problem)
     return tuple(value)

@@ -18,7 +18,7 @@ from brickbook.checkpoint import (
     load_state_dict,
     read_state,
 )
-from brickbook.errors import BadArgumentError, format_value
+from brickbook.errors import BadArgumentError, format_value, wrong_value
 from brickbook.init.initializers.base import INITIALIZERS
 
 __all__ = ["PretrainedInit"]
@@ -53,8 +53,7 @@ class PretrainedInit:
     def __post_init__(self) -> None:
         """Refuse what cannot be used, and keep pairs and words as tuples."""
         if not isinstance(self.checkpoint, str) or not self.checkpoint:
-            shown = format_value(self.checkpoint)
-            raise BadArgumentError("checkpoint", f"expected a str, got {shown}.")
+            raise BadArgumentError("checkpoint", wrong_value("a str", self.checkpoint))
         check_map_location(self.map_location, "map_location", present=False)
         self.revise_keys, self.adapt = check_load_options(
             prefix=self.prefix,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, wrong_value
 from brickbook.init.initializers.base import INITIALIZERS, BaseInit, Target
 from brickbook.init.laws import (
     Centred,
@@ -83,8 +83,11 @@ class DeltaOrthogonalInit(BaseInit):
         if shape[0] < shape[1]:
             raise BadValueError(
                 "type",
-                "DeltaOrthogonal needs as many outputs as inputs or more, "
-                f"got a weight of shape {shape}.",
+                Sentence(
+                    "DeltaOrthogonal needs as many outputs as inputs or more, "
+                    "got a weight of shape {shape}.",
+                    shape=shape,
+                ),
             )
         if 0 in shape or self.gain == 0:
             return Constant(0.0)
@@ -113,9 +116,9 @@ class DiracInit(BaseInit):
     def check(self) -> None:
         """Refuse what is no number of groups."""
         if isinstance(self.groups, bool) or not isinstance(self.groups, Integral):
-            raise BadArgumentError("groups", f"expected an int, got {self.groups!r}.")
+            raise BadArgumentError("groups", wrong_value("an int", self.groups))
         if self.groups < 1:
-            raise BadValueError("groups", f"expected 1 or more, got {self.groups!r}.")
+            raise BadValueError("groups", wrong_value("1 or more", self.groups))
 
     @property
     def min_dims(self) -> int:
@@ -129,7 +132,11 @@ class DiracInit(BaseInit):
         if shape[0] % self.groups:
             raise BadValueError(
                 "groups",
-                f"{self.groups} does not divide the outputs of a weight of shape {shape}.",
+                Sentence(
+                    "{n} does not divide the outputs of a weight of shape {shape}.",
+                    n=self.groups,
+                    shape=shape,
+                ),
             )
         if 0 in shape:
             return Constant(0.0)
@@ -193,7 +200,7 @@ class SparseInit(BaseInit):
     def check(self) -> None:
         """Refuse what is no share."""
         if not 0 <= self.sparsity <= 1:
-            raise BadValueError("sparsity", f"expected 0 to 1, got {self.sparsity!r}.")
+            raise BadValueError("sparsity", wrong_value("0 to 1", self.sparsity))
 
     @property
     def min_dims(self) -> int:
@@ -242,8 +249,9 @@ class ZerOInit(BaseInit):
 def check_dims(init: BaseInit, shape: tuple[int, ...], allowed: tuple[int, ...]) -> None:
     """Raise BadValueError if a weight has another number of dimensions."""
     if len(shape) not in allowed:
-        wanted = str(allowed[0]) if len(allowed) == 1 else f"{allowed[0]} to {allowed[-1]}"
-        raise BadValueError(
-            "type",
-            f"{init.type_name} needs a weight of {wanted} dimensions, got one of shape {shape}.",
-        )
+        wanted = str(allowed[0])
+        if len(allowed) > 1:
+            wanted = Sentence("{first} to {last}", first=allowed[0], last=allowed[-1])
+        problem = "{name} needs a weight of {n} dimensions, got one of shape {shape}."
+        found = Sentence(problem, name=init.type_name, n=wanted, shape=shape)
+        raise BadValueError("type", found)

@@ -10,7 +10,7 @@ from typing import Literal
 from torch import nn
 
 from brickbook.config import require_number
-from brickbook.errors import BadValueError, format_value, nearest
+from brickbook.errors import BadValueError, Sentence, nearest, wrong_value
 from brickbook.init.initializers.base import (
     INITIALIZERS,
     BaseInit,
@@ -86,9 +86,7 @@ class XavierInit(FannedInit):
         """Refuse a gain or a distribution that is none of these."""
         if isinstance(self.gain, str) and self.gain != "auto":
             if self.gain not in NONLINEARITIES:
-                problem = (
-                    f"expected a number, 'auto' or a nonlinearity, got {format_value(self.gain)}."
-                )
+                problem = wrong_value("a number, 'auto' or a nonlinearity", self.gain)
                 raise BadValueError("gain", problem, nearest(self.gain, ("auto", *NONLINEARITIES)))
             self.gain = gain_by_name(self.gain)
         if not isinstance(self.gain, str) and not callable(self.gain):
@@ -191,7 +189,7 @@ class UniformInit(BaseInit):
     def check(self) -> None:
         """Refuse bounds in the wrong order."""
         if self.a > self.b:
-            raise BadValueError("b", f"expected a or more (a={self.a!r}), got {self.b!r}.")
+            raise BadValueError("b", wrong_order(self.a, self.b))
         if not math.isfinite(float(self.b) - float(self.a)):
             raise BadValueError("b", "its distance from a is no finite number.")
 
@@ -238,7 +236,8 @@ class KaimingInit(FannedInit):
             try:
                 gain_by_name(self.nonlinearity, self.a)
             except OverflowError:
-                raise BadValueError("a", f"its square is no number: {self.a!r}.") from None
+                problem = Sentence("its square is no number: {value}.", value=repr(self.a))
+                raise BadValueError("a", problem) from None
 
     @property
     def model_arguments(self) -> frozenset[str]:
@@ -399,14 +398,19 @@ def truncated_normal(
     """
     check_choice("units", units, ("absolute", "std"), BadValueError)
     if not a <= b:
-        raise BadValueError("b", f"expected a or more (a={a!r}), got {b!r}.")
+        raise BadValueError("b", wrong_order(a, b))
     low, high = (a, b) if units == "absolute" else (mean + a * std, mean + b * std)
     if std == 0:
         return Constant(min(max(mean, low), high))
     law = TruncNormal(mean, std, low, high)
     if not normal_mass(*law.standardized_bounds) > 0:
         word = "" if units == "absolute" else " std"
-        raise BadValueError(
-            "a", f"N({mean!r}, {std!r}²) has no mass between {a!r} and {b!r}{word}."
-        )
+        problem = "{law} has no mass between {low} and {high}."
+        shown = {"law": f"N({mean!r}, {std!r}²)", "low": repr(a), "high": f"{b!r}{word}"}
+        raise BadValueError("a", Sentence(problem, **shown))
     return law
+
+
+def wrong_order(a: float, b: float) -> str:
+    """Say that an upper bound is below the lower one."""
+    return Sentence("expected a or more (a={a}), got {b}.", a=repr(a), b=repr(b))

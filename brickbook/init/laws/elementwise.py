@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from brickbook.errors import Sentence
 from brickbook.init.laws.base import CHUNK_SIZE, Atoms, DiscreteLaw, Law, iter_chunks
 
 __all__ = [
@@ -280,11 +281,13 @@ def overflow_share(law: Law, dtype: torch.dtype) -> float:
 def range_problem(law: Law, dtype: torch.dtype) -> str:
     """Say which number of a law a dtype cannot hold; "" if it holds them all."""
     if dtype.is_complex and isinstance(law, TruncNormal):
-        return f"{law} cuts numbers off, and those of {str(dtype)[6:]} have no order"
+        problem = "{law} cuts numbers off, and those of {dtype} have no order"
+        return Sentence(problem, law=law, dtype=str(dtype)[6:])
     most = torch.finfo(dtype).max
     ends = [end for end in law.support if math.isfinite(end)]
     for number in (law.mean, law.std, *ends, *([ends[1] - ends[0]] if len(ends) == 2 else [])):
         if not abs(number) <= most:
-            kind = str(dtype).removeprefix("torch.")
-            return f"{law} has {number:.4g}, and {kind} ends at {most:.4g}"
+            shown = {"law": law, "number": f"{number:.4g}", "dtype": str(dtype)[6:]}
+            problem = "{law} has {number}, and {dtype} ends at {most}"
+            return Sentence(problem, most=f"{most:.4g}", **shown)
     return ""

@@ -13,6 +13,8 @@ from brickbook.errors import (
     BadValueError,
     ConfigError,
     NoSuchModuleError,
+    Sentence,
+    as_sentence,
     format_value,
     join_limited,
     nearest,
@@ -112,14 +114,16 @@ class BoundRule:
             law = law_for(init, target, explicit=explicit)
         except ConfigError as error:
             if error.path not in init.model_arguments:  # what the model lacks names the tensor
-                error.problem = f"for {full_name}: {error.problem}"
+                about = as_sentence(error.problem)
+                error.problem = Sentence("for {name}: {problem}", name=full_name, problem=about)
                 error.args = (error.path, error.problem, error.hint)
             if not error.path.startswith(self.rule.path):
                 error.rebase(self.rule.path)
             raise
         law = law_in_dtype(law, tensor.dtype)
         if problem := range_problem(law, tensor.dtype):
-            raise BadValueError(self.rule.path, f"for {full_name}: {problem}.")
+            about = Sentence("for {name}: {problem}.", name=full_name, problem=as_sentence(problem))
+            raise BadValueError(self.rule.path, about)
         if not (weight and init.model_arguments):
             self.laws[key] = law
         return law
@@ -131,8 +135,14 @@ def too_few_dims(
     """Return the error for a law that needs more dimensions than a weight has."""
     return BadValueError(
         f"{rule.path}.type",
-        f"{rule.type_name} needs a weight of {least_dims} or more dimensions, "
-        f"{full_name} of {type(module).__name__} has shape {shape}.",
+        Sentence(
+            "{type} needs a weight of {n} or more dimensions, {name} of {layer} has shape {shape}.",
+            type=rule.type_name,
+            n=least_dims,
+            name=full_name,
+            layer=type(module).__name__,
+            shape=shape,
+        ),
     )
 
 
@@ -192,7 +202,7 @@ class PlanBuilder:
     def add_uncalled(self, source: CustomInit) -> None:
         """Note that custom init code is not called, because it needs arguments."""
         needed = ", ".join(source.missing)
-        problem = f"it needs {needed} and is not called."
+        problem = Sentence("it needs {arguments} and is not called.", arguments=needed)
         self.unmatched.append(Unmatched(source.path, problem, "Call it yourself."))
         reason = Reason(Why.NEEDS_ARGUMENTS, source.path, needed)
         for tensor in source.module.parameters():
@@ -241,7 +251,8 @@ class PlanBuilder:
                 shown = selector.source if isinstance(selector.source, str) else selector.text
                 shown = shorten(shown)
                 hint = nearest(shown, names)
-                self.unmatched.append(Unmatched(path, f"{shown} matches nothing.", hint))
+                problem = Sentence("{name} matches nothing.", name=shown)
+                self.unmatched.append(Unmatched(path, problem, hint))
         return any_matches
 
     def pin_named(self, names: Iterable[str], kind: Why, path: str) -> bool:
@@ -253,7 +264,8 @@ class PlanBuilder:
             else:
                 self.protected[id(tensor)], count = Reason(kind, path), count + 1
         if missing:
-            self.unmatched.append(Unmatched(path, f"the model has no {join_limited(missing)}."))
+            problem = Sentence("the model has no {names}.", names=join_limited(missing))
+            self.unmatched.append(Unmatched(path, problem))
         return bool(count)
 
     def add_rule(self, rule: Rule, source: ConfigSource, has_override: bool) -> None:
@@ -310,7 +322,8 @@ class PlanBuilder:
             matches = [ModuleMatch(index.positions[id(index.by_name[name])]) for name in names]
         filled = self.add_matches(bound, index, matches)
         if not filled and not are_placeholders((match.position for match in matches), index):
-            problem = f"{override.selector.source!r} has no 'weight' or 'bias' that it could fill."
+            problem = "{name} has no 'weight' or 'bias' that it could fill."
+            problem = Sentence(problem, name=repr(override.selector.source))
             self.unmatched.append(Unmatched(f"{rule.path}.name", problem))
 
     def add_matches(
@@ -368,7 +381,9 @@ class PlanBuilder:
         derived = () if match.param_pattern else derived_params(module)
         for key in derived:
             full = join_name(name, key)
-            problem = f"cannot fill {full}: it is computed by a parametrisation."
+            problem = Sentence(
+                "cannot fill {name}: it is computed by a parametrisation.", name=full
+            )
             self.unmatched.append(Unmatched(bound_rule.rule.path, problem))
             for tensor in source_params(module, key):
                 self.skipped.setdefault(id(tensor), Reason(Why.SOURCE_OF, full))
@@ -392,7 +407,10 @@ class PlanBuilder:
         if problem := unfillable_reason(tensor):
             self.skipped[key] = Reason(Why.UNFILLABLE, problem)
             if not is_lazy(tensor):
-                problem = f"cannot fill {join_name(name, slot.key)}: {problem}."
+                full = join_name(name, slot.key)
+                problem = Sentence(
+                    "cannot fill {name}: {why}.", name=full, why=as_sentence(problem)
+                )
                 self.unmatched.append(Unmatched(bound_rule.rule.path, problem))
             return True
         law = bound_rule.law_for(self.model, name, module, slot, explicit)
@@ -467,7 +485,11 @@ def match_override(override: Override, index: ModuleIndex) -> list[ModuleMatch]:
     if not matches:
         raise NoSuchModuleError(
             f"{override.rule.path}.name",
-            f"{type(index.module).__name__} has no module {format_value(selector.source)}.",
+            Sentence(
+                "{model} has no module {name}.",
+                model=type(index.module).__name__,
+                name=format_value(selector.source),
+            ),
             nearest(
                 str(selector.source).strip("*"),
                 (name for name, _ in index.named_positions if name),

@@ -13,9 +13,11 @@ from brickbook.errors import (
     BadArgumentError,
     BadValueError,
     ConfigError,
+    Sentence,
     first_line,
     format_value,
     shorten,
+    wrong_value,
 )
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
 from brickbook.introspect import Selector, parse_selector
@@ -73,16 +75,15 @@ def read_rules(init_cfg: object, path: str = "init_cfg") -> tuple[RuleEntry, ...
     if isinstance(init_cfg, Mapping):
         return (read_entry(init_cfg, path),)
     if not isinstance(init_cfg, (list, tuple)):
-        raise BadArgumentError(
-            path, f"init_cfg must be a dict or a list of dict, but got {type(init_cfg)}."
-        )
+        problem = "init_cfg must be a dict or a list of dict, but got {type}."
+        raise BadArgumentError(path, Sentence(problem, type=type(init_cfg)))
     return tuple(read_entry(cfg, f"{path}[{at}]") for at, cfg in enumerate(init_cfg))
 
 
 def read_entry(cfg: object, path: str) -> RuleEntry:
     """Read one dict of an ``init_cfg``."""
     if not isinstance(cfg, Mapping):
-        raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
+        raise BadArgumentError(path, Sentence("expected a dict, but got {type}.", type=type(cfg)))
     own = {key: value for key, value in cfg.items() if key != "override"}
     rule = read_rule(copy_config(own, path), path)
     override = cfg.get("override")
@@ -93,7 +94,9 @@ def read_entry(cfg: object, path: str) -> RuleEntry:
     if not isinstance(override, (list, tuple)):
         raise BadArgumentError(
             f"{path}.override",
-            f"override must be a dict or a list of dict, but got {type(override)}.",
+            Sentence(
+                "override must be a dict or a list of dict, but got {type}.", type=type(override)
+            ),
         )
     each = (read_override(part, own, f"{path}.override[{at}]") for at, part in enumerate(override))
     return RuleEntry(rule, tuple(each))
@@ -107,12 +110,12 @@ def read_rule(cfg: Mapping[str, Any], path: str) -> Rule:
         raise
     except Exception as error:  # whatever a class of the user's raises
         kind = BadArgumentError if isinstance(error, TypeError) else BadValueError
-        problem = f"{type_name_of(cfg['type'])} cannot be made: {first_line(error).rstrip('.')}."
+        name, why = type_name_of(cfg["type"]), first_line(error).rstrip(".")
+        problem = Sentence("{name} cannot be made: {why}.", name=name, why=why)
         raise kind(path, problem) from error
     if not callable(init):
-        raise BadArgumentError(
-            f"{path}.type", f"{type(init).__name__} is no initialiser: it cannot be called."
-        )
+        problem = "{name} is no initialiser: it cannot be called."
+        raise BadArgumentError(f"{path}.type", Sentence(problem, name=type(init).__name__))
     for layer in init.layers if isinstance(init, BaseInit) else ():
         parse_selector(layer, f"{path}.layer")
     return Rule(path, type_name_of(cfg["type"]), init)
@@ -129,7 +132,7 @@ def type_name_of(given_type: object) -> str:
 def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
     """Read one override; with a name alone it means the outer entry's initialiser."""
     if not isinstance(cfg, Mapping):
-        raise BadArgumentError(path, f"expected a dict, but got {type(cfg)}.")
+        raise BadArgumentError(path, Sentence("expected a dict, but got {type}.", type=type(cfg)))
     own = {key: value for key, value in cfg.items() if key != "name"}
     if "name" not in cfg:
         raise BadValueError(
@@ -137,13 +140,18 @@ def read_override(cfg: object, outer: Mapping[str, Any], path: str) -> Override:
         )
     name = cfg["name"]
     if not isinstance(name, str):
-        raise BadArgumentError(f"{path}.name", f"expected a str, got {format_value(name)}.")
+        raise BadArgumentError(f"{path}.name", wrong_value("a str", name))
     if own and "type" not in own:
         arguments = shorten(", ".join(map(str, own)))
         raise BadValueError(
             path,
-            f"an override with arguments of its own ({arguments}) needs a 'type'.",
-            f"Add type={format_value(outer['type'])}." if isinstance(outer["type"], str) else "",
+            Sentence(
+                "an override with arguments of its own ({arguments}) needs a 'type'.",
+                arguments=arguments,
+            ),
+            Sentence("Add type={type}.", type=format_value(outer["type"]))
+            if isinstance(outer["type"], str)
+            else "",
         )
     selector = parse_selector(name, f"{path}.name")
     return Override(

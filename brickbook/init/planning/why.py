@@ -65,7 +65,10 @@ class Reason:
 
     def text(self, texts: Texts) -> str:
         """Return the sentence in the language of ``texts``."""
-        return texts[f"why.{self.kind.value}"].format(*self.details)
+        details = self.details
+        if self.kind is Why.UNFILLABLE:  # the others' are names
+            details = map(texts.translate, details)
+        return texts[f"why.{self.kind.value}"].format(*details)
 
     def to_list(self) -> list[str]:
         """Return the kind and its details, as JSON-able values."""

@@ -13,6 +13,7 @@ from torch import nn
 from brickbook.blueprint import Blueprint, kinds
 from brickbook.config import copy_config
 from brickbook.errors import ConfigError
+from brickbook.i18n import Texts
 from brickbook.lab.builder.brick_list import row_dict
 from brickbook.lab.builder.form_pane import Edit, FormPane
 from brickbook.lab.builder.layout import (
@@ -255,7 +256,7 @@ class Builder(Panel):
         try:
             self.go(self.state.with_input(change["new"]))
         except ConfigError as error:
-            self.controls.shape_notice.show(error.problem)
+            self.controls.shape_notice.show(Texts().translate(error.problem))
 
     @reports_errors
     def on_name_change(self, change: Mapping[str, Any]) -> None:
@@ -264,7 +265,7 @@ class Builder(Panel):
         try:
             self.go(self.state.rename(change["new"].strip()))
         except ConfigError as error:
-            self.controls.name_notice.show(error.problem)
+            self.controls.name_notice.show(Texts().translate(error.problem))
 
     # What leaves the builder: the model into the notebook, its config as text.
 
@@ -291,7 +292,7 @@ class Builder(Panel):
             self.model = self.state.build()
         except ConfigError as error:
             self.go(self.state.select(parse_error_path(error.path) or self.state.selected))
-            self.notice.show(builder_text("not built", error=error))
+            self.notice.show(builder_text("not built", error=Texts().explain(error)))
             return
         if namespace is None:
             self.notice.show(builder_text("built"), "info")

@@ -20,6 +20,7 @@ from brickbook.blueprint.trace import Trace
 from brickbook.config import signature_of, to_literal
 from brickbook.errors import ConfigError
 from brickbook.html import format_count
+from brickbook.i18n import Texts
 from brickbook.lab.builder.words import builder_text
 
 __all__ = ["BrickRow", "Preview", "container_of", "preview", "type_name"]
@@ -149,7 +150,7 @@ def brick_row(
         output=row.output,
         params=row.params,
         macs=row.macs,
-        error=fault.text,
+        error=Texts().translate(fault.text),
         key=fault.key,
         missing=fault.missing,
         inferred=row.inferred,

@@ -19,7 +19,14 @@ from brickbook.config import (
     to_literal,
     type_text,
 )
-from brickbook.errors import BadArgumentError, BadValueError, nearest
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    Sentence,
+    nearest,
+    wrong_type,
+    wrong_value,
+)
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.registry import Registry
 
@@ -267,17 +274,20 @@ def parse_field(field: Field, text: str) -> Any:
             if text in (to_literal(choice), repr(choice)):
                 return choice
         words = [to_literal(choice) for choice in field.choices]
-        raise BadValueError(field.name, f"{text!r} is no choice.", nearest(text, words))
+        problem = Sentence("{text} is no choice.", text=repr(text))
+        raise BadValueError(field.name, problem, nearest(text, words))
     hint = {"int": int, "float": float, "bool": bool}.get(field.kind, field.annotation)
     value = read_literal(field, text, hint)
     meant_none = value is None and field.default is None and not field.required
     if hint is not None and not matches_type(hint, value) and not meant_none:
-        got = repr(text) if field.kind in NAMED_TYPES else f"{value!r} ({type(value).__name__})"
-        raise BadArgumentError(field.name, f"expected {type_text(hint)}, got {got}.")
+        wanted = type_text(hint)
+        typed = field.kind in NAMED_TYPES
+        problem = wrong_value(wanted, text) if typed else wrong_type(wanted, value)
+        raise BadArgumentError(field.name, problem)
     if field.kind == "config" and not (
         value is None or isinstance(value, (dict, list)) or value in field.choices
     ):
-        raise BadArgumentError(field.name, f"expected a dict with a 'type', got {value!r}.")
+        raise BadArgumentError(field.name, wrong_value("a dict with a 'type'", value))
     return value
 
 
@@ -297,4 +307,4 @@ def read_literal(field: Field, text: str, annotation: Any) -> Any:
     if field.kind == "float" and re.fullmatch(r"[+-]?(?:nan|inf|infinity)", text, re.IGNORECASE):
         return float(text)  # the owner judges what is not finite
     expected = type_text(annotation) if annotation is not None else "a Python literal or a word"
-    raise BadArgumentError(field.name, f"expected {expected}, got {text!r}.")
+    raise BadArgumentError(field.name, wrong_value(expected, text))

@@ -13,7 +13,7 @@ from ipywidgets.widgets.widget_string import TextStyle
 
 from brickbook.blueprint import AUTO
 from brickbook.config import to_literal
-from brickbook.errors import ConfigError
+from brickbook.errors import ConfigError, with_hint
 from brickbook.i18n import Texts
 from brickbook.lab.form.fields import Field, is_same_value, parse_field
 from brickbook.lab.widgets import Label, LeanLayout, Notice, close_tree, reports_errors
@@ -184,7 +184,7 @@ class PlainRow(FieldRow):
         try:
             self.value = self.read_control()
         except ConfigError as error:
-            self.input_error = f"{error.problem} {error.hint}".strip()
+            self.input_error = self.texts.translate(with_hint(error.problem, error.hint))
         else:
             self.input_error, self.missing = "", False
         self.update_labels()

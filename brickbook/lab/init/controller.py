@@ -26,7 +26,13 @@ from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.toolbar import Counting, Toolbar
 from brickbook.lab.init.variants import Variants
 from brickbook.lab.init.weight_undo import StaleWeightsError
-from brickbook.lab.init.words import error_text, path_label, report_summary, title_text
+from brickbook.lab.init.words import (
+    error_text,
+    path_label,
+    problem_text,
+    report_summary,
+    title_text,
+)
 from brickbook.live_panels import MODEL_LOCK, PANEL_LOCK
 from brickbook.views.grid.payload import Variant
 
@@ -221,7 +227,7 @@ class Controller:
             # A field that lacks something shows it already: its rule need not show it too.
             if not any(path.startswith(f"{error.path}.") for path in wrong):
                 if not self.rules.show_error(error):
-                    wrong[error.path] = f"{error.problem} {error.hint}".rstrip()
+                    wrong[error.path] = problem_text(error, self.texts)
                 wrong.update(self.rules.errors)
         else:
             self.plan = found if not wrong else None

@@ -10,7 +10,7 @@ import ipywidgets as w
 from torch import nn
 
 from brickbook.config import parse_shape
-from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError, nearest
+from brickbook.errors import BadArgumentError, ConfigError, Sentence, UnknownNameError, nearest
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
@@ -207,7 +207,7 @@ class Diagnosis(Section):
         try:
             given = self.probe_arguments()
         except ConfigError as error:
-            self.show_message(problem_text(error))
+            self.show_message(problem_text(error, self.texts))
             return
 
         def task(report_progress: ProgressCallback) -> Signals:
@@ -238,7 +238,7 @@ class Diagnosis(Section):
         self.signals = found
         if error is not None:
             is_ours = isinstance(error, ConfigError)
-            text = str(error) if is_ours else f"{type(error).__name__}: {error}"
+            text = self.texts.explain(error) if is_ours else f"{type(error).__name__}: {error}"
             if error.__cause__ is not None or not is_ours:
                 self.last_error = error  # the model's own: its traceback is needed
                 text = self.texts("live.failed", error=text)
@@ -277,11 +277,13 @@ def find_batch(namespace: Mapping[str, Any], name: str) -> Any:
     if name not in namespace:
         known = batch_names(namespace)
         hint = nearest(name, known) if known else "No variable holds a batch yet."
-        raise UnknownNameError("input", f"there is no variable {name!r}.", hint)
+        problem = Sentence("there is no variable {name}.", name=repr(name))
+        raise UnknownNameError("input", problem, hint)
     value = namespace[name]
     if not is_batch(value):
         kind = type(value).__name__
-        raise BadArgumentError("input", f"{name} holds no tensor: it is of the type {kind}.")
+        problem = "{name} holds no tensor: it is of the type {type}."
+        raise BadArgumentError("input", Sentence(problem, name=name, type=kind))
     return value
 
 

@@ -66,8 +66,8 @@ class InitLab(Panel):
         input_shape: without a ``batch``, the shape (without the batch size) of the N(0, 1) numbers
             that the diagnosis offers to run the model on.
         namespace: the user's variables; nothing is written once ``name`` is another model there.
-        language: "en" or "zh", None for the reader's. Names, laws, the reasons of a plan,
-            errors of a config and what docstrings say of arguments are always English.
+        language: "en" or "zh", None for the reader's. Names, laws, what docstrings say of
+            arguments and what others' code raises stay as they are.
 
     Raises:
         TypeError: the model is no ``nn.Module``, or ``init_cfg`` is no config.

@@ -414,6 +414,8 @@ class LayerClasses:
         name = layer_name(layer)
         if name in self.counts:
             return self.counts[name]
+        if not isinstance(layer, (str, type)):
+            return 0  # the plan refuses it
         return sum(module_matches(part, (layer,)) for part in self.model.modules())
 
 

@@ -228,7 +228,7 @@ class RuleList(Section):
 
     def show_error(self, error: ConfigError) -> bool:
         """Show an error at the field its path names; False if that is none of these."""
-        message = problem_text(error)
+        message = problem_text(error, self.texts)
         found = re.match(r"init_cfg\[(\d+)\](?:$|\.)", error.path)
         if found and int(found[1]) < len(self.cards):
             self.cards[int(found[1])].show_error(error.path[found.end() :], message)

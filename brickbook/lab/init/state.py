@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence
 from brickbook.init.execution import SeededRng
 from brickbook.init.planning import InitPlan, plan
 from brickbook.introspect import class_names
@@ -58,7 +58,11 @@ class RuleSet:
         parts = [init_cfg] if isinstance(init_cfg, Mapping) else init_cfg
         if not isinstance(parts, (list, tuple)):
             raise BadArgumentError(
-                "init_cfg", f"init_cfg must be a dict or a list of dict, but got {type(parts)}."
+                "init_cfg",
+                Sentence(
+                    "init_cfg must be a dict or a list of dict, but got {type}.",
+                    type=type(parts),
+                ),
             )
         for at, rule in enumerate(parts):
             split_type(rule, f"init_cfg[{at}]")
@@ -167,7 +171,9 @@ class LabState:
         free = next((label for label in VARIANT_LABELS if label not in self.variants), "")
         if not free:
             raise BadValueError(
-                "variants", f"{MAX_VARIANTS} are kept already.", "Drop one of them first."
+                "variants",
+                Sentence("{n} are kept already.", n=MAX_VARIANTS),
+                "Drop one of them first.",
             )
         return replace(self, variants=dict(sorted({**self.variants, free: self.rule_set}.items())))
 
@@ -209,7 +215,10 @@ def overrides_of(rule: Config, path: str = "override") -> tuple[dict[str, Any], 
     parts = [] if found is None else [found] if isinstance(found, Mapping) else found
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, Mapping) for part in parts):
         raise BadArgumentError(
-            path, f"override must be a dict or a list of dict, but got {type(found)}."
+            path,
+            Sentence(
+                "override must be a dict or a list of dict, but got {type}.", type=type(found)
+            ),
         )
     return tuple(dict(part) for part in parts)
 

@@ -149,7 +149,7 @@ class Exports(Section):
         self.last_file: Path | None = None
         self.status = Notice()
         self.progress = JobProgress(self.texts("export.stop_tip"), self.texts)
-        why_not = png_unavailable_reason()
+        why_not = png_unavailable_reason(self.texts)
         self.buttons: dict[str, w.Button] = {}
         for kind in FORMATS:
             missing = why_not if kind == "png" else ""
@@ -190,7 +190,7 @@ class Exports(Section):
         self.progress.finish()
         self.last_file = found
         if isinstance(error, ConfigError):
-            self.status.show(problem_text(error))
+            self.status.show(problem_text(error, self.texts))
         elif error is not None:
             raise error
         elif found is not None:
@@ -233,12 +233,12 @@ def free_path(name: str, file_format: str, folder: Path | None = None) -> Path:
     return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
-def png_unavailable_reason() -> str:
+def png_unavailable_reason(texts: Texts) -> str:
     """Return why there can be no PNG; "" if there can."""
     try:
         find_browser()
     except NoBrowserError as error:
-        return problem_text(error)
+        return problem_text(error, texts)
     return ""
 
 

@@ -90,7 +90,7 @@ class Variants(Section):
                 self.previews[label] = self.preview(rule_set)
             except Exception as error:
                 self.last_error = error
-                text = f"{type(error).__name__}: {error}"
+                text = f"{type(error).__name__}: {self.texts.explain(error)}"
                 wrong.append(self.texts("init.line", place=label, text=text))
         self.show_messages("\n".join(wrong))
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from torch import nn
 
-from brickbook.errors import ConfigError
+from brickbook.errors import ConfigError, with_hint
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.laws import Law
 from brickbook.init.planning import InitPlan, PlanRow, Why, plan_columns
+from brickbook.introspect import Unmatched
 from brickbook.measure.snapshot import Comparison, TensorChange, TensorStats
 from brickbook.records import text_table
 from brickbook.views.grid.payload import missing_values
@@ -64,15 +65,15 @@ def path_label(path: str, texts: Texts) -> str:
     return texts["init.comma"].join(parts)
 
 
-def problem_text(error: ConfigError) -> str:
+def problem_text(error: ConfigError | Unmatched, texts: Texts) -> str:
     """Write an error without its place: what is wrong, and a hint if there is one."""
-    return f"{error.problem} {error.hint}".rstrip()
+    return texts.translate(with_hint(error.problem, error.hint))
 
 
-def error_text(error: ConfigError, texts: Texts) -> str:
+def error_text(error: ConfigError | Unmatched, texts: Texts) -> str:
     """Write an error and its place, with the panel's numbers of the rules."""
     place = path_label(error.path, texts)
-    return texts("init.line", place=place, text=problem_text(error))
+    return texts("init.line", place=place, text=problem_text(error, texts))
 
 
 def parameter_count(comparison: Comparison, texts: Texts) -> str:
@@ -136,14 +137,7 @@ def expected_values(rows: Sequence[PlanRow], texts: Texts) -> str:
 
 def unmatched_messages(plan: InitPlan, texts: Texts) -> tuple[str, ...]:
     """Write what of the rules does nothing."""
-    return tuple(
-        texts(
-            "init.line",
-            place=path_label(item.path, texts),
-            text=f"{item.problem} {item.hint}".rstrip(),
-        )
-        for item in plan.unmatched
-    )
+    return tuple(error_text(item, texts) for item in plan.unmatched)
 
 
 def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], Sequence[Sequence[str]]]:

@@ -88,7 +88,8 @@ def reports_errors(method: Callable[..., Any]) -> Callable[..., Any]:
                 return method(self, *args)
             except Exception as error:
                 self.last_error = error
-                self.notice.show(f"{type(error).__name__}: {error}")
+                texts = getattr(self, "texts", None) or Texts()
+                self.notice.show(f"{type(error).__name__}: {texts.explain(error)}")
                 return None
 
     return run

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from brickbook.errors import Sentence
 from brickbook.i18n import Texts
 from brickbook.measure.diagnosis.rules import RULES, DiagnosisRule
 from brickbook.printable import escape_controls
@@ -70,8 +71,8 @@ class Finding:
         """The rule, with its title, its thresholds and an explanation."""
         return RULES[self.rule]
 
-    def translate(self, texts: Mapping[str, str]) -> str:
-        """Return the sentence in the words of a table, such as `brickbook.i18n.Texts`."""
+    def translate(self, texts: Texts) -> str:
+        """Return the sentence in the language of ``texts``."""
         words = {key: format_value(word, texts) for key, word in self.message_values.items()}
         return texts[f"found.{self.message_key}"].format_map(words)
 
@@ -112,10 +113,10 @@ def make_finding(
     return Finding(rule, severity, names, message_key, values, numbers)
 
 
-def format_value(value: MessageValue, texts: Mapping[str, str]) -> str:
+def format_value(value: MessageValue, texts: Texts) -> str:
     """Return the text of a value in a sentence; of names the first few, and how many more."""
     if isinstance(value, str):
-        return value
+        return texts.translate(value) if isinstance(value, Sentence) else value
     if isinstance(value, MessagePart):
         return texts[f"found.{value.message_key}"].format_map(value.values)
     shown = texts["list.comma"].join(value[:MAX_LISTED])

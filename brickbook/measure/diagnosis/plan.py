@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import torch
 
+from brickbook.errors import as_sentence, with_hint
 from brickbook.html import format_2g
 from brickbook.init.execution import InitReport
 from brickbook.init.laws import Law
@@ -24,8 +25,7 @@ INTEGRATION_STEPS = 4001
 def find_unmatched(plan: InitPlan) -> Iterator[Finding]:
     """Yield a finding for every rule that does nothing."""
     for item in plan.unmatched:
-        problem = f"{item.problem} {item.hint}".rstrip()
-        words = {"path": item.path, "problem": problem}
+        words = {"path": item.path, "problem": as_sentence(with_hint(item.problem, item.hint))}
         yield Finding("unmatched", "warning", (item.path,), "unmatched", words)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, wrong_value
 from brickbook.introspect import FILLABLE_DTYPES, is_weight_layer, plain_module_name
 from brickbook.measure.probe.restore import reject_torchscript
 
@@ -36,9 +36,9 @@ def check_shape(input_shape: Sequence[int]) -> Shape:
     )
     if not whole:
         raise BadValueError(
-            "input_shape", f"expected whole numbers from 1 up, such as (1, 3, 224, 224), "
-            f"got {input_shape!r}."
-        )  # fmt: skip
+            "input_shape",
+            wrong_value("whole numbers from 1 up, such as (1, 3, 224, 224)", input_shape),
+        )
     return tuple(input_shape)
 
 

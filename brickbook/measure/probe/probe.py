@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError, first_line
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, first_line
 from brickbook.introspect import gathers_parameters, is_sharded, keeps_grad_mode, unwrap_model
 from brickbook.measure.probe.batch import Batch, make_batch
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
@@ -116,9 +116,9 @@ def check_model(model: nn.Module, mode: object) -> None:
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
         if is_lazy(tensor):
             hint = "Run one batch through the model first."
-            raise BadValueError("model", f"{name} has no shape yet.", hint)
+            raise BadValueError("model", Sentence("{name} has no shape yet.", name=name), hint)
         if tensor.is_meta:
-            problem = f"{name} is on the meta device and has no values."
+            problem = Sentence("{name} is on the meta device and has no values.", name=name)
             raise BadValueError("model", problem, "Materialize the model first.")
 
 
@@ -145,9 +145,11 @@ def run_forward(model: nn.Module, batch: Batch, stack: Sequence[Any]) -> Any:
         running = stack[-1] if stack else None
         part = running.part if running else model
         shapes = running.shapes if running else batch.shapes
-        got = ", ".join(map(str, shapes)) or "no tensor"
+        got = ", ".join(map(str, shapes)) or Sentence("no tensor")
         name = running.name if running else ""
-        problem = f"{type(part).__name__} got {got}: {error_sentence(error)}"
+        problem = "{module} got {shapes}: {error}"
+        given = {"module": type(part).__name__, "shapes": got, "error": error_sentence(error)}
+        problem = Sentence(problem, **given)
         raise BadValueError(name or "model", problem) from error
 
 
@@ -178,7 +180,7 @@ def run_backward(
     try:
         torch.autograd.grad(value.sum(), edges, allow_unused=True)
     except Exception as error:
-        problem = f"the backward pass failed: {error_sentence(error)}"
+        problem = Sentence("the backward pass failed: {error}", error=error_sentence(error))
         raise BadValueError("model", problem, "Pass gradients=False.") from error
     return float(value.detach())
 
@@ -195,7 +197,8 @@ def mean_square(output: Tensor) -> Tensor:
     """The mean of |x|²; of a 16-bit output in float32, where small squares are not lost."""
     if output.layout != torch.strided:
         kind = str(output.layout).removeprefix("torch.")
-        problem = f"the output is a {kind} tensor, of which there is no mean square."
+        problem = "the output is a {layout} tensor, of which there is no mean square."
+        problem = Sentence(problem, layout=kind)
         raise BadValueError("model", problem, "Pass a loss, or gradients=False.")
     if not output.is_floating_point() and not output.is_complex():
         return output.new_zeros((), dtype=torch.float32)

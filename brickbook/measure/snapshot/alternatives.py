@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from brickbook.errors import BadArgumentError, BadValueError, ConfigError
+from brickbook.errors import BadArgumentError, BadValueError, ConfigError, Sentence
 from brickbook.html import format_number, format_shape
 from brickbook.init.execution import execute
 from brickbook.init.planning import InitPlan, plan
@@ -233,7 +233,7 @@ def snapshot_of_copy(
     try:
         other = copy.deepcopy(model)
     except Exception as error:  # whatever a module's own __deepcopy__ raises
-        raise BadValueError("model", f"cannot be copied: {error}") from error
+        raise BadValueError("model", Sentence("cannot be copied: {why}", why=error)) from error
     # What has no effect stands in the plan: here it is no warning, but a line of the table.
     execute(replace(plan, unmatched=()), other, seed=seed, batch=batch)
     return snapshot(other, bins)

@@ -56,7 +56,7 @@ def test_words_of_a_plan_and_of_a_report():
     model[5].bias.requires_grad_(False)
     todo = plan(model, [*CFG, {"type": "Xavier", "layer": ["Lin"]}, {**CFG[1], "bias": 1}])
     assert unmatched_messages(todo, CHINESE) == (
-        "规则 4，层：Lin matches nothing. Did you mean 'Linear'?",
+        "规则 4，层：Lin 没有匹配到任何层。您是否要找 'Linear'？",
     )
     assert explain_row(todo["5.bias"], CHINESE) == (
         "Xavier，来自规则 5：Constant(1)。它优先于规则 2。它已冻结（requires_grad=False）。"
