@@ -1,4 +1,6 @@
 """mmcv's path ``mmcv.cnn``: its names and the modules below it; nothing lives here."""
+# The names are brickbook's, by `__getattr__`.
+# pyright: reportUnsupportedDunderAll=false
 
 from typing import Any
 

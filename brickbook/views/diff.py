@@ -12,7 +12,15 @@ from brickbook.errors import BadArgumentError
 from brickbook.html import collapsible, html_table
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan, PlanRow
-from brickbook.measure.snapshot import Comparison, Snapshot, compare, comparison_row, snapshot
+from brickbook.measure.snapshot import (
+    COMPARISON_COLUMNS,
+    Comparison,
+    Snapshot,
+    compare,
+    comparison_row,
+    snapshot,
+)
+from brickbook.records import text_table
 
 __all__ = ["Differences", "differences"]
 
@@ -126,10 +134,11 @@ def law_and_rule(row: PlanRow | None) -> tuple[str, str]:
 def snapshot_differences(found: Comparison, names: tuple[str, str]) -> Differences:
     """The tensors whose numbers differ."""
     a, b = names
-    heads = (
-        "tensor", "", "shape", f"mean {a}", f"mean {b}", f"std {a}", f"std {b}",
-        f"histogram {a}", f"histogram {b}", "",
-    )  # fmt: skip
+    sides = {"before": a, "after": b}
+    heads = tuple(
+        " ".join(sides.get(word, word) for word in heading.split())
+        for heading in text_table(COMPARISON_COLUMNS, ()).headings
+    )
     marks = {"added": f"only in {b}", "removed": f"only in {a}", "changed": "≠"}
     rows = []
     for item in found.values():
