@@ -181,17 +181,6 @@ def first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def join_limited(words: Iterable[object], most: int = MAX_LISTED) -> str:
-    """Write words in a row, and how many more there are.
-
-    >>> join_limited("abcd", most=2)
-    'a, b and 2 more'
-    """
-    words = [escape_controls(str(word)) for word in words]
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
-
-
 def shorten(text: str, most: int = MAX_SHOWN) -> str:
     """Return a text, or the two ends of a long one and its length.
 
