@@ -68,7 +68,7 @@ class Texts(Mapping[str, str]):
         self.table = read_table(self.language)
         self.sentences = read_sentences(self.language)
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         """Return the text of a key with its names filled in."""
         text, n = self.find(key), values.get("n")
         if not isinstance(text, str):

@@ -1,9 +1,20 @@
 """From MMClassification 0.x and MMSelfSup 0.x to MMPretrain 1.x.
 
-Nothing here loads torch, and no config is executed. `policy_curve` and `scheduler_curve` give the
-learning rate of every iteration under an old and a new schedule.
+Nothing here loads torch, and no config is executed. `migrate_config` turns a whole config, as a
+dict, into one of 1.x, with a note for everything that changes; `policy_curve` and
+`scheduler_curve` give the learning rate of every iteration under an old and a new schedule.
 """
 
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
+from brickbook.migrate.migration import Migration, migrate_config
+from brickbook.migrate.notes import Note, Severity
 
-__all__ = ["Length", "policy_curve", "scheduler_curve"]
+__all__ = [
+    "Length",
+    "Migration",
+    "Note",
+    "Severity",
+    "migrate_config",
+    "policy_curve",
+    "scheduler_curve",
+]
