@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import lru_cache
-from itertools import groupby, starmap
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -165,13 +165,12 @@ def guard(
     plan: InitPlan, model: nn.Module, writer: ParameterWriter, *, atomic: bool
 ) -> AbstractContextManager[SignalDeferral]:
     """Return what puts the model back if a plan fails; where nothing fails, an interrupt waits."""
-    written, draws = [], {}
-    for row in plan.rows:
-        if row.law is not None:
-            written.append(tensor := writer.tensors[row.name])
-            draws[id(row.law), tensor.dtype] = row.law
-    pairs = ((law, dtype) for (_, dtype), law in draws.items())
-    plain = all(starmap(is_plain_draw, pairs)) and all(map(is_plain, written))
+    written = [writer.tensors[row.name] for row in plan.rows if row.law is not None]
+    plain = all(is_plain_draw(law, getattr(torch, dtype)) for law, dtype in plan.draws) and all(
+        # what a law can fill is plain where it is contiguous, which is sooner known
+        (type(tensor) is nn.Parameter and tensor.is_contiguous()) or is_plain(tensor)
+        for tensor in written
+    )
     if atomic or plan.fits:  # a fit runs the whole model
         return rollback_on_error(model)
     if plain and not (plan.runs or plan.loads or writer.computed_rows or modes_are_active()):

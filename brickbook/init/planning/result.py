@@ -351,17 +351,17 @@ class InitPlan(Records[PlanRow]):
         return tuple(sorted((r for r in self.rows if r.law is not None), key=writing_order))
 
     @cached_property
+    def draws(self) -> tuple[tuple[Law, str], ...]:
+        """The different pairs of a law and a dtype; a large model has few."""
+        found = {(id(row.law), row.dtype): row.law for row in self.rows if row.law is not None}
+        return tuple((law, dtype) for (_, dtype), law in found.items())
+
+    @cached_property
     def rows_with_overflow(self) -> tuple[PlanRow, ...]:
         """The rows of which a number can be infinite, with however small a probability."""
-        shares: dict[tuple[int, str], float] = {}  # a large model has few different laws
-        for row in self.rows:
-            key = id(row.law), row.dtype
-            if key not in shares:
-                dtype = getattr(torch, row.dtype)
-                shares[key] = 0.0 if row.law is None else overflow_share(row.law, dtype)
-        if not any(shares.values()):
+        if not any(overflow_share(law, getattr(torch, dtype)) for law, dtype in self.draws):
             return ()
-        return tuple(row for row in self.rows if shares[id(row.law), row.dtype])
+        return tuple(row for row in self.rows if row.expected_infinite)
 
     @cached_property
     def overflows(self) -> tuple[Overflow, ...]:

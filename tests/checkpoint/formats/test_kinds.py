@@ -145,7 +145,11 @@ def test_a_url(server):
     url = server.put("a.pth", HTML.encode())
     with pytest.raises(CheckpointError) as caught:
         load_weights(net(), url)
-    assert "is no checkpoint: it is an HTML page: Sign in &middot; GitHub." in str(caught.value)
+    assert str(caught.value) == (
+        f"filename: {url} gives no checkpoint: it is an HTML page: Sign in &middot; GitHub. "
+        "Nothing was kept. Its address gives a page, not the file: on Hugging Face say /resolve/ "
+        "in place of /blob/, on GitHub /raw/."
+    )
 
 
 def test_folders(tmp_path):

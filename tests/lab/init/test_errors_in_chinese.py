@@ -132,7 +132,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("cfg", WRONG, ids=repr)
+@pytest.mark.parametrize("cfg", WRONG, ids=lambda cfg: re.sub(" at 0x[0-9a-f]+", "", repr(cfg)))
 def test_what_is_wrong_with_a_rule(cfg):
     lab = InitLab(net(), init_cfg=[cfg], language="zh", namespace={})
     lab.diagnosis.disclosure.unfolded = True
