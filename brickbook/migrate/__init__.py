@@ -1,13 +1,15 @@
 """From MMClassification 0.x and MMSelfSup 0.x to MMPretrain 1.x.
 
-Nothing here loads torch, and no config is executed. `migrate_config` turns a whole config, as a
-dict, into one of 1.x, with a note for everything that changes; `policy_curve` and
-`scheduler_curve` give the learning rate of every iteration under an old and a new schedule.
+Nothing here loads torch, and no config is executed. `read_config` reads a config file with its
+``_base_`` files; `migrate_config` turns a whole config, as a dict, into one of 1.x, with a note for
+everything that changes; `policy_curve` and `scheduler_curve` give the learning rate of every
+iteration under an old and a new schedule.
 """
 
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
 from brickbook.migrate.migration import Migration, migrate_config
 from brickbook.migrate.notes import Note, Severity
+from brickbook.migrate.reader import read_config
 
 __all__ = [
     "Length",
@@ -16,5 +18,6 @@ __all__ = [
     "Severity",
     "migrate_config",
     "policy_curve",
+    "read_config",
     "scheduler_curve",
 ]
