@@ -110,6 +110,15 @@ class SignalDeferral:
         self.handlers[number](number, frame)
         self.deferring = False
 
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Let the block be interrupted, and hold signals back again after it."""
+        try:
+            self.deferring = False
+            yield
+        finally:
+            self.deferring = True
+
     def __enter__(self) -> SignalDeferral:
         try:
             for number in self.handlers:

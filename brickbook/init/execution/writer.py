@@ -55,6 +55,8 @@ class ParameterWriter:
             for row in plan.rows
             if row.law and (found := spectral_origin(model, row.name))
         }
+        self.stream_names = {name: stream_of_original(name) for name in self.spectral}
+        self.has_padding = any(row.padding is not None for row in plan.rows)
         self.computed_rows = [*parametrized, *(plan[name] for name in self.spectral)]
         self.tensors = {**tensors, **computed}
 
@@ -99,30 +101,17 @@ class ParameterWriter:
 
     def write_group(self, rows: Iterable[PlanRow]) -> None:
         """Draw the numbers of rows, then set those that are computed."""
-        tensors, spectral = self.tensors, self.spectral
-        writes, more = [], []
-        for row in rows:
-            name = row.name
-            stream = self.stream_name(name) if name in spectral else name
-            writes.append((tensors[name], row.law, stream))
-            if row.padding is not None or row.kind == "parametrised" or name in spectral:
-                more.append(row)
+        rows, tensors, streams = list(rows), self.tensors, self.stream_names
+        writes = [(tensors[row.name], row.law, streams.get(row.name, row.name)) for row in rows]
         fill_tensors(writes, self.rng)
         clear_origins(tensor for tensor, _, _ in writes)
-        for row in more:
+        for row in rows if self.computed_rows or self.has_padding else ():
             if row.padding is not None:
                 zero_row(tensors[row.name], row.padding)
             if row.kind == "parametrised":
                 self.set_parametrized(row)
             elif row.name in self.spectral:
                 self.renew_spectral(row)
-
-    def stream_name(self, name: str) -> str:
-        """Return the name that an original's numbers are drawn by: that of what it computes."""
-        if name.endswith("_orig"):
-            return name
-        owner, _, key = name.rpartition("parametrizations.")
-        return owner + key.removesuffix(".original")
 
     def renew_spectral(self, row: PlanRow) -> None:
         """Make the vectors of a spectral norm those of the new numbers; of shards they stay."""
@@ -134,7 +123,7 @@ class ParameterWriter:
             return
         if not compute_parametrized(part, key).isfinite().all():
             problem = "its parametrisation does not take the numbers: it makes NaN or infinity of"
-            raise BadValueError(self.stream_name(row.name), f"{problem} them.")
+            raise BadValueError(self.stream_names[row.name], f"{problem} them.")
 
     @torch.no_grad()
     def set_parametrized(self, row: PlanRow) -> None:
@@ -161,6 +150,14 @@ class ParameterWriter:
         except Exception as error:
             problem = f"its parametrisation does not take the numbers: {str(error).rstrip('.')}."
             raise BadValueError(row.name, problem) from error
+
+
+def stream_of_original(name: str) -> str:
+    """Return the name that an original's numbers are drawn by: that of what it computes."""
+    if name.endswith("_orig"):
+        return name
+    owner, _, key = name.rpartition("parametrizations.")
+    return owner + key.removesuffix(".original")
 
 
 def std(tensor: Tensor) -> float:

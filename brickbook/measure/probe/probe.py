@@ -13,7 +13,13 @@ from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, BadValueError, Sentence, first_line
-from brickbook.introspect import gathers_parameters, is_sharded, keeps_grad_mode, unwrap_model
+from brickbook.introspect import (
+    SignalDeferral,
+    gathers_parameters,
+    is_sharded,
+    keeps_grad_mode,
+    unwrap_model,
+)
 from brickbook.measure.probe.batch import Batch, make_batch
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
 from brickbook.measure.probe.records import Signals
@@ -67,6 +73,7 @@ def probe(
     gradients = gradients and not inference
     devices = {tensor.device for tensor in tensors}
     with (
+        SignalDeferral() as signals,  # an interrupt ends the passes, not what puts back
         grad_mode(gradients, inference),
         seeded_rng(seed, devices),
         preserved_state(inner),
@@ -78,14 +85,15 @@ def probe(
             inner.train(mode == "train")
         flags = {part.training for part in inner.modules()}
         with ActivationHooks(inner, gradients) as listener:
-            with listener.functions:
+            with listener.functions, signals.handled():
                 output = run_forward(inner, own, listener.stack)
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
             value = None
             loss = loss or default_loss(output)
             if gradients and loss is not None:
-                value = run_backward(inner, output, loss, listener, reached)
+                with signals.handled():
+                    value = run_backward(inner, output, loss, listener, reached)
     return Signals(
         tuple(listener.rows),
         given.source,
