@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -134,7 +135,9 @@ def test_ctrl_c_is_one_line(folder):
         "import time\ndef make():\n    open('ready', 'w').close()\n    time.sleep(99)\n"
     )
     argv = [sys.executable, "-m", "brickbook.cli", "show", "mine.py:make"]
-    running = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    # A job in the background starts with interrupts ignored.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    running = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     try:
         while not (folder / "ready").exists() and running.poll() is None:
             time.sleep(0.05)
@@ -142,6 +145,7 @@ def test_ctrl_c_is_one_line(folder):
         _, err = running.communicate(timeout=60)
     finally:
         running.kill()
+        running.wait()
     assert (running.returncode, err) == (130, "brickbook: interrupted.\n")
 
 
