@@ -210,6 +210,15 @@ MODELS = [
                                 "bias": 2e-5}]}},
     ),
     (
+        # What is MMClassification's keeps its meaning.
+        {"type": "MMClsImageClassifierWrapper",
+         "backbone": {"type": "mmcls.ResNet", "depth": 50, "out_indices": [3]},
+         "head": {"type": "mmcls.ClsHead"}},
+        {"type": "ImageClassifier",
+         "backbone": {"type": "ResNet", "depth": 50, "out_indices": [3]},
+         "head": {"type": "ClsHead"}},
+    ),
+    (
         {"type": "SimSiam", "neck": {"type": "LinearNeck", "in_channels": 4, "out_channels": 4}},
         {"type": "SimSiam", "neck": {"type": "LinearNeck", "in_channels": 4, "out_channels": 4,
                                      "norm_cfg": None, "gap_dim": 2}},
@@ -229,6 +238,17 @@ def test_what_has_no_successor_is_named(model):
     migration = migrate(model)
     assert migration.cfg["model"] == model and not migration.complete
     assert "model.gone" in {note.rule for note in migration.notes}
+
+
+def test_cae_normalises_itself():
+    source = {"type": "ImageNet", "data_prefix": "d/train"}
+    dataset = {"type": "SingleViewDataset", "data_source": source, "pipeline": []}
+    cfg = migrate_config({"model": {"type": "CAE"}, "data": {"train": dataset}}).cfg
+    assert cfg["data_preprocessor"] == {
+        "type": "TwoNormDataPreprocessor", "mean": [123.675, 116.28, 103.53],
+        "std": [58.395, 57.12, 57.375], "second_mean": [-31.875] * 3, "second_std": [318.75] * 3,
+        "to_rgb": True,
+    }  # fmt: skip
 
 
 def test_the_preprocessor_of_a_pretraining():

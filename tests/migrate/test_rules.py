@@ -80,14 +80,14 @@ OPTIMIZER = [
     (
         {"optimizer": {**SGD, "weight_decay": 0.2, "paramwise_options": {
             r"(bn|gn)(\d+)?.(weight|bias)": {"weight_decay": 0.0, "lars_exclude": True},
-            "bias": {"weight_decay": 0.05, "lr_mult": 0.5}, "head": {"lr": 0.01}}}},
+            "bias": {"weight_decay": 0.05, "lr_mult": 0.5}, "head": {"lr": 0.01, "fix_lr": True}}}},
         {"optim_wrapper": {
             "optimizer": {**SGD, "weight_decay": 0.2},
             "paramwise_cfg": {"custom_keys": {
                 "bn": {"decay_mult": 0.0, "lars_exclude": True},
                 "downsample.1": {"decay_mult": 0.0, "lars_exclude": True},
                 "bias": {"decay_mult": 0.25, "lr_mult": 0.5},
-                "head": {"lr_mult": 0.01 / 0.1}}}}},
+                "head": {"lr_mult": 0.01 / 0.1, "fix_lr": True}}}}},
         ["optimizer.paramwise_options", "optimizer.pattern"],
     ),
     (
@@ -363,6 +363,13 @@ DATASETS = [
             {"type": "CustomDataset", "data_prefix": "d", "ann_file": "a"},
             {"type": "CustomDataset", "data_prefix": "d", "ann_file": "b"}]}, ["dataset.concat"],
     ),
+    (
+        "test", {"type": "ImageNet21k", "data_prefix": "d/val", "ann_file": "d/meta/val.txt",
+                 "recursion_subdir": True},
+        {"type": "ImageNet21k", "data_prefix": "d/val", "ann_file": "d/meta/val.txt"}, [],
+    ),
+    ("train", {"type": "ImageNet21k", "data_prefix": "d/train"},
+     {"type": "ImageNet21k", "data_root": "d", "split": "train"}, []),
     ("train", {"type": "Mine", "x": 1}, {"type": "Mine", "x": 1}, ["dataset.custom"]),
     (
         "train",

@@ -113,7 +113,9 @@ def folder_of_split(new: Config, split: str, path: str, context: Context) -> Con
         return new
     root, folder = posixpath.split(normal(prefix))
     usual = posixpath.join(root, "meta", f"{folder}.txt")
-    if folder in SPLITS and (not file or normal(file) == usual):
+    # ImageNet21k of 1.x knows a split of training images only.
+    splits = SPLITS[:1] if new.get("type") == "ImageNet21k" else SPLITS
+    if folder in splits and (not file or normal(file) == usual):
         context.note("dataset.root", f"{path}.data_prefix", root=root, split=folder)
         rest = {key: value for key, value in new.items() if key not in ("data_prefix", "ann_file")}
         return {"type": rest.pop("type"), "data_root": root, "split": folder, **rest}

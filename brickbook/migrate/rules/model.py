@@ -23,14 +23,11 @@ def migrate_model(context: Context) -> Config:
     if not model:
         return {}
     new = deepcopy(model)
-    for path, part in parts(new, "model"):
-        kind = part["type"]
-        for scope in ("mmcls.", "mmselfsup."):
-            if kind.startswith(scope):
-                part["type"] = kind = kind.removeprefix(scope)
-                context.note("model.scope", f"{path}.type", scope=scope)
+    strip_scope(new, "mmselfsup.", context)
     if context.selfsup:
+        # Parts of MMClassification keep their prefix until then: their names are not MMSelfSup's.
         new = migrate_selfsup_model(new, context)
+    strip_scope(new, "mmcls.", context)
     for path, part in parts(new, "model"):
         rule = ARGUMENTS.get(part["type"])
         if rule is not None:
@@ -46,6 +43,14 @@ def migrate_model(context: Context) -> Config:
             del new["train_cfg"][key]
             context.note("model.dead", f"model.train_cfg.{key}", key=key)
     return {"model": new}
+
+
+def strip_scope(model: Config, scope: str, context: Context) -> None:
+    """``type='mmcls.ResNet'`` → ``type='ResNet'``."""
+    for path, part in parts(model, "model"):
+        if part["type"].startswith(scope):
+            part["type"] = part["type"].removeprefix(scope)
+            context.note("model.scope", f"{path}.type", scope=scope)
 
 
 def parts(value: Any, path: str) -> Iterator[tuple[str, Config]]:

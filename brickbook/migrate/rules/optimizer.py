@@ -21,6 +21,8 @@ HOOKS_WITH_FP16 = (
 FP16_SCALE = 512.0
 ACCUMULATION = ("cumulative_iters", "update_interval")
 
+# Options of a parameter that both generations have; SimSiamHook reads fix_lr.
+KEPT_OPTIONS = ("bias_decay_mult", "decay_mult", "fix_lr", "lars_exclude", "lr_mult")
 # The regular expression of MMSelfSup's LARS configs, and the substrings that 1.x's configs have.
 NORM_PATTERN = r"(bn|gn)(\d+)?.(weight|bias)"
 NORM_SUBSTRINGS = ("bn", "downsample.1")
@@ -77,7 +79,7 @@ def custom_keys(options: Config, optimizer: Config, context: Context) -> Config:
 def multiplier(key: str, value: Any, optimizer: Config, path: str, context: Context) -> Config:
     """Return an option of a parameter in 1.x's words: a share of the optimizer's own value."""
     shares = {"weight_decay": "decay_mult", "lr": "lr_mult"}
-    if key in ("lars_exclude", "lr_mult", "decay_mult", "bias_decay_mult"):
+    if key in KEPT_OPTIONS:
         return {key: value}
     if key not in shares:
         context.note("optimizer.option_lost", path, key=key, value=value)

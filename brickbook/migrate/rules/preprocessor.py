@@ -23,6 +23,8 @@ CLASSES = {
 MULTI_LABEL_DATASETS = ("VOC", "MultiLabelDataset")
 CLASSIFIERS = ("ImageClassifier", "Classification", "MMClsImageClassifierWrapper")
 # CAE gives its target generator 0.8 x / 255 + 0.1 of every pixel x.
+# Of the pixels themselves its model of 0.x does what the pipelines of others do.
+CAE_NORMALISATION = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
 SECOND_NORMALISATION = {"second_mean": [-31.875] * 3, "second_std": [318.75] * 3}
 
 
@@ -42,7 +44,9 @@ def migrate_preprocessor(context: Context) -> Config:
         new["type"] = "SelfSupDataPreprocessor"
         if model.get("type") == "CAE":
             new = {"type": "TwoNormDataPreprocessor", **SECOND_NORMALISATION}
-    if pixels.mean is None:
+    if pixels.mean is None and model.get("type") == "CAE":
+        new.update(CAE_NORMALISATION)
+    elif pixels.mean is None:
         context.note("preprocessor.none", "data.train.pipeline")
     else:
         new.update(mean=pixels.mean, std=pixels.std)
