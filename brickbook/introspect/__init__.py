@@ -21,6 +21,7 @@ from brickbook.introspect.dtensor import (
 from brickbook.introspect.flat_shards import first_flat_shard, summoned_ranks
 from brickbook.introspect.layers import (
     FILLABLE_DTYPES,
+    ORIGINALS,
     ParamSlot,
     compute_parametrized,
     derived_params,
@@ -93,6 +94,7 @@ __all__ = [
     "FILLABLE_DTYPES",
     "KNOWN_PLACEMENTS",
     "MODULE_WRAPPERS",
+    "ORIGINALS",
     "Activation",
     "ChainedLayer",
     "LocalShard",

@@ -20,6 +20,7 @@ from brickbook.errors import Sentence
 
 __all__ = [
     "FILLABLE_DTYPES",
+    "ORIGINALS",
     "ParamSlot",
     "cached_per_class",
     "compute_parametrized",
@@ -226,6 +227,9 @@ def spectral_steps(module: nn.Module, key: str) -> list[nn.Module]:
     steps = list(chain.children()) if chain is not None else []
     alone = len(steps) == 1 and type(steps[0]).__name__ == "_SpectralNorm"
     return steps if alone else []
+
+
+ORIGINALS = ("_orig", ".original")  # how the names end of what a spectral norm divides
 
 
 def spectral_origin(model: nn.Module, name: str) -> tuple[nn.Module, str] | None:

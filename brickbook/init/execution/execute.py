@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from functools import lru_cache
@@ -391,15 +391,17 @@ def check_draws(
         rng: What the numbers are drawn from.
         caller: The public function that takes the batch, for the hint.
     """
-    laws = [(row.name, row.law) for row in plan.rows if row.law and row.name in tensors]
-    if plan.runs:
-        paths = {call.path for call in plan.runs}
-        here = (row for row in plan.rows if row.name in tensors)
-        laws += [(row.name, ANY_DRAW) for row in here if not paths.isdisjoint(row.later_writers)]
-    check_shards(((tensors[name], law, name) for name, law in laws), rng)
-    check_summoned(laws, model, rng)
+    paths = {call.path for call in plan.runs}
+
+    def draws() -> Iterator[tuple[str, Law]]:
+        here = [row for row in plan.rows if row.name in tensors]
+        yield from ((row.name, row.law) for row in here if row.law)
+        yield from ((row.name, ANY_DRAW) for row in here if not paths.isdisjoint(row.later_writers))
+
+    check_shards(((tensors[name], law, name) for name, law in draws()), rng)
+    check_summoned(draws(), model, rng)
     if rng.seed is not None:
-        check_distinct_streams(name for name, _ in laws)
+        check_distinct_streams(name for name, _ in draws())
     for fit in plan.fits:
         if batch is None:
             problem = Sentence("{kind} runs the model on data.", kind=fit.kind)

@@ -12,6 +12,7 @@ from brickbook.init.execution.rng import SeededRng, fill_tensors
 from brickbook.init.execution.shards import local_row
 from brickbook.init.planning import InitPlan, PlanRow
 from brickbook.introspect import (
+    ORIGINALS,
     clear_origins,
     compute_parametrized,
     is_sharded,
@@ -48,15 +49,20 @@ class ParameterWriter:
         self, plan: InitPlan, model: nn.Module, tensors: Mapping[str, Tensor], rng: SeededRng
     ) -> None:
         self.model, self.rng, self.plan = model, rng, plan
-        parametrized = [row for row in plan.rows if row.law and row.kind == "parametrised"]
+        special = [
+            row
+            for row in plan.rows
+            if row.kind == "parametrised" or row.padding is not None or row.name.endswith(ORIGINALS)
+        ]
+        parametrized = [row for row in special if row.law and row.kind == "parametrised"]
         computed = {row.name: self.allocate_computed(row) for row in parametrized}
         self.spectral = {
             row.name: found
-            for row in plan.rows
+            for row in special
             if row.law and (found := spectral_origin(model, row.name))
         }
         self.stream_names = {name: stream_of_original(name) for name in self.spectral}
-        self.has_padding = any(row.padding is not None for row in plan.rows)
+        self.has_padding = any(row.padding is not None for row in special)
         self.computed_rows = [*parametrized, *(plan[name] for name in self.spectral)]
         self.tensors = {**tensors, **computed}
 
