@@ -23,7 +23,7 @@ from brickbook.errors import (
     nearest,
 )
 
-__all__ = ["Length", "policy_curve", "policy_name", "scheduler_curve", "warmup_length"]
+__all__ = ["Length", "policy_curve", "policy_name", "scheduler_curve", "two_ratios"]
 
 Settings = Mapping[str, Any]
 

@@ -100,6 +100,16 @@ CASES = [
         ],
         None,
     ),
+    (
+        {"policy": "cyclic", "target_ratio": (10,), "step_ratio_up": 0.5},
+        [
+            {"type": "CosineAnnealingLR", "eta_min": 10.0, "T_max": 5, "end": 5,
+             "by_epoch": True, "convert_to_iter_based": True},
+            {"type": "CosineAnnealingLR", "T_max": 5, "begin": 5, "eta_min": 1e-4,
+             "by_epoch": True, "convert_to_iter_based": True},
+        ],
+        None,
+    ),
     ({"policy": "cyclic", "cyclic_times": 2}, None, None),
     (
         {"policy": "OneCycle", "max_lr": 1.0, "three_phase": True},

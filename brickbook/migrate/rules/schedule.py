@@ -14,7 +14,13 @@ from functools import lru_cache
 from typing import Any
 
 from brickbook.errors import BadValueError, UnknownNameError, format_value, nearest
-from brickbook.migrate.curves import Length, policy_curve, policy_name, scheduler_curve
+from brickbook.migrate.curves import (
+    Length,
+    policy_curve,
+    policy_name,
+    scheduler_curve,
+    two_ratios,
+)
 from brickbook.migrate.notes import Notes
 from brickbook.migrate.rules.context import Config, Context
 from brickbook.migrate.rules.loops import training_length
@@ -146,8 +152,7 @@ def linear(plan: Plan) -> list[Config]:
 
 def cyclic(plan: Plan) -> list[Config]:
     """One cycle → a rise and a fall; more of them have no scheduler."""
-    ratio = plan.lr_config.get("target_ratio", (10, 1e-4))
-    high, last = ratio if isinstance(ratio, (list, tuple)) else (ratio, ratio / 1e5)
+    high, last = two_ratios(plan.lr_config.get("target_ratio", (10, 1e-4)))
     cosine_shape = plan.lr_config.get("anneal_strategy", "cos") == "cos"
     if plan.lr_config.get("cyclic_times", 1) != 1 or not plan.whole or not cosine_shape:
         return no_scheduler(plan)
