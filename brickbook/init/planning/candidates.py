@@ -387,7 +387,8 @@ class PlanBuilder:
             self.unmatched.append(Unmatched(bound_rule.rule.path, problem))
             for tensor in source_params(module, key):
                 self.skipped.setdefault(id(tensor), Reason(Why.SOURCE_OF, full))
-        if kind is not None and not derived and not bound_rule.init.model_arguments:
+        fillable = not (derived or any(unfillable_reason(slot.tensor) for slot in slots))
+        if kind is not None and fillable and not bound_rule.init.model_arguments:
             laws = (bound_rule.law_for(self.model, name, module, slot, False) for slot in slots)
             bound_rule.layers[kind] = [
                 (slot.key, law) for slot, law in zip(slots, laws, strict=True) if law
@@ -455,14 +456,16 @@ class PlanBuilder:
 def layer_kind(module: nn.Module, direct: bool) -> LayerKind | None:
     """Return what a rule for layers goes by: of equal layers it fills the same by the same laws.
 
-    None for a layer with a parametrisation, or with a tensor that no law can fill.
+    None for a layer with a parametrisation, or with a tensor that is not as plain as most.
     """
     if "parametrizations" in module._modules:
         return None
     kind: list[object] = [type(module), direct]
     for key, tensor in module._parameters.items():
         if tensor is not None:
-            if unfillable_reason(tensor):
+            if type(tensor) is not nn.Parameter or tensor.layout is not torch.strided:
+                return None
+            if tensor.is_inference() or not tensor.is_contiguous():
                 return None
             kind += (key, tensor.shape, tensor.dtype)
     return tuple(kind)
