@@ -240,6 +240,9 @@ class FannedInit(BaseInit):
         batch_axis: Those that are neither: one weight for each. The other axes are the receptive
             field (`fans`). The defaults stand for what each layer says of its weight: see
             `brickbook.init.initializers.fans.fans_of_weight`.
+
+    Raises:
+        ConfigError: An axis is none, or is named twice.
     """
 
     _: KW_ONLY
@@ -339,7 +342,14 @@ def fill_tensor(module: nn.Module, key: str, tensor: Tensor, law: Law) -> None:
 def bias_init_with_prob(prior_prob: float) -> float:
     """Return the bias whose sigmoid is ``prior_prob``: ``-ln((1 - p) / p)``.
 
-    Raises ValueError unless 0 < p < 1. Source: Lin et al. 2017 (Focal Loss), §4.1.
+    Source: Lin et al. 2017 (Focal Loss), §4.1, https://arxiv.org/abs/1708.02002.
+
+    Args:
+        prior_prob: p, a number between 0 and 1.
+
+    Raises:
+        BadArgumentError: p is no number.
+        BadValueError: p is not between 0 and 1.
 
     >>> bias_init_with_prob(0.01)
     -4.59511985013459

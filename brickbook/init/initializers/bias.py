@@ -24,7 +24,7 @@ class PriorBiasInit(BaseInit):
     """Lin et al. 2017 (Focal Loss), §4.1: the bias `-ln((1 - π) / π)`; the weight is left alone.
 
     For the last layer of a classifier: every class has the probability π = `prior_prob`
-    before training. Source: https://arxiv.org/abs/1708.02002.
+    before training. A bias may have any shape. Source: https://arxiv.org/abs/1708.02002.
 
     Args:
         prior_prob: π, between 0 and 1.
@@ -125,9 +125,12 @@ class GateBiasInit(BaseInit):
 class ZeroGammaInit(BaseInit):
     """Goyal et al. 2017, §5.1: 0 for the scale of the last norm layer of every block.
 
-    ``layer`` names the blocks: each one is what its shortcut is before training. Only the scale is
-    written.
-    Source: https://arxiv.org/abs/1706.02677.
+    ``γ = 0``, of any shape: each block is what its shortcut is before training. ``layer`` names the
+    blocks; of each, only that scale is written. It takes the arguments of `BaseInit` only. Source:
+    https://arxiv.org/abs/1706.02677.
+
+    Raises:
+        ConfigError: A bias is given.
     """
 
     roles = frozenset({"scale"})

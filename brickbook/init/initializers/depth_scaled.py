@@ -35,15 +35,15 @@ class DepthScaledInit(BaseInit):
     block's own place from 1 up.
 
     With two branches a block the factor is GPT-2's ``1/√(2L)``. ``mode='layer'`` holds each branch
-    against the branches before it alone, as torchtitan's ``depth_init`` does.
+    against the branches before it alone, as torchtitan's ``depth_init`` does. A weight needs the
+    dimensions that ``init`` asks for. Source: Language Models are Unsupervised Multitask Learners,
+    §2.3.
 
     Args:
         init: The config of the law that is scaled, without ``layer`` and ``bias``, or a `BaseInit`.
         depth: The number of blocks, 1 or more, or what names them.
         per_block: The number of residual branches a block has, 1 or more.
         mode: 'total' or 'layer'; 'layer' needs the name of the blocks.
-
-    A weight needs the dimensions that ``init`` asks for.
 
     Raises:
         ConfigError: An argument is none of these; the model has no such blocks; with

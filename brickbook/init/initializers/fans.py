@@ -35,6 +35,15 @@ def fans(
     Each fan is the product of its axes and of the axes that none of the three names, the receptive
     field. Batch axes are in neither. Source: the axes are those of ``jax.nn.initializers``.
 
+    Args:
+        shape: That of the weight, 2 dimensions or more.
+        in_axis: The axis (or axes) that are inputs, counted from 0, or from the end if negative.
+        out_axis: Those that are outputs.
+        batch_axis: Those that are neither.
+
+    Raises:
+        BadValueError: There is no such axis, or it is named twice.
+
     >>> fans((64, 3, 7, 7)), fans((10, 512))
     ((147, 3136), (512, 10))
     >>> fans((8, 16, 32), in_axis=1, out_axis=2, batch_axis=0)
@@ -80,6 +89,9 @@ class FanAxes:
 
     The axes that are not named are the receptive field; see `fans`. The defaults, (out, in,
     *kernel), stand for whatever the layer says of its weight: see `fans_of_weight`.
+
+    Raises:
+        ConfigError: What is given is no axis, or an axis is named twice.
     """
 
     in_axis: AxisSpec = 1

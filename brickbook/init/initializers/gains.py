@@ -48,9 +48,14 @@ MODULE_OF_FUNCTION: dict[Any, nn.Module] = {
 def gain_by_name(nonlinearity: str, a: float = 0.0) -> float:
     """Return torch's recommended gain for the name of a nonlinearity.
 
-    ``a`` is the negative slope of ``leaky_relu``. Raises BadValueError (a ValueError) for an
-    unknown name. Source: ``torch.nn.init.calculate_gain``; for (leaky) ReLU He et al. 2015,
-    eq. 10 and 15.
+    Source: ``torch.nn.init.calculate_gain``; for (leaky) ReLU He et al. 2015, eq. 10 and 15.
+
+    Args:
+        nonlinearity: The name, one of `NONLINEARITIES`.
+        a: The negative slope of ``leaky_relu``.
+
+    Raises:
+        BadValueError: The name is unknown.
 
     >>> round(gain_by_name("relu"), 4), gain_by_name("linear")
     (1.4142, 1.0)
@@ -114,7 +119,11 @@ class FunctionModule(nn.Module):
 
 
 def gain_of_activation(activation: Activation | None) -> float:
-    """Return the gain for an activation: a module, a function, or none."""
+    """Return the gain for an activation: a module, a function, or none (`gain_of_module`).
+
+    Raises:
+        UnknownActivationError: It is not elementwise.
+    """
     if activation is None:
         return 1.0
     if isinstance(activation, nn.PReLU):
@@ -133,9 +142,13 @@ def resolve_gain(
 ) -> float:
     """Return the gain for the layer of one weight: of what follows it, or what a function says.
 
-    ``gain`` is 'auto', for `gain_of_activation` of the activation that follows (1 where none
-    does), or a function of the layer's plain name and the layer. Source: He et al. 2015, eq. 10
-    and 15; Glorot & Bengio 2010, §4.2.1.
+    Source: He et al. 2015, eq. 10 and 15; Glorot & Bengio 2010, §4.2.1.
+
+    Args:
+        gain: 'auto', for `gain_of_activation` of the activation that follows (1 where none does),
+            or a function of the layer's plain name and the layer.
+        target: The weight.
+        key: The argument, with which the path of each error begins.
 
     Raises:
         BadValueError: What follows cannot be known (never without a model), or the function gives

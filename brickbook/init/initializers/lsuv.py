@@ -46,13 +46,12 @@ class LSUVInit(BaseInit):
     """Mishkin & Matas 2016, Algorithm 1: orthonormal, then every output scaled to variance 1.
 
     Needs a batch. A layer is left when its variance is within ``tol`` of 1, or after ``max_iter``
-    divisions: ``W ← W / √Var(output)``. Source: https://arxiv.org/abs/1511.06422.
+    divisions: ``W ← W / √Var(output)``. A weight needs 2 dimensions or more. Source:
+    https://arxiv.org/abs/1511.06422.
 
     Args:
         tol: How far from 1 a variance may stay, 0 or more.
         max_iter: How often a weight is divided at most, 0 or more.
-
-    A weight needs 2 dimensions or more.
 
     Raises:
         ConfigError: An argument is none of these. `initialize` raises it without a batch, and for
@@ -94,6 +93,9 @@ def lsuv(
     start: BaseInit | Law | None = ORTHOGONAL,
 ) -> dict[str, float]:
     """Initialise the layers of some classes by LSUV; return each output's variance, by weight.
+
+    ``W ← W / √Var(output)``, as in `unit_variances`. Source: Mishkin & Matas 2016, Algorithm 1,
+    https://arxiv.org/abs/1511.06422.
 
     Args:
         model: The model.

@@ -80,16 +80,16 @@ class MuPInit(BaseInit):
     weights, of which only fan_in grows, ``1/m_in`` (variance ∝ 1/fan_in²); input weights,
     embeddings, biases and scales 1. A weight that an embedding shares with an output layer is
     initialised as the embedding; the model must then multiply the output by ``1/m_in`` itself
-    (Table 8).
+    (Table 8). A weight needs the dimensions that ``init`` asks for, and as many as in the base
+    model. Source: Tensor Programs V, https://arxiv.org/abs/2203.03466.
 
     Args:
         init: The config of the law, without ``layer`` and ``bias``, or a `BaseInit`.
         base: The base model, the shapes of its parameters by name, or a file of these.
 
-    A weight needs the dimensions that ``init`` asks for, and as many as in the base model.
-
     Raises:
-        ConfigError: ``init`` is no law, ``base`` has no shapes, or none for a tensor.
+        ConfigError: ``init`` is no law; ``base`` has no shapes, none for a tensor, or one of other
+            dimensions.
     """
 
     init: Mapping[str, Any] | BaseInit
@@ -155,7 +155,8 @@ def mup_learning_rates(
         optimizer: 'adam' or 'sgd'.
 
     Raises:
-        BadValueError: The base model has no tensor of a name, or one of other dimensions.
+        ConfigError: ``lr`` is no number, ``optimizer`` is neither word; ``base`` has no shapes,
+            none for a parameter, or one of other dimensions.
 
     >>> wide, base = nn.Linear(128, 10), nn.Linear(64, 10)
     >>> [(len(group["params"]), group["lr"]) for group in mup_learning_rates(wide, base, 0.5)]

@@ -29,10 +29,14 @@ class OrthogonalInit(BaseInit):
     """Saxe et al. 2013: orthonormal rows or columns, times `gain`.
 
     The weight is taken as a matrix (out, in · kernel): ``W Wᵀ = gain² · I``, or ``Wᵀ W`` if it is
-    tall. Keeps the length of every signal. Source: §3, https://arxiv.org/abs/1312.6120.
+    tall. If square with gain 1, it keeps the length of every signal. A weight needs 2 dimensions or
+    more; an empty one becomes 0. Source: §3, https://arxiv.org/abs/1312.6120.
 
     Args:
-        gain: Any finite number. A weight needs 2 dimensions or more.
+        gain: Any finite number.
+
+    Raises:
+        ConfigError: ``gain`` is no finite number, or a weight has too few dimensions.
     """
 
     number_args = ("gain",)
@@ -56,16 +60,18 @@ class OrthogonalInit(BaseInit):
 class DeltaOrthogonalInit(BaseInit):
     """Xiao et al. 2018, algorithm 1: an orthogonal matrix at the centre of a kernel, else 0.
 
-    For the weights of convolutions with as many outputs as inputs or more. The centre of an even
-    kernel is the later of the two taps in the middle. Keeps the norm of every signal through a
-    convolution of stride 1 whose padding wraps around. Source: §4.3 and algorithm 1,
-    https://arxiv.org/abs/1806.05393.
+    ``W[:, :, centre] = gain · Q`` with ``Qᵀ Q = I``. The weight of a convolution has the shape
+    (out, in, *kernel), 3 to 5 dimensions, and as many outputs as inputs or more; an empty one
+    becomes 0. The centre of an even kernel is the later of the two taps in the middle. With gain 1
+    it keeps the norm of every signal through a convolution of stride 1 whose padding wraps around.
+    Source: §4.3 and algorithm 1, https://arxiv.org/abs/1806.05393.
 
     Args:
-        gain: Any finite number. A weight needs 3 to 5 dimensions.
+        gain: Any finite number.
 
     Raises:
-        ConfigError: A weight has other dimensions, or more inputs than outputs.
+        ConfigError: ``gain`` is no finite number; a weight has other dimensions, or more inputs
+            than outputs.
     """
 
     number_args = ("gain",)
@@ -99,12 +105,13 @@ class DeltaOrthogonalInit(BaseInit):
 class DiracInit(BaseInit):
     """`torch.nn.init.dirac_`: ones that pass each group's inputs on through a convolution.
 
-    Output d of each group is input d at the centre of the kernel, all else is 0. The centre of an
-    even kernel is the later of the two taps in the middle. Used by Zagoruyko & Komodakis 2017, eq.
-    2, https://arxiv.org/abs/1706.00388.
+    ``W[d, d, centre] = 1`` for the outputs and inputs d of each group, all else is 0. A weight has
+    the shape (out, in, *kernel), 3 to 5 dimensions. The centre of an even kernel is the later of
+    the two taps in the middle. Used by Zagoruyko & Komodakis 2017, eq. 2,
+    https://arxiv.org/abs/1706.00388.
 
     Args:
-        groups: A divisor of the outputs. A weight needs 3 to 5 dimensions.
+        groups: A divisor of the outputs, 1 or more.
 
     Raises:
         ConfigError: ``groups`` is no number of groups, or does not divide the outputs; a weight
@@ -149,14 +156,15 @@ class DiracInit(BaseInit):
 class IdentityInit(BaseInit):
     """`gain` on the main diagonal of a matrix, else 0 (Le, Jaitly & Hinton 2015, §2).
 
-    A linear layer passes its input on. Source: https://arxiv.org/abs/1504.00941, for recurrent
-    weights; ``torch.nn.init.eye_``.
+    ``W[i, i] = gain``: with gain 1 a square linear layer passes its input on. A weight has 2
+    dimensions, (out, in). Source: https://arxiv.org/abs/1504.00941, for recurrent weights;
+    ``torch.nn.init.eye_``.
 
     Args:
-        gain: Any finite number. A weight needs 2 dimensions.
+        gain: Any finite number.
 
     Raises:
-        ConfigError: A weight has other dimensions.
+        ConfigError: ``gain`` is no finite number, or a weight has other dimensions.
     """
 
     number_args = ("gain",)
@@ -181,15 +189,16 @@ class IdentityInit(BaseInit):
 class SparseInit(BaseInit):
     """Martens 2010, §5: N(0, std²), with the share `sparsity` of every column at 0.
 
-    A column is what one input gives to all outputs; the number of its zeros is rounded up, as in
-    ``torch.nn.init.sparse_``. Source: Deep learning via Hessian-free optimization, §5.
+    A weight has 2 dimensions, (out, in). A column is what one input gives to all outputs;
+    ``⌈sparsity · out⌉`` of it are 0, as in ``torch.nn.init.sparse_``. Source: Deep learning via
+    Hessian-free optimization, §5.
 
     Args:
         sparsity: From 0 to 1.
-        std: Of what is not 0; 0 or more. A weight needs 2 dimensions.
+        std: Of what is not 0; 0 or more.
 
     Raises:
-        ConfigError: ``sparsity`` is no share, or a weight has other dimensions.
+        ConfigError: ``sparsity`` or ``std`` is none of these, or a weight has other dimensions.
     """
 
     number_args = ("sparsity", "std")
@@ -222,9 +231,11 @@ class SparseInit(BaseInit):
 class ZerOInit(BaseInit):
     """Zhao et al. 2022, algorithms 1 and 2: partial identities, Hadamard where out > in.
 
-    Nothing is drawn. In a convolution at the centre of the kernel, the later of the two taps in
-    the middle if the kernel is even. A weight needs 2 to 5 dimensions. Source:
-    https://arxiv.org/abs/2110.12661; for the scale see `HadamardMatrix`.
+    ``W[i, i] = 1``, else 0; where out > in, the corner of ``2^(-m/2) · H_m`` with the smallest m of
+    ``2^m >= out`` (`HadamardMatrix`). Nothing is drawn. In a convolution at the centre of the
+    kernel, the later of the two taps in the middle if the kernel is even. A weight has the shape
+    (out, in, *kernel), 2 to 5 dimensions. It takes the arguments of `BaseInit` only. Source:
+    https://arxiv.org/abs/2110.12661.
 
     Raises:
         ConfigError: A weight has other dimensions.

@@ -45,8 +45,14 @@ def zero_mean_law(distribution: str, std: float) -> Law:
 class ConstantInit(BaseInit):
     """Every weight is ``val``.
 
+    ``W = val``, nothing is drawn. A weight may have any shape. Source: mmcv 1.7.2,
+    ``ConstantInit``.
+
     Args:
-        val: Any finite number. A weight may have any shape.
+        val: Any finite number.
+
+    Raises:
+        ConfigError: ``val`` is no finite number.
     """
 
     number_args = ("val",)
@@ -64,7 +70,8 @@ class XavierInit(FannedInit):
 
     ``Var(W) = gain² · 2 / (fan_in + fan_out)``, the mean is 0: N(0, Var), or U(-a, a) with
     ``a = gain · √(6 / (fan_in + fan_out))``. Keeps the variance of signals and gradients through
-    tanh-like activations. Source: https://proceedings.mlr.press/v9/glorot10a.html.
+    tanh-like activations. A weight needs 2 dimensions or more; an empty one becomes 0. Source:
+    https://proceedings.mlr.press/v9/glorot10a.html.
 
     Args:
         gain: A number of 0 or more, the name of a nonlinearity for its gain ('relu': the root of
@@ -72,11 +79,9 @@ class XavierInit(FannedInit):
             layer's name and the layer.
         distribution: 'normal' or 'uniform'.
 
-    A weight needs 2 dimensions or more.
-
     Raises:
         ConfigError: The gain or the distribution is none of these; with 'auto', it cannot be told
-            which activation follows a layer.
+            which activation follows a layer; a weight has too few dimensions.
     """
 
     gain: float | str | Callable[[str, nn.Module], float] = 1
@@ -118,9 +123,15 @@ class XavierInit(FannedInit):
 class NormalInit(BaseInit):
     """N(mean, std²).
 
+    Every element is drawn on its own. A weight may have any shape. Source: mmcv 1.7.2,
+    ``NormalInit``; ``torch.nn.init.normal_``.
+
     Args:
         mean: The mean.
-        std: The standard deviation, 0 or more. A weight may have any shape.
+        std: The standard deviation, 0 or more.
+
+    Raises:
+        ConfigError: An argument is no finite number, or ``std`` is negative.
     """
 
     number_args = ("mean", "std")
@@ -138,8 +149,11 @@ class NormalInit(BaseInit):
 class TruncNormalInit(BaseInit):
     """N(mean, std²) cut at ``a`` and ``b``: absolute numbers, as in mmcv.
 
-    With ``units='std'`` the cut points are ``mean + a · std`` and ``mean + b · std``. Either way
-    ``std`` is that before the cut.
+    The density is that of N(mean, std²), divided by its mass between the cut points, and 0 beyond
+    them. With ``units='std'`` these are ``mean + a · std`` and ``mean + b · std``. Either way
+    ``std`` is that before the cut; where it is 0, every weight is the mean or the cut point next to
+    it. A weight may have any shape. Source: mmcv 1.7.2, ``TruncNormalInit``;
+    ``torch.nn.init.trunc_normal_``.
 
     Args:
         mean: The mean before the cut.
@@ -148,10 +162,9 @@ class TruncNormalInit(BaseInit):
         b: The upper one.
         units: What ``a`` and ``b`` count: 'absolute' numbers, or 'std' from the mean.
 
-    A weight may have any shape.
-
     Raises:
-        ConfigError: ``a`` exceeds ``b``, or the law has no mass between them.
+        ConfigError: An argument is none of these, ``a`` exceeds ``b``, or the law has no mass
+            between them.
     """
 
     number_args = ("mean", "std", "a", "b")
@@ -177,9 +190,15 @@ class TruncNormalInit(BaseInit):
 class UniformInit(BaseInit):
     """U(a, b).
 
+    Every element is drawn on its own: mean ``(a + b) / 2``, variance ``(b - a)² / 12``. A weight
+    may have any shape. Source: mmcv 1.7.2, ``UniformInit``; ``torch.nn.init.uniform_``.
+
     Args:
         a: The lower bound.
-        b: The upper one, ``a`` or more. A weight may have any shape.
+        b: The upper one, ``a`` or more.
+
+    Raises:
+        ConfigError: A bound or the distance of both is no finite number, or ``a`` exceeds ``b``.
     """
 
     number_args = ("a", "b")
@@ -204,8 +223,9 @@ class KaimingInit(FannedInit):
     """He et al. 2015, eq. 10, 14 and 15.
 
     ``Var(W) = gain² / fan``, the mean is 0: N(0, Var), or U(-b, b) with ``b = gain · √(3 / fan)``;
-    the gain of 'leaky_relu' is ``√(2 / (1 + a²))``. Keeps the variance through rectifiers. Source:
-    https://arxiv.org/abs/1502.01852.
+    the gain of 'relu' is √2 (eq. 10 for fan_in, 14 for fan_out), of 'leaky_relu'
+    ``√(2 / (1 + a²))`` (eq. 15). Keeps the variance through rectifiers. A weight needs 2 dimensions
+    or more; an empty one becomes 0. Source: https://arxiv.org/abs/1502.01852.
 
     Args:
         a: The negative slope of ``nonlinearity='leaky_relu'``.
@@ -214,11 +234,9 @@ class KaimingInit(FannedInit):
             the activation that follows each layer.
         distribution: 'normal' or 'uniform'.
 
-    A weight needs 2 dimensions or more.
-
     Raises:
         ConfigError: An argument is none of these; with 'auto', it cannot be told which activation
-            follows a layer.
+            follows a layer; a weight has too few dimensions.
     """
 
     number_args = ("a",)
@@ -264,7 +282,12 @@ class KaimingInit(FannedInit):
 class Caffe2XavierInit(BaseInit):
     """Caffe2's XavierFill: U(-√(3/fan_in), √(3/fan_in)).
 
-    He's uniform law with gain 1. A weight needs 2 dimensions or more.
+    ``Var(W) = 1 / fan_in``, the mean is 0: He's uniform law (2015, eq. 10) with gain 1. A weight
+    needs 2 dimensions or more; an empty one becomes 0. Source: Caffe2, ``XavierFillOp``; mmcv
+    1.7.2, ``Caffe2XavierInit``. It takes the arguments of `BaseInit` only.
+
+    Raises:
+        ConfigError: A weight has too few dimensions.
     """
 
     @property
@@ -283,7 +306,11 @@ CAFFE2_XAVIER = KaimingInit(1.0, "fan_in", "leaky_relu", "uniform")
 @INITIALIZERS.register_module(name="Zeros")
 @dataclass
 class ZerosInit(BaseInit):
-    """Every weight is 0."""
+    """Every weight is 0.
+
+    ``W = 0``, nothing is drawn. A weight may have any shape. It takes the arguments of `BaseInit`
+    only. Source: ``torch.nn.init.zeros_``.
+    """
 
     def law(self, target: Target) -> Law:
         """Return Constant(0)."""
@@ -293,7 +320,11 @@ class ZerosInit(BaseInit):
 @INITIALIZERS.register_module(name="Ones")
 @dataclass
 class OnesInit(BaseInit):
-    """Every weight is 1."""
+    """Every weight is 1.
+
+    ``W = 1``, nothing is drawn. A weight may have any shape. It takes the arguments of `BaseInit`
+    only. Source: ``torch.nn.init.ones_``.
+    """
 
     def law(self, target: Target) -> Law:
         """Return Constant(1)."""
@@ -305,10 +336,14 @@ class OnesInit(BaseInit):
 class LeCunInit(FannedInit):
     """LeCun et al. 1998, Efficient BackProp, eq. 16: std `√(1/fan_in)`.
 
+    ``Var(W) = 1 / fan_in``, the mean is 0. A weight needs 2 dimensions or more; an empty one
+    becomes 0.
+
     Args:
         distribution: 'normal', 'uniform' or 'truncated_normal', as of VarianceScaling.
 
-    A weight needs 2 dimensions or more.
+    Raises:
+        ConfigError: The distribution is none of these, or a weight has too few dimensions.
     """
 
     distribution: ScalingDistribution = "normal"
@@ -328,9 +363,10 @@ class LeCunInit(FannedInit):
 class VarianceScalingInit(FannedInit):
     """Std `√(scale/n)`, with n one of the fans or a mean of both.
 
-    LeCun's law is scale 1 with fan_in (LeCun et al. 1998, Efficient BackProp, eq. 16), Glorot's
-    scale 1 with fan_avg, He's scale 2 with fan_in. Source: the modes are those of
-    ``jax.nn.initializers.variance_scaling``.
+    ``Var(W) = scale / n``, the mean is 0. LeCun's law is scale 1 with fan_in (LeCun et al. 1998,
+    Efficient BackProp, eq. 16), Glorot's scale 1 with fan_avg (2010, eq. 12 and 16), He's scale 2
+    with fan_in (2015, eq. 10). A weight needs 2 dimensions or more; an empty one becomes 0. Source:
+    the modes are those of ``jax.nn.initializers.variance_scaling``.
 
     Args:
         scale: 0 or more.
@@ -339,7 +375,8 @@ class VarianceScalingInit(FannedInit):
         distribution: 'normal', 'uniform', or 'truncated_normal': a normal law cut at two standard
             deviations and widened to the std meant.
 
-    A weight needs 2 dimensions or more.
+    Raises:
+        ConfigError: An argument is none of these, or a weight has too few dimensions.
     """
 
     number_args = ("scale",)
@@ -387,11 +424,18 @@ def variance_scaling_law(
 def truncated_normal(
     mean: float, std: float, a: float, b: float, units: BoundUnits = "absolute"
 ) -> Law:
-    """Return N(mean, std²) cut at ``a`` and ``b``.
+    """Return N(mean, std²) cut at ``a`` and ``b``; a constant where ``std`` is 0.
 
-    These are absolute numbers, or with ``units='std'`` they count standard deviations from the
-    mean; ``std`` is that before the cut. Raises ValueError unless ``a <= b`` and the law has mass
-    between them.
+    Args:
+        mean: The mean before the cut.
+        std: The standard deviation before the cut.
+        a: The lower cut point.
+        b: The upper one.
+        units: What ``a`` and ``b`` count: 'absolute' numbers, or 'std' from the mean.
+
+    Raises:
+        BadValueError: ``units`` is none of these, ``a`` exceeds ``b``, or the law has no mass
+            between them.
 
     >>> truncated_normal(1.0, 0.5, -2, 2, "std")
     TruncNormal(loc=1.0, scale=0.5, low=0.0, high=2.0)
