@@ -81,8 +81,9 @@ register_rows(ACTIVATION_LAYERS, {
 def build_activation_layer(cfg: Config) -> Any:
     """Build an activation from its config.
 
-    Raises TypeError if ``cfg`` is no dict or the layer does not take an argument, KeyError if
-    ``type`` is missing or unknown.
+    Raises:
+        TypeError: ``cfg`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
 
     >>> build_activation_layer(dict(type="LeakyReLU", negative_slope=0.2))
     LeakyReLU(negative_slope=0.2)

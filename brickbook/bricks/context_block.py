@@ -27,9 +27,6 @@ class ContextBlock(nn.Module):
     is 0 at first, so that a block that adds is the identity; the weights of the attention are
     drawn from Kaiming's law (fan_in). Source: Cao et al. 2019 (GCNet), arXiv 1904.11492, eq. 6.
 
-    Raises AssertionError for an unknown pooling or fusion, ValueError for a ratio that leaves no
-    channel.
-
     Args:
         in_channels: C.
         ratio: Channels of the bottleneck, as a part of C.
@@ -37,6 +34,10 @@ class ContextBlock(nn.Module):
             plain mean.
         fusion_types: ``"channel_add"`` adds the transformed context, ``"channel_mul"`` multiplies
             with its sigmoid, before adding.
+
+    Raises:
+        AssertionError: The pooling or a fusion is unknown.
+        ValueError: The ratio leaves no channel.
     """
 
     _abbr_ = "context_block"

@@ -35,8 +35,11 @@ register_rows(CONV_LAYERS, {
 def build_conv_layer(cfg: Config | None, *args: Any, **kwargs: Any) -> Any:
     """Build a convolution: the config's keys join the arguments of the call.
 
-    ``None`` means Conv2d. Raises TypeError if ``cfg`` is no dict or the layer does not take an
-    argument, KeyError if ``type`` is missing or unknown.
+    ``None`` means Conv2d.
+
+    Raises:
+        TypeError: ``cfg`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
 
     >>> build_conv_layer(dict(type="Conv3d"), in_channels=3, out_channels=8, kernel_size=3)
     Conv3d(3, 8, kernel_size=(3, 3, 3), stride=(1, 1, 1))

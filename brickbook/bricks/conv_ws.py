@@ -43,7 +43,8 @@ def standardize(weight: Tensor, eps: float) -> Tensor:
 class ConvWS2d(nn.Conv2d):
     """A 2-D convolution with a standardised weight; see `conv_ws_2d`.
 
-    Raises ValueError if an output channel has a single weight, whose std does not exist.
+    Raises:
+        ValueError: An output channel has a single weight, whose std does not exist.
     """
 
     def __init__(
@@ -82,7 +83,8 @@ class ConvAWS2d(nn.Conv2d):
     weight, so that the convolution computes what it did there. Source: DetectoRS, Qiao et al.
     2021, arXiv 2006.02334.
 
-    Raises ValueError if an output channel has a single weight, whose variance does not exist.
+    Raises:
+        ValueError: An output channel has a single weight, whose variance does not exist.
     """
 
     if TYPE_CHECKING:

@@ -13,8 +13,16 @@ __all__ = ["resolve_identity", "resolve_renamed"]
 def resolve_renamed(owner: str, old: str, new: str, value: Any, given: Any, default: Any) -> Any:
     """Return what an argument is, which may have come under its old name; warn if it has.
 
-    ``value`` is what came under the old name, None for nothing. Raises AssertionError if something
-    but the default came under the new name as well.
+    Args:
+        owner: The class or function, for the messages.
+        old: The old name.
+        new: The new name.
+        value: What came under the old name, None for nothing.
+        given: What came under the new name.
+        default: The default under the new name.
+
+    Raises:
+        AssertionError: Something but the default came under the new name as well.
     """
     if value is None:
         return given
@@ -27,7 +35,8 @@ def resolve_renamed(owner: str, old: str, new: str, value: Any, given: Any, defa
 def resolve_identity(owner: str, x: Any, identity: Any, residual: Any) -> Any:
     """Return what a block adds its result to: ``identity``, which was ``residual``, else ``x``.
 
-    Raises AssertionError if both are given.
+    Raises:
+        AssertionError: Both are given.
     """
     if residual is not None:
         if identity is not None:

@@ -24,9 +24,6 @@ class DepthwiseSeparableConvModule(nn.Module):
     takes stride, padding and dilation, and ``pointwise_conv``. Source: Howard et al. 2017
     (MobileNet), arXiv 1704.04861, §3.1.
 
-    Raises AssertionError if ``groups`` is among the arguments, TypeError for one that `ConvModule`
-    does not take, and what that raises.
-
     Args:
         in_channels: Channels that come in, which is also the number of depthwise filters.
         out_channels: Channels that go out.
@@ -41,6 +38,11 @@ class DepthwiseSeparableConvModule(nn.Module):
         pw_norm_cfg: That of the pointwise one if it differs; None is none.
         pw_act_cfg: That of the pointwise one if it differs; None is none.
         **kwargs: Other arguments of `ConvModule`, for both.
+
+    Raises:
+        AssertionError: ``groups`` is among the arguments; else as in `ConvModule`.
+        KeyError: As in `ConvModule`.
+        TypeError: `ConvModule` does not take an argument.
     """
 
     def __init__(

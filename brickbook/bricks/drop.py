@@ -39,7 +39,9 @@ fx.wrap("drop_path")  # a tracer takes it as one step: what it does depends on t
 class DropPath(nn.Module):
     """`drop_path` while training: whole samples become 0, as in stochastic depth.
 
-    Raises ValueError unless ``drop_prob`` is a number from 0 to 1.
+    Raises:
+        TypeError: ``drop_prob`` is no number.
+        ValueError: ``drop_prob`` is not from 0 to 1.
     """
 
     def __init__(self, drop_prob: float = 0.1) -> None:
@@ -58,7 +60,9 @@ class DropPath(nn.Module):
 class Dropout(nn.Dropout):
     """``nn.Dropout`` whose probability is called ``drop_prob``.
 
-    Raises ValueError unless it is a number from 0 to 1.
+    Raises:
+        TypeError: ``drop_prob`` is no number.
+        ValueError: ``drop_prob`` is not from 0 to 1.
     """
 
     def __init__(self, drop_prob: float = 0.5, inplace: bool = False) -> None:
@@ -79,8 +83,13 @@ register_rows(DROPOUT_LAYERS, {"DropPath": DropPath, "Dropout": Dropout})
 def build_dropout(cfg: Config, default_args: Config | None = None) -> Any:
     """Build a dropout layer from its config.
 
-    ``default_args`` are used where ``cfg`` has no such key. Raises TypeError if one of both is no
-    dict or the layer does not take an argument, KeyError if ``type`` is missing or unknown.
+    Args:
+        cfg: The layer's ``type`` and arguments.
+        default_args: What stands where ``cfg`` has no such key.
+
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
 
     >>> build_dropout(dict(type="DropPath", drop_prob=0.2))
     DropPath(drop_prob=0.2)

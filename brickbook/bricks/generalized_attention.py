@@ -28,8 +28,6 @@ class GeneralizedAttention(nn.Module):
 
     (N, C, H, W) keeps its shape. Source: Zhu et al. 2019, arXiv 1904.05873, eq. 1 and table 1.
 
-    Raises ValueError for numbers and words that fit nothing.
-
     Args:
         in_channels: C.
         spatial_range: How many pixels up, down, left and right a query sees; -1 is all. The query's
@@ -42,6 +40,9 @@ class GeneralizedAttention(nn.Module):
         q_stride: Queries are every so manieth pixel; the output is then enlarged again.
         attention_type: Four digits 0 or 1: query and key content, query content and relative
             place, key content alone, relative place alone.
+
+    Raises:
+        ValueError: An argument is a number or a word of which no block can be made.
     """
 
     _abbr_ = "gen_attention_block"

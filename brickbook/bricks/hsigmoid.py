@@ -12,8 +12,11 @@ __all__ = ["HSigmoid"]
 class HSigmoid(nn.Module):
     """``(x + bias) / divisor``, clamped to [min_value, max_value].
 
-    The defaults are those of nn.Hardsigmoid and of mmcv since 1.4.4. Raises AssertionError if
-    ``divisor`` is 0. Source: Howard et al. 2019 (MobileNetV3), §5.2.
+    The defaults are those of nn.Hardsigmoid and of mmcv since 1.4.4. Source: Howard et al. 2019
+    (MobileNetV3), §5.2.
+
+    Raises:
+        AssertionError: ``divisor`` is 0.
     """
 
     def __init__(

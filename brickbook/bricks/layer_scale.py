@@ -15,14 +15,16 @@ __all__ = ["LayerScale"]
 class LayerScale(nn.Module):
     """``x * weight`` with one learned number a channel, small at first.
 
-    Source: Touvron et al. 2021 (CaiT), arXiv 2103.17239, eq. 4. Raises AssertionError for another
-    ``data_format``.
+    Source: Touvron et al. 2021 (CaiT), arXiv 2103.17239, eq. 4.
 
     Args:
         dim: How many channels.
         inplace: Change ``x`` itself.
         data_format: ``"channels_last"`` for (N, ..., C), ``"channels_first"`` for (N, C, ...).
         scale: The initial number of all.
+
+    Raises:
+        AssertionError: ``data_format`` is neither.
     """
 
     def __init__(

@@ -29,8 +29,6 @@ class _NonLocalNd(nn.Module):
     not in the mode gaussian), ``conv_out`` and, for concatenation, ``concat_project``. Source: Wang
     et al. 2018, arXiv 1711.07971, eq. 1 to 6.
 
-    Raises ValueError for an unknown mode.
-
     Args:
         in_channels: C.
         reduction: The convolutions make C / reduction channels, one at least.
@@ -41,6 +39,9 @@ class _NonLocalNd(nn.Module):
             embeddings embedded_gaussian), by a product, or by a learned function of both.
         std: The initial std of the convolutions.
         zeros_init: Set ``conv_out``, or the norm after it, to 0: the block is the identity.
+
+    Raises:
+        ValueError: The mode is unknown.
     """
 
     def __init__(

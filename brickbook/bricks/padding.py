@@ -60,8 +60,9 @@ def build_padding_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
     ``value``) pad two spatial axes; with ``1d``, ``2d`` or ``3d`` behind the name as many as that.
     One amount is for all ends, else there is one an end, those of the last axis first.
 
-    Raises TypeError if ``cfg`` is no dict or the layer does not take an argument, KeyError if
-    ``type`` is missing or unknown.
+    Raises:
+        TypeError: ``cfg`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
 
     >>> build_padding_layer(dict(type="reflect"), 2)
     ReflectionPad2d((2, 2, 2, 2))
@@ -74,9 +75,12 @@ def build_padding_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
 def padding_class(mode: str, axes: int) -> Callable[..., Any]:
     """Return the class that pads ``axes`` spatial axes in a registered mode.
 
-    A name without a digit stands for the class of as many axes. Raises KeyError for an unknown
-    mode, ValueError for the class of another number of axes and for ``"constant"``, whose value
-    there is nowhere to say.
+    A name without a digit stands for the class of as many axes.
+
+    Raises:
+        KeyError: The mode is unknown.
+        ValueError: It is the class of another number of axes, or ``"constant"``, whose value there
+            is nowhere to say.
     """
     if not isinstance(mode, str):
         raise BadArgumentError("padding_mode", f"expected str, got {mode!r}.")
@@ -110,7 +114,8 @@ Size = int | Sequence[int]
 def to_pair(value: Size, key: str) -> Pair:
     """Return one number for each of two axes.
 
-    Raises ValueError for a sequence of any other length.
+    Raises:
+        ValueError: A sequence has any other length.
     """
     numbers = (value, value) if isinstance(value, int) else tuple(value)
     if len(numbers) != 2:
@@ -122,8 +127,10 @@ class AdaptivePadding(nn.Module):
     """Zeros around (N, C, H, W), so that a filter that moves over it covers every pixel.
 
     ``"corner"`` adds them at the bottom and at the right, ``"same"`` on both sides as TensorFlow
-    does. There are then ``ceil(size / stride)`` places along each axis. Raises AssertionError for
-    another ``padding``.
+    does. There are then ``ceil(size / stride)`` places along each axis.
+
+    Raises:
+        AssertionError: ``padding`` is neither word.
 
     >>> import torch
     >>> AdaptivePadding(kernel_size=16, stride=16)(torch.ones(1, 1, 15, 17)).shape
@@ -179,7 +186,10 @@ def build_padded_conv(
     """Build a convolution; return it and the layer that pads before it, None where it pads itself.
 
     A convolution pads with zeros itself, and in a circle if its class takes ``padding_mode``.
-    Raises KeyError for an unknown mode, ValueError for a mode or an amount that cannot be had.
+
+    Raises:
+        KeyError: The mode is unknown.
+        ValueError: The mode or the amount cannot be had.
     """
     kind, own = split_type(CONV2D if cfg is None else cfg, "conv_cfg")
     make = find_layer(kind, CONV_LAYERS, "conv_cfg")
@@ -197,7 +207,8 @@ def build_padded_conv(
 def takes_circular_padding(make: Callable[..., Any]) -> bool:
     """True if a convolution takes ``padding_mode="circular"``.
 
-    Raises ValueError for a transposed one of torch: it pads its output, with zeros only.
+    Raises:
+        ValueError: It is a transposed one of torch, which pads its output, with zeros only.
     """
     kind = unwrap_partial(make)
     if isinstance(kind, type) and issubclass(kind, TRANSPOSED):
@@ -219,7 +230,10 @@ def to_layer_padding(padding: Any, axes: int, mode: str) -> Any:
     """Turn a convolution's padding into a padding layer's, whose last axis comes first.
 
     One number for all axes stays; one number an axis is doubled to both its ends; two numbers an
-    axis are taken as they are. Raises ValueError for anything else.
+    axis are taken as they are.
+
+    Raises:
+        ValueError: The padding is none of these.
 
     >>> to_layer_padding((1, 2), 2, "reflect"), to_layer_padding(3, 2, "reflect")
     ((2, 2, 1, 1), 3)

@@ -20,7 +20,8 @@ WORD_STARTS = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z\d])(?=[A-Z])")
 def infer_abbr(class_type: type) -> str:
     """Return the attribute name that plugins of a class go by: ``_abbr_``, else the snake case.
 
-    Raises TypeError if it is no class.
+    Raises:
+        TypeError: ``class_type`` is no class.
 
     >>> infer_abbr(type("FancyBlock", (), {})), infer_abbr(type("HTTPServer2D", (), {}))
     ('fancy_block', 'http_server2_d')
@@ -34,8 +35,15 @@ def infer_abbr(class_type: type) -> str:
 def build_plugin_layer(cfg: Config, postfix: int | str = "", **kwargs: Any) -> tuple[str, Any]:
     """Build a plugin; return (attribute name, layer). The config's keys join the arguments.
 
-    Raises TypeError if ``cfg`` is no dict or the layer does not take an argument, KeyError if
-    ``type`` is missing or unknown, AssertionError for a postfix that is no int or str.
+    Args:
+        cfg: The plugin's ``type`` and arguments.
+        postfix: What follows the abbreviation in the attribute name.
+        **kwargs: Other arguments of the plugin.
+
+    Raises:
+        TypeError: ``cfg`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
+        AssertionError: ``postfix`` is no int or str.
 
     >>> build_plugin_layer(dict(type="ContextBlock", ratio=1 / 4), postfix=1, in_channels=16)[0]
     'context_block1'

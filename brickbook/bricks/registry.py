@@ -113,8 +113,10 @@ def find_layer(kind: object, registry: Registry, path: str) -> Callable[..., Any
 
     A class, a function or a partial stands for itself; a name that a user has put into `MODELS`,
     mmcv 2's only registry, is known to every family, and wins over one that only brickbook has.
-    Raises KeyError for a name the family does not
-    have, also for the scoped name of another family (``"conv.Conv2d"`` for a norm).
+
+    Raises:
+        KeyError: The family does not have the name, or it is the scoped name of another family
+            (``"conv.Conv2d"`` for a norm).
     """
     if isinstance(kind, str) and (kind not in registry.module_dict or registry.may_replace(kind)):
         own = MODELS.module_dict.get(kind)
@@ -150,9 +152,12 @@ def build_layer(
 ) -> Any:
     """Call ``make(*args, **kwargs, **own)``, where ``own`` are the keys of the config at ``path``.
 
-    Raises TypeError for an argument the layer does not take, for a missing one, and for one that is
-    both in the call and in the config. An error in an argument of the call has the bare name of
-    the argument as its path, one in the config has ``path.key``.
+    An error in an argument of the call has the bare name of the argument as its path, one in the
+    config has ``path.key``.
+
+    Raises:
+        TypeError: The layer does not take an argument, one is missing, or one is both in the call
+            and in the config.
     """
     for key in own:
         if key in kwargs:
@@ -183,8 +188,9 @@ def build_with_defaults(
 ) -> Any:
     """Build a layer of one family from its config; ``default_args`` stand where it has no such key.
 
-    Raises TypeError if one of both is no dict or for an argument the layer does not take, KeyError
-    if ``type`` is missing or unknown.
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
     """
     if not (default_args is None or isinstance(default_args, Mapping)):
         raise BadArgumentError(

@@ -18,7 +18,8 @@ SIGMOID: Config = {"type": "Sigmoid"}
 def bottleneck_width(in_channels: int, reduction: int) -> int:
     """Return how many channels a bottleneck has, one at least.
 
-    Raises ValueError if ``reduction`` is less than 1.
+    Raises:
+        ValueError: ``reduction`` is less than 1.
     """
     if reduction < 1:
         raise BadValueError("reduction", f"expected 1 or more, got {reduction!r}.")

@@ -86,9 +86,12 @@ def build_upsample_layer(cfg: Config, *args: Any, **kwargs: Any) -> Any:
     A name under which nn.Upsample is registered is also its ``mode``; ``type=nn.Upsample`` leaves
     the mode to the config. By the input: ``linear`` is for (N, C, L), ``bilinear`` and ``bicubic``
     for (N, C, H, W), ``trilinear`` for (N, C, D, H, W), ``nearest``, ``nearest-exact`` and ``area``
-    for all three. Raises TypeError if ``cfg`` is no dict or for a bad argument, KeyError if
-    ``type`` is missing or unknown, ValueError for a mode that differs from the name and for
-    ``align_corners`` with a mode that has none.
+    for all three.
+
+    Raises:
+        TypeError: ``cfg`` is no dict, or an argument is bad.
+        KeyError: ``type`` is missing or unknown.
+        ValueError: The mode differs from the name, or has no ``align_corners`` that is given.
 
     >>> build_upsample_layer(dict(type="bilinear", scale_factor=2))
     Upsample(scale_factor=2.0, mode='bilinear')

@@ -50,18 +50,34 @@ class ConvModule(nn.Module):
     ``activate`` and, under its abbreviation (``bn``, ``gn``, …) and as ``norm``, the normalisation;
     state-dict keys are those of mmcv.
 
-    ``order`` is the order of the three steps. ``bias="auto"`` is a bias where no norm follows the
-    convolution. ``padding_mode`` is ``"zeros"``, ``"circular"`` or a registered padding layer,
-    which then stands before the convolution as ``padding_layer``, with the class for its number of
-    axes. ``inplace`` is the default for an activation that takes it. LN normalises over the
-    channels. ``efficient_conv_bn_eval`` computes a batch norm in evaluation together with the
-    convolution before it.
-
     The convolution is drawn from Kaiming's law (fan_out) with the gain of the activation, a norm
-    has weight 1 and bias 0; see `init_weights`.
+    has weight 1 and bias 0; see `init_weights`. LN normalises over the channels.
 
-    Raises AssertionError for a config that is no dict and for a bad ``order``, KeyError for an
-    unknown type or padding mode, TypeError for an argument that a layer does not take.
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        kernel_size: Of the convolution, in pixels.
+        stride: Of the convolution.
+        padding: Of the convolution, in pixels an end or as a word that torch knows.
+        dilation: Of the convolution.
+        groups: Of the convolution.
+        bias: Whether the convolution has one; ``"auto"``: where no norm follows it.
+        conv_cfg: The convolution; None is Conv2d.
+        norm_cfg: The normalisation; None is none.
+        act_cfg: The activation; None is none.
+        inplace: The default for an activation that takes it.
+        with_spectral_norm: Whether the weight is divided by its spectral norm.
+        padding_mode: ``"zeros"``, ``"circular"`` or a registered padding layer, which then stands
+            before the convolution as ``padding_layer``, with the class for its number of axes.
+        order: The order of the three steps.
+        efficient_conv_bn_eval: Whether a batch norm in evaluation is computed together with the
+            convolution before it.
+
+    Raises:
+        AssertionError: A config is no dict, or ``order`` does not name the three steps once each.
+        KeyError: A type or the padding mode is unknown.
+        TypeError: A layer does not take an argument.
+        ValueError: ``bias`` is another word, or the padding cannot be had.
 
     >>> ConvModule(3, 8, 2, norm_cfg=dict(type="BN"))(torch.ones(1, 3, 16, 16)).shape
     torch.Size([1, 8, 15, 15])

@@ -73,7 +73,10 @@ def infer_abbr(class_type: type) -> str:
     """Return the attribute name that layers of a class go by in a parent: ``"bn"`` → ``self.bn1``.
 
     The first that applies: the class's ``_abbr_``; the torch norm it derives from; a word in its
-    name (batch, group, layer, instance); ``"norm_layer"``. Raises TypeError if it is no class.
+    name (batch, group, layer, instance); ``"norm_layer"``.
+
+    Raises:
+        TypeError: ``class_type`` is no class.
 
     >>> infer_abbr(nn.InstanceNorm2d), infer_abbr(nn.Identity)
     ('in', 'norm_layer')
@@ -92,10 +95,16 @@ def infer_abbr(class_type: type) -> str:
 def build_norm_layer(cfg: Config, num_features: int, postfix: int | str = "") -> tuple[str, Any]:
     """Build a normalisation of ``num_features`` channels; return (attribute name, layer).
 
-    ``requires_grad`` in the config (default True) is set on every parameter, ``eps`` is 1e-5 unless
-    the config says otherwise, GN needs ``num_groups``. Raises TypeError if ``cfg`` is no dict or
-    the layer does not take an argument, KeyError if ``type`` is missing or unknown, AssertionError
-    for a postfix that is no int or str and for a missing ``num_groups``.
+    Args:
+        cfg: The layer's ``type`` and arguments. ``requires_grad`` (default True) is set on every
+            parameter, ``eps`` is 1e-5 by default, GN needs ``num_groups``.
+        num_features: How many channels.
+        postfix: What follows the abbreviation in the attribute name.
+
+    Raises:
+        TypeError: ``cfg`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
+        AssertionError: ``postfix`` is no int or str, or ``num_groups`` is missing.
 
     >>> build_norm_layer(dict(type="BN"), 8, postfix=1)[0]
     'bn1'
@@ -156,7 +165,8 @@ def to_channel_norm(make: Callable[..., Any]) -> Callable[..., Any]:
 def is_norm(layer: object, exclude: type | tuple[type, ...] | None = None) -> bool:
     """True for batch, instance, group, layer and RMS norms and GRN, but for those of ``exclude``.
 
-    Raises TypeError if ``exclude`` is neither a class nor a tuple of classes.
+    Raises:
+        TypeError: ``exclude`` is neither a class nor a tuple of classes.
     """
     excluded = exclude if isinstance(exclude, tuple) else (exclude,)
     if exclude is not None:

@@ -83,9 +83,13 @@ def expand_configs(cfgs: Configs, count: int, key: str, part: str) -> list[dict[
 
 
 def build_positional_encoding(cfg: Config, default_args: Config | None = None) -> Any:
-    """Build a positional encoding; raises as `build_attention` does.
+    """Build a positional encoding.
 
     None is registered: there are those of users.
+
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
     """
     return build_with_defaults(cfg, POSITIONAL_ENCODING, default_args, "positional_encoding_cfg")
 
@@ -93,8 +97,9 @@ def build_positional_encoding(cfg: Config, default_args: Config | None = None) -
 def build_attention(cfg: Config, default_args: Config | None = None) -> Any:
     """Build an attention from its config; ``default_args`` stand where it has no such key.
 
-    Raises TypeError if one of both is no dict or the layer does not take an argument, KeyError if
-    ``type`` is missing or unknown.
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
 
     >>> build_attention(dict(type="MultiheadAttention", embed_dims=8, num_heads=2)).attn.head_dim
     4
@@ -103,15 +108,30 @@ def build_attention(cfg: Config, default_args: Config | None = None) -> Any:
 
 
 def build_feedforward_network(cfg: Config, default_args: Config | None = None) -> Any:
-    """Build a feed-forward network; raises as `build_attention` does."""
+    """Build a feed-forward network.
+
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
+    """
     return build_with_defaults(cfg, FEEDFORWARD_NETWORK, default_args, "ffn_cfg")
 
 
 def build_transformer_layer(cfg: Config, default_args: Config | None = None) -> Any:
-    """Build a transformer layer; raises as `build_attention` does."""
+    """Build a transformer layer.
+
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
+    """
     return build_with_defaults(cfg, TRANSFORMER_LAYER, default_args, "transformer_layer_cfg")
 
 
 def build_transformer_layer_sequence(cfg: Config, default_args: Config | None = None) -> Any:
-    """Build a sequence of transformer layers; raises as `build_attention` does."""
+    """Build a sequence of transformer layers.
+
+    Raises:
+        TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.
+        KeyError: ``type`` is missing or unknown.
+    """
     return build_with_defaults(cfg, TRANSFORMER_LAYER_SEQUENCE, default_args, "transformer_cfg")

@@ -79,8 +79,6 @@ class FFN(FeedForward):
     The state-dict keys are ``layers.0.0.weight``, …, ``layers.1.weight`` for two layers. Source:
     Vaswani et al. 2017, arXiv 1706.03762, eq. 2.
 
-    Raises AssertionError for less than two layers.
-
     Args:
         embed_dims: Length of an embedding.
         feedforward_channels: Width between the layers.
@@ -93,6 +91,9 @@ class FFN(FeedForward):
         layer_scale_init_value: Initial factors of a `LayerScale`; 0 is none.
         dropout: The old name of ``ffn_drop``.
         add_residual: The old name of ``add_identity``.
+
+    Raises:
+        AssertionError: ``num_fcs`` is less than 2.
     """
 
     def __init__(

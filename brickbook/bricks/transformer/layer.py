@@ -53,8 +53,6 @@ class BaseTransformerLayer(BaseModule):
     (``pre_norm``), shortcuts go around the norms: Xiong et al. 2020, arXiv 2002.04745, fig. 1;
     else it is the layer of Vaswani et al. 2017, arXiv 1706.03762, §3.1.
 
-    Raises TypeError if there is no order, AssertionError for an order or configs that do not fit.
-
     Args:
         attn_cfgs: One config for all attentions, or one for each.
         ffn_cfgs: One config for all feed-forward networks, or one for each. ``embed_dims`` may be
@@ -65,6 +63,10 @@ class BaseTransformerLayer(BaseModule):
         batch_first: Whether tensors are (N, L, embed_dims), and not (L, N, embed_dims).
         **kwargs: The old ``feedforward_channels``, ``ffn_dropout`` and ``ffn_num_fcs``, which go to
             ``ffn_cfgs``; all else has no effect, as in mmcv, but here it is said in a warning.
+
+    Raises:
+        TypeError: There is no order.
+        AssertionError: The order or the configs do not fit.
     """
 
     def __init__(
@@ -149,8 +151,6 @@ class BaseTransformerLayer(BaseModule):
     ) -> Tensor:
         """Return a tensor of the shape of ``query``.
 
-        Raises AssertionError if there are more or fewer masks than attentions.
-
         Args:
             query: Shape (L, N, embed_dims), with ``batch_first`` (N, L, embed_dims).
             key: What cross attentions see.
@@ -161,6 +161,9 @@ class BaseTransformerLayer(BaseModule):
             query_key_padding_mask: The padding mask of self attentions.
             key_padding_mask: The padding mask of cross attentions.
             **kwargs: Handed on to the attentions.
+
+        Raises:
+            AssertionError: There are more or fewer masks than attentions.
         """
         masks = self._masks_per_attention(attn_masks)
         attentions = zip(self.attentions, masks, strict=True)

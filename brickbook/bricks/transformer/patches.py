@@ -41,8 +41,6 @@ class PatchEmbed(BaseModule):
     attribute ``init_out_size`` is (h, w) for an image of that size. Source: Dosovitskiy et al.
     2021, arXiv 2010.11929, eq. 1.
 
-    Raises AssertionError for an unknown word in ``padding``.
-
     Args:
         in_channels: Channels of the image.
         embed_dims: Length of an embedding.
@@ -55,6 +53,9 @@ class PatchEmbed(BaseModule):
         norm_cfg: A normalisation of the embeddings.
         input_size: Height and width of images to come.
         init_cfg: How its parameters are initialised.
+
+    Raises:
+        AssertionError: ``padding`` is an unknown word.
     """
 
     def __init__(
@@ -110,8 +111,6 @@ class PatchMerging(BaseModule):
     (N, H·W, in_channels) becomes (N, h·w, out_channels) and (h, w). Source: Liu et al. 2021 (Swin),
     arXiv 2103.14030, §3.1; the numbers of a patch stand channel by channel, as in mmcv.
 
-    Raises AssertionError for an unknown word in ``padding``.
-
     Args:
         in_channels: Length of a patch that comes in.
         out_channels: Length of one that goes out.
@@ -122,6 +121,9 @@ class PatchMerging(BaseModule):
         bias: Whether the linear layer has one.
         norm_cfg: The normalisation; None is none.
         init_cfg: How its parameters are initialised.
+
+    Raises:
+        AssertionError: ``padding`` is an unknown word.
     """
 
     def __init__(
@@ -149,8 +151,12 @@ class PatchMerging(BaseModule):
     def forward(self, x: Tensor, input_size: Sequence[int]) -> tuple[Tensor, Pair]:
         """Return the merged patches, shape (N, h·w, out_channels), and (h, w).
 
-        ``x`` has the shape (N, H·W, in_channels), ``input_size`` is (H, W). Raises AssertionError
-        if they do not fit.
+        Args:
+            x: Shape (N, H·W, in_channels).
+            input_size: (H, W).
+
+        Raises:
+            AssertionError: They do not fit.
         """
         x = as_map(x, input_size)
         if self.adaptive_padding is not None:

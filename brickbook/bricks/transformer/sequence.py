@@ -23,12 +23,13 @@ __all__ = ["TransformerLayerSequence"]
 class TransformerLayerSequence(BaseModule):
     """Transformer layers, one after the other: an encoder or a decoder.
 
-    Raises AssertionError for no layer, or for another number than ``num_layers`` says.
-
     Args:
         transformerlayers: One config for all, or one for each.
         num_layers: How many layers there are; None is one for each config of a list.
         init_cfg: How its parameters are initialised.
+
+    Raises:
+        AssertionError: There is no layer, or another number than ``num_layers`` says.
     """
 
     def __init__(

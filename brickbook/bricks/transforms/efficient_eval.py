@@ -89,7 +89,8 @@ def conv_bn(conv: Any, bn: Any, x: Tensor) -> Tensor:
 def turn_on_efficient_conv_bn_eval(model: nn.Module, modules: str | Sequence[str]) -> None:
     """Do `turn_on_efficient_conv_bn_eval_for_single_model` for parts of a model, by dotted names.
 
-    Raises RuntimeError for a name that is not in the model; no part is changed then.
+    Raises:
+        RuntimeError: A name is not in the model; no part is changed then.
     """
     parts = []
     for at, name in enumerate([modules] if isinstance(modules, str) else modules):
@@ -110,8 +111,10 @@ def turn_on_efficient_conv_bn_eval_for_single_model(model: nn.Module) -> None:
     The forward of ``model`` is traced by torch.fx and replaced, in place; modules, parameters and
     state-dict keys stay. A pair is changed where a batch norm is the only reader of a convolution's
     output; whether it is folded is decided at each call, so training is as before. Move the model
-    to its device first: the traced forward does not see a buffer that is replaced later on. Raises
-    what ``torch.fx.symbolic_trace`` raises for a model it cannot trace.
+    to its device first: the traced forward does not see a buffer that is replaced later on.
+
+    Raises:
+        Exception: What ``torch.fx.symbolic_trace`` raises for a model it cannot trace.
     """
     traced = fx.symbolic_trace(model)
     modules = dict(traced.named_modules())

@@ -44,7 +44,8 @@ def fuse_conv_bn(module: nn.Module) -> nn.Module:
     several convolutions or without running statistics. A warning names the parts whose ``forward``
     cannot be followed. A weight that is tied to another layer's is not afterwards.
 
-    Raises TypeError if it is given no module.
+    Raises:
+        TypeError: ``module`` is no module.
     """
     if not isinstance(module, nn.Module):
         raise BadArgumentError("module", f"expected a module, got {module!r}.")

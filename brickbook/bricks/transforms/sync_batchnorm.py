@@ -35,7 +35,8 @@ def revert_sync_batchnorm(module: nn.Module) -> nn.Module:
     its parent refuses to exchange stays, with a warning of the logger. A module that is
     itself a synchronised batch norm is not changed: what replaces it is returned.
 
-    Raises TypeError if it is given no module.
+    Raises:
+        TypeError: ``module`` is no module.
     """
     return replace_modules(
         module, lambda part: rebuild_as(part, BatchNormXd) if is_sync(part) else None, LOG
@@ -51,8 +52,14 @@ def convert_sync_batchnorm(
     synchronised so already stays, and so does a lazy one. A module that is itself a batch norm is
     not changed: what replaces it is returned.
 
-    Raises TypeError if it is given no module, ValueError for another implementation and
-    ImportError for mmcv's where mmcv's compiled operators are not installed.
+    Args:
+        module: The module; what is inside is replaced in place.
+        implementation: 'torch' or 'mmcv'.
+
+    Raises:
+        TypeError: ``module`` is no module.
+        ValueError: ``implementation`` is neither word.
+        ImportError: mmcv's compiled operators are not installed, for ``"mmcv"``.
     """
     if implementation not in ("torch", "mmcv"):
         problem = f'should be "torch" or "mmcv", but got {implementation!r}.'
