@@ -253,7 +253,9 @@ def explain_no_registry(value: object) -> tuple[str, str]:
 def split_type(cfg: object, path: str = "cfg") -> tuple[Any, dict[str, Any]]:
     """Return a config's ``type`` and a copy of its other keys.
 
-    Raises TypeError if ``cfg`` is no dict, KeyError if it has no ``type``.
+    Raises:
+        TypeError: ``cfg`` is no dict.
+        KeyError: It has no ``type``.
     """
     if not isinstance(cfg, Mapping):
         problem = Sentence("cfg must be a dict, but got {type}.", type=type(cfg))
@@ -294,9 +296,15 @@ def build_from_cfg(
 ) -> Any:
     """Build an object from ``dict(type=..., **arguments)``; neither dict is changed.
 
-    ``type`` is a name in ``registry``, a class, or any callable. ``default_args`` are used where
-    ``cfg`` has no such key. Raises KeyError for a missing or unknown ``type``, TypeError for
-    arguments the class does not take or that are missing.
+    Args:
+        cfg: The arguments and the ``type``: a name in ``registry``, a class, or any callable.
+        registry: Where names are looked up.
+        default_args: What stands where ``cfg`` has no such key.
+        path: Where an error stands.
+
+    Raises:
+        KeyError: ``type`` is missing or unknown.
+        TypeError: The class does not take an argument, or one is missing.
     """
     if not isinstance(registry, Registry):
         raise BadArgumentError(

@@ -69,9 +69,12 @@ class Backbone(nn.Module):
 
         The options are those of `initialize`, whose report is returned. Of a checkpoint everything
         that fits is loaded (None is returned); names that only one of both has, such as a
-        classifier's, are listed in a warning of the logger. Raises TypeError if ``pretrained`` is
-        neither a name nor None and for an option that a checkpoint cannot follow, and what
-        `load_checkpoint` raises.
+        classifier's, are listed in a warning of the logger.
+
+        Raises:
+            TypeError: ``pretrained`` is neither a name nor None, or a checkpoint cannot follow an
+                option.
+            Exception: What `load_checkpoint` or `initialize` raises.
         """
         if pretrained is None:
             return initialize(
@@ -146,8 +149,11 @@ def check_stages(
 ) -> None:
     """Refuse stages that are not there; ``out_indices`` may reach ``beyond`` the last one.
 
-    Raises AssertionError where mmcv does, TypeError for what is no sequence, ValueError for empty
-    ``out_indices`` and for more ``frozen_stages`` than there are.
+    Raises:
+        AssertionError: Where mmcv raises it: for stages that are not there, or another number of
+            values.
+        TypeError: An argument is no sequence.
+        ValueError: ``out_indices`` is empty, or there are fewer stages than ``frozen_stages``.
     """
     if not 1 <= num_stages <= maximum:
         raise CheckError("num_stages", f"expected 1 to {maximum}, got {num_stages!r}.")

@@ -49,7 +49,9 @@ class ResNet(Backbone):
     The parts are called as torchvision's, whose weights load. Source: He et al. 2016,
     arXiv 1512.03385, table 1.
 
-    Raises KeyError for an unknown depth, AssertionError for stages that do not fit together.
+    Raises:
+        KeyError: The depth is unknown.
+        AssertionError: The stages do not fit together.
 
     >>> import torch
     >>> ResNet(18, out_indices=(3,)).eval()(torch.ones(1, 3, 64, 64)).shape

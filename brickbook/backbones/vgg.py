@@ -49,7 +49,9 @@ class VGG(Backbone):
     The parts are called as torchvision's, whose weights load. Source: Simonyan & Zisserman 2015,
     arXiv 1409.1556, table 1 (A, B, D and E).
 
-    Raises KeyError for an unknown depth, AssertionError for stages that do not fit together.
+    Raises:
+        KeyError: The depth is unknown.
+        AssertionError: The stages do not fit together.
     """
 
     arch_settings: ClassVar[dict[int, tuple[int, ...]]] = {

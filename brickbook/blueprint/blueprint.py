@@ -148,8 +148,12 @@ class Blueprint:
     def build(self, input_shape: Sequence[int] | None = None) -> Sequential:
         """Build the model: its bricks in a `Sequential`, in order.
 
-        With ``input_shape``, that of one sample without the batch, arguments that were left out
-        are found, and a brick that does not fit raises BadValueError with its path and both shapes.
+        With ``input_shape``, that of one sample without the batch, arguments that were left out are
+        found.
+
+        Raises:
+            BadValueError: With ``input_shape``, a brick does not fit; with its path and both
+                shapes.
         """
         if input_shape is None:
             return ModelBuilder().build_chain(self.bricks, ())
@@ -201,7 +205,8 @@ class Blueprint:
     def to_python(self, name: str = "model", input_shape: Sequence[int] | None = None) -> str:
         """Return Python that builds the same model when it is run.
 
-        Raises ValueError for a value that has no Python text, such as a partial.
+        Raises:
+            ValueError: A value has no Python text, such as a partial.
         """
         return write_python(self.bricks, slots_in, name, input_shape)
 

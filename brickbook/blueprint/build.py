@@ -101,7 +101,10 @@ def resolve(kind: object, path: str = "cfg") -> tuple[str, Callable[..., Any]]:
     """Return the kind ("conv", "norm", …) and the class that a brick's ``type`` means.
 
     A name is looked up in `MODELS`, then in its children in the order of their making; a scope
-    (``"upsample.deconv"``) chooses the child. Raises KeyError for an unknown name.
+    (``"upsample.deconv"``) chooses the child.
+
+    Raises:
+        KeyError: The name is unknown.
     """
     if callable(kind):
         return "class", kind
@@ -238,10 +241,13 @@ def has_open_arguments(cfg: Config) -> bool:
 
 
 def check_sizes(cfg: Mapping[str, Any], path: str) -> None:
-    """Raise BadValueError for a size that is too small, with the path of its argument.
+    """Refuse a size that is too small.
 
     Only for the layers of torch and of this package: elsewhere the same names may mean anything.
     A padding layer may take away, which is a padding below 0.
+
+    Raises:
+        BadValueError: A size is too small; with the path of its argument.
     """
     make = unwrap_partial(resolve(cfg.get("type"), path)[1])
     if (getattr(make, "__module__", None) or "").partition(".")[0] not in ("torch", "brickbook"):

@@ -20,7 +20,8 @@ def write_python(
 ) -> str:
     """Return Python that builds the bricks under ``name``; each brick stands on its own line.
 
-    Raises ValueError for a value that has no Python text, such as a partial.
+    Raises:
+        ValueError: A value has no Python text, such as a partial.
     """
     lines = [line for at, cfg in enumerate(bricks) for line in brick_lines(cfg, slots, (at,), 1)]
     classes = {kind for brick in bricks for kind in classes_of(brick)}

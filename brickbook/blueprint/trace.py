@@ -111,7 +111,11 @@ class Trace:
         return f"Trace({format_shape(self.input)} to {end}, {self.params:,} parameters)"
 
     def check(self) -> None:
-        """Raise BadValueError if a brick does not fit, with its path and both shapes."""
+        """Refuse a brick that does not fit.
+
+        Raises:
+            BadValueError: A brick does not fit; with its path and both shapes.
+        """
         row = self.fault
         if row is not None and row.fault is not None:
             path = (*row.path, row.fault.key) if row.fault.key else row.path
@@ -121,7 +125,10 @@ class Trace:
 def trace(bricks: tuple[Config, ...], input_shape: Sequence[int]) -> Trace:
     """Send one sample of ``input_shape`` (without the batch) through bricks, without computing.
 
-    Nothing is drawn from the global generator. Raises BadValueError if it is no shape.
+    Nothing is drawn from the global generator.
+
+    Raises:
+        BadValueError: ``input_shape`` is no shape.
     """
     whole = isinstance(input_shape, (tuple, list)) and all(
         type(size) is int and size > 0 for size in input_shape

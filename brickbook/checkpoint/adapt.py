@@ -36,7 +36,10 @@ def adapt_state(
     biases, are interpolated (bicubic) to the model's grid; tokens before the grid stay.
     ``"channels"``: the first convolution gets the model's number of input channels, its sum over
     the channels stays what it was. ``"classes"``: a layer of which only the number of outputs
-    differs is left out, if no other shape does. Raises ValueError for any other word.
+    differs is left out, if no other shape does.
+
+    Raises:
+        ValueError: ``adapt`` has any other word.
     """
     requested = check_adapt(adapt)
     if not requested:

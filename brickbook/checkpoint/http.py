@@ -342,9 +342,13 @@ class Transfer:
         return "Nothing was kept."
 
     def attempt(self, url: str) -> str:
-        """Fetch what is still to come, and return the SHA-256 of the whole; OSError if it breaks.
+        """Fetch what is still to come, and return the SHA-256 of the whole.
 
-        Raises HTTPError, and ValueError or HTTPException for what is no URL.
+        Raises:
+            HTTPError: The server refuses.
+            ValueError: It is no URL, or the answer is not the file.
+            HTTPException: It is no URL that can be asked for.
+            OSError: The transfer breaks.
         """
         if not self.keep_partial:
             self.restart()

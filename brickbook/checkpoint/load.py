@@ -95,11 +95,23 @@ def fill_model(
     """Load a state dict into a model, and return what of the model it filled.
 
     Every module loads its own part, so that hooks and versions of modules count: one that renames
-    old parameters is asked before anything is called missing. ``adapt`` is that of
-    `adapt_state`; with ``assign`` the model gets tensors of the file's dtype and device in place
-    of its own, which may be on the meta device. ``origin`` is noted of what is filled, and a match
-    that is not exact is a warning of ``logger``. Raises as ``Match.check`` does; the model is then
-    unchanged, and so it is after an interrupt and whatever else goes wrong.
+    old parameters is asked before anything is called missing.
+
+    Args:
+        model: The model.
+        state: Tensors by name.
+        strict: Refuse a match that is not exact.
+        path: Where an error stands.
+        format_prefix: Writes the argument that would cut a prefix off.
+        adapt: What may be changed to fit, as in `adapt_state`.
+        assign: Give the model tensors of the file's dtype and device in place of its own, which may
+            be on the meta device.
+        origin: Noted of what is filled.
+        logger: Whose warning a match is that is not exact.
+
+    Raises:
+        RuntimeError: As in ``Match.check``; the model is then unchanged, and so it is after an
+            interrupt and whatever else goes wrong.
     """
     targets = named_tensors(model)
     check_metadata(model, getattr(state, "_metadata", {}), path)
@@ -302,16 +314,25 @@ def load_checkpoint(
     """Load a checkpoint file, URL or published name into a model; return all that the file holds.
 
     What is loaded is the file's ``state_dict`` if it has one, else the one dict of tensors in it.
-    Each (pattern, replacement) of ``revise_keys``, a list or a dict, is applied to the names; by
-    default ``module.`` is cut off. Without ``map_location`` the file is read to the CPU. A match
-    that is not exact is a warning of ``logger``: a Logger or the name of one, ``"silent"`` for none
-    at all, None for brickbook's own. ``more`` are the other arguments of `load_weights`, which
-    returns the match. What is returned here is mapped from the file: put a new file in its place
-    rather than write into it, or say ``mmap=False``.
+    What is returned here is mapped from the file: put a new file in its place rather than write
+    into it, or say ``mmap=False``.
 
-    Raises FileNotFoundError for a file that is not there, OSError for a download that fails, and
-    RuntimeError for a file without a state dict, if nothing in it fits the model and, with
-    ``strict``, if the match is not exact. The model is then unchanged.
+    Args:
+        model: The model.
+        filename: The file, URL or name.
+        map_location: Where tensors are read to; by default the CPU.
+        strict: Refuse a match that is not exact.
+        logger: Whose warning a match is that is not exact: a Logger or the name of one,
+            ``"silent"`` for none at all, None for brickbook's own.
+        revise_keys: Pairs, or a dict, of a pattern and its replacement in the names; by default
+            ``module.`` is cut off.
+        **more: The other arguments of `load_weights`, which returns the match.
+
+    Raises:
+        FileNotFoundError: The file is not there.
+        OSError: A download fails.
+        RuntimeError: The file has no state dict, nothing in it fits the model or, with ``strict``,
+            the match is not exact. The model is then unchanged.
     """
     return load_with_match(model, filename, map_location, strict, logger, revise_keys, more)[0]
 
@@ -448,7 +469,10 @@ def _load_checkpoint_with_prefix(
 ) -> State:
     """Return the part of a checkpoint's state dict whose names begin with a prefix, without it.
 
-    A dot is added to the prefix where it has none. Raises AssertionError if no name begins so.
+    A dot is added to the prefix where it has none.
+
+    Raises:
+        AssertionError: No name begins so.
     """
     return read_part(filename, prefix, map_location, path="filename")
 

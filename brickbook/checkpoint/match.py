@@ -120,9 +120,15 @@ class Match:
         strict: bool = False,
         format_prefix: Callable[[str], str] = "prefix={!r}".format,
     ) -> None:
-        """Raise RuntimeError if nothing is loaded or, with ``strict``, if the match is not exact.
+        """Refuse a match that loads nothing or, with ``strict``, one that is not exact.
 
-        ``spell`` writes the argument that would cut a prefix off the file's names.
+        Args:
+            path: Where the error stands.
+            strict: Refuse a match that is not exact.
+            format_prefix: Writes the argument that would cut a prefix off the file's names.
+
+        Raises:
+            RuntimeError: Nothing is loaded or, with ``strict``, the match is not exact.
         """
         if self.loaded and (self.exact or not strict):
             return

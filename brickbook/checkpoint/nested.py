@@ -48,8 +48,9 @@ def select_nested(
     Without, it is the file's ``state_dict`` if it has one, as in mmcv, else the one dict of tensors
     at any depth. What has none is returned as it is.
 
-    Raises ValueError for a ``key`` that leads to no state dict, and RuntimeError for several among
-    which none is named; ``choose`` is how to name one.
+    Raises:
+        ValueError: ``key`` leads to no state dict.
+        RuntimeError: There are several and none is named; ``choose`` is how to name one.
     """
     start, meant = key or "", content
     if key:

@@ -88,9 +88,12 @@ def error_summary(error: Exception) -> str:
 def remote_file(name: str, path: str, *, shown: str = "") -> Path:
     """Return what a scheme of fsspec names, from the cache while the original is the same.
 
-    ``shown`` is the name as the user wrote it. Raises FileNotFoundError for a scheme that nobody
-    knows and a file that is not there, ImportError if the scheme's package is not, OSError if it
-    cannot be fetched.
+    ``shown`` is the name as the user wrote it.
+
+    Raises:
+        FileNotFoundError: Nobody knows the scheme, or the file is not there.
+        ImportError: The scheme's package is not installed.
+        OSError: The file cannot be fetched.
     """
     shown = shown or name
     scheme = name.partition("://")[0].casefold()

@@ -115,8 +115,10 @@ def write_safetensors(
     """Write a state dict in safetensors' format, with ``meta`` as JSON in its header.
 
     Of tensors that are one and the same the first is written, and the header says of the others
-    which that is, as safetensors' own ``save_model`` does. Raises ValueError for what is no tensor
-    and for a name that is no UTF-8.
+    which that is, as safetensors' own ``save_model`` does.
+
+    Raises:
+        ValueError: A value is no tensor, or a name no UTF-8.
     """
     others = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if others:
@@ -196,8 +198,10 @@ def save_checkpoint(
     optimizer; a URL that fsspec knows (``s3://``) is written through it. The file is replaced in
     one step, so that there is never half of one. A dict in place of the model is written as it is.
 
-    Raises TypeError for a ``meta`` that is no dict, ValueError for what the format cannot hold,
-    OSError if the file cannot be written.
+    Raises:
+        TypeError: ``meta`` is no dict.
+        ValueError: The format cannot hold what is given.
+        OSError: The file cannot be written.
     """
     if not (meta is None or isinstance(meta, Mapping)):
         raise BadArgumentError("meta", f"expected a dict or None, got {type(meta)}.")
@@ -341,10 +345,19 @@ def convert(
 ) -> Converted:
     """Write the state dict of a checkpoint file, URL or published name to another file.
 
-    ``module.`` is cut off the names; with ``strip_prefix`` only what begins with it is written,
-    without it; ``key`` is that of `load_weights`. The ``meta`` goes along, as JSON into a
-    ``.safetensors`` file. Raises ValueError if ``target`` is there already, unless ``force``
-    replaces it, and what reading a checkpoint raises.
+    ``module.`` is cut off the names.
+
+    Args:
+        source: The file, URL or name.
+        target: The file to write; ``meta`` goes along, as JSON into a ``.safetensors`` file.
+        strip_prefix: Only what begins with it is written, without it.
+        trust: As in `load_weights`.
+        force: Replace a file that is there.
+        key: As in `load_weights`.
+
+    Raises:
+        ValueError: ``target`` is there already, without ``force``.
+        Exception: What reading a checkpoint raises (`load_checkpoint`).
     """
     file = Path(target).expanduser()
     if file.exists() and not force:

@@ -315,8 +315,10 @@ class CheckpointLoader:
         A prefix is a regular expression, and of several that fit the last in alphabetical order is
         taken: ``a/b/c`` before ``a/b``. The loader is called with the name and a ``map_location``,
         and returns what the checkpoint holds, or the path of a local file, which is then read as
-        all are. Without ``loader`` this is a decorator. Raises KeyError if a prefix is taken,
-        unless ``force`` replaces it.
+        all are. Without ``loader`` this is a decorator.
+
+        Raises:
+            KeyError: A prefix is taken, and ``force`` does not replace it.
 
         >>> @CheckpointLoader.register_scheme("shelf://")
         ... def from_shelf(filename, map_location=None):
@@ -393,8 +395,10 @@ def read_checkpoint(
 def locate(checkpoint: str | os.PathLike[str], path: str = "checkpoint") -> Path:
     """Return the local file that a path, URL or name of published weights means.
 
-    Raises FileNotFoundError if there is none, TypeError if ``checkpoint`` is no str, and what its
-    scheme's function raises.
+    Raises:
+        FileNotFoundError: There is none.
+        TypeError: ``checkpoint`` is no str.
+        Exception: What its scheme's function raises.
     """
     name = checkpoint_name(checkpoint, path)
     loader = find_loader(name)

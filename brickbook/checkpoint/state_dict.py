@@ -121,8 +121,11 @@ def extract_state(
 ) -> State:
     """Return the state dict in a checkpoint, as `select_nested` finds it, with the metadata.
 
-    Kept are the tensors and what modules store as ``_extra_state``. Raises RuntimeError if there is
-    no tensor, or if there are several state dicts and ``key`` does not say which is meant.
+    Kept are the tensors and what modules store as ``_extra_state``.
+
+    Raises:
+        RuntimeError: There is no tensor, or there are several state dicts and ``key`` does not say
+            which is meant.
     """
     found = select_nested(checkpoint, shown, path, key, choose)
     state: State = OrderedDict()
@@ -167,7 +170,8 @@ def is_state_entry(name: object, value: object) -> bool:
 def revise_names(state: State, revise_keys: ReviseKeys, path: str = "revise_keys") -> State:
     """Return a state dict with each (pattern, replacement) applied to all of its names.
 
-    Raises ValueError if a pattern is none, or if two names would become the same.
+    Raises:
+        ValueError: A pattern is none, or two names would become the same.
     """
     pairs = check_revise_keys(revise_keys, path)
 
@@ -211,7 +215,8 @@ def check_pairs(revise_keys: object, path: str) -> Iterator[tuple[Any, Any]]:
 def select_prefix(state: State, prefix: str, path: str = "prefix") -> State:
     """Return the part of a state dict that begins with a prefix, without it.
 
-    Raises AssertionError if there is none, with the prefixes that there are.
+    Raises:
+        AssertionError: There is none; with the prefixes that there are.
     """
     start = with_dot(prefix)
     found = rename_keys(

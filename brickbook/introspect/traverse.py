@@ -50,7 +50,8 @@ CONTAINERS = (nn.ModuleList, nn.Sequential, nn.ModuleDict)
 def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield (name, module) as ``named_modules`` does, shared modules once under each name.
 
-    Raises ValueError for a module that contains itself: it has names without end.
+    Raises:
+        ValueError: A module contains itself: it has names without end.
     """
     stack = [("", model)]
     while stack:
@@ -66,7 +67,8 @@ def walk(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def find_parents(model: nn.Module, name: str) -> list[tuple[nn.Module, str]]:
     """Return (module, key of the next one) from the model down to the part of a plain name.
 
-    Raises KeyError if there is no such part.
+    Raises:
+        KeyError: There is no such part.
     """
     found: list[tuple[nn.Module, str]] = []
     part = unwrap(model)

@@ -63,7 +63,11 @@ class CoordinateCheck(Record):
         return tuple(dict.fromkeys(row.layer for row in self.rows))
 
     def sizes(self, layer: str, step: int) -> dict[int, float]:
-        """Return mean |x| by width; raises ValueError for a layer or step that is not there."""
+        """Return mean |x| by width.
+
+        Raises:
+            ValueError: The layer or the step is not there.
+        """
         if layer not in self.layers:
             raise BadValueError("layer", f"no layer {layer!r}.", nearest(layer, self.layers))
         if step not in self.steps:
@@ -75,7 +79,10 @@ class CoordinateCheck(Record):
         """Return the slope of log2(size) against log2(width), by least squares.
 
         0: the size keeps as the width grows; 1: it doubles with the width. NaN if a size is 0 or
-        not finite. Raises ValueError for a layer or step that is not there.
+        not finite.
+
+        Raises:
+            ValueError: The layer or the step is not there.
         """
         sizes = self.sizes(layer, step)
         if not all(0 < size < math.inf for size in sizes.values()):

@@ -47,7 +47,10 @@ def update_init_info(module: nn.Module, init_info: str) -> None:
 
     The table is ``module._params_init_info``: by parameter a dict of ``init_info`` and
     ``tmp_mean_value``. brickbook makes none, its report knows what has been written; a module
-    without one is left alone. Raises AssertionError for a parameter that the table does not hold.
+    without one is left alone.
+
+    Raises:
+        AssertionError: The table does not hold a parameter.
     """
     table = getattr(module, "_params_init_info", None)
     if table is None:

@@ -65,9 +65,11 @@ def export(
     ``.csv`` are the statistics, ``.bins.csv`` the histograms. A file that is there already is
     replaced only with ``force``, and in one step: there is never half of one.
 
-    Raises ValueError for an unknown ending, for a file that is there, and for a record that has no
-    such format; TypeError for a value that is no record; FileNotFoundError for a missing folder,
-    OSError for a file that cannot be written.
+    Raises:
+        ValueError: The ending is unknown, the file is there, or the record has no such format.
+        TypeError: ``value`` is no record.
+        FileNotFoundError: The folder is missing.
+        OSError: The file cannot be written.
     """
     path = Path(file).expanduser()
     make = SUFFIXES[suffix_of(path)]
@@ -219,7 +221,8 @@ def to_json(value: Any) -> str:
 def from_json(json_text: str, path: str = "json") -> Any:
     """Read what `to_json` wrote: a plan, report, snapshot, comparison or alternatives.
 
-    Raises ValueError for a text that is none of them.
+    Raises:
+        ValueError: The text is none of them.
     """
     try:
         data = json.loads(json_text)

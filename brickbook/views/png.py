@@ -39,8 +39,9 @@ class NoBrowserError(ConfigError, RuntimeError):
 def svg_to_png(svg: str, width: int, height: int) -> bytes:
     """Draw an SVG of this size; two pixels to a unit, or one if it is large.
 
-    Raises RuntimeError if no browser is found or it writes nothing, ValueError for a picture that
-    is too large.
+    Raises:
+        RuntimeError: No browser is found, or it writes nothing.
+        ValueError: The picture is too large.
     """
     scale = 2 if max(width, height) * 2 <= MAX_SIDE else 1
     if max(width, height) > MAX_SIDE:

@@ -55,7 +55,10 @@ def find_kind(file: Path, *, json: bool = False, name: str = "") -> FileKind | N
     """Return what a file is that is no checkpoint by its beginning; None for what may be one.
 
     With ``json`` it is to be JSON, as the index of several files is; ``name`` is what the file will
-    be called. Raises OSError if it cannot be read.
+    be called.
+
+    Raises:
+        OSError: The file cannot be read.
     """
     with file.open("rb") as opened:
         head = opened.read(READ)

@@ -221,7 +221,8 @@ def read_sharded(
 ) -> OrderedDict[str, Any]:
     """Return the tensors that an index lists, from the files beside it, which ``read`` reads.
 
-    Raises RuntimeError if the index is none or lists a tensor that its file does not hold.
+    Raises:
+        RuntimeError: The index is none, or lists a tensor that its file does not hold.
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

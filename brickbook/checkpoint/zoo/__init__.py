@@ -35,8 +35,15 @@ def find_weights(
 ) -> Weights:
     """Return the published weights of a name; a deprecated one warns.
 
-    ``spelt`` is the scheme as it was written, if otherwise. Raises KeyError for a name that the
-    scheme does not list, with the nearest that it does, or the schemes that list it.
+    Args:
+        scheme: The scheme.
+        name: The name.
+        path: Where an error stands.
+        written_scheme: The scheme as it was written, if otherwise.
+
+    Raises:
+        KeyError: The scheme does not list the name; with the nearest that it does, or the schemes
+            that list it.
     """
     known = table(scheme)
     key = torchvision_key(name, known) if scheme == "torchvision" else name
@@ -110,9 +117,12 @@ def torchvision_url(name: str, path: str = "checkpoint") -> str:
     """Return the URL of weights that torchvision publishes, asking torchvision itself.
 
     ``resnet50`` are the weights that the model was first published with; ``resnet50.default`` the
-    best ones; ``resnet50.imagenet1k_v1`` and ``ResNet50_Weights.IMAGENET1K_V1`` certain ones.
-    Upper and lower case are the same. Raises ImportError without torchvision, KeyError for a name
-    it does not list.
+    best ones; ``resnet50.imagenet1k_v1`` and ``ResNet50_Weights.IMAGENET1K_V1`` certain ones. Upper
+    and lower case are the same.
+
+    Raises:
+        ImportError: There is no torchvision.
+        KeyError: torchvision does not list the name.
     """
     models = torchvision_models(name, path)
     model, dot, choice = name.partition(".")

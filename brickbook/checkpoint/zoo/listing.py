@@ -34,9 +34,10 @@ class ZooEntry:
 
 
 def list_weights(words: Iterable[str] = (), scheme: str | None = None) -> Iterator[ZooEntry]:
-    """Yield the weights in one of whose names each word is, or that a word with ``*`` matches.
+    """Yield the weights in one of whose names each word, in any case, is or matches by ``*``.
 
-    Case is nothing. Raises ValueError for a scheme that has no table.
+    Raises:
+        ValueError: The scheme has no table.
     """
     if scheme is not None and scheme not in SCHEMES:
         raise BadValueError("scheme", f"{scheme!r} has no table.", nearest(scheme, SCHEMES))
@@ -71,7 +72,8 @@ def local_file_of(row: Weights) -> Path | None:
 def add_scheme(name: str) -> str:
     """Return a checkpoint's name with its scheme: one that is in a single table needs none.
 
-    Raises KeyError for a name that no table has, or several.
+    Raises:
+        KeyError: No table has the name, or several have it.
     """
     if SCHEME.match(name):
         return name

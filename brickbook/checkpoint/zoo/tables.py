@@ -84,8 +84,10 @@ def table(scheme: str) -> Table:
 
     The files ``open_mmlab.json`` and ``open-mmlab.json`` in `cache_folder` are merged over what
     brickbook ships: a name is followed by a URL or a path, or by a dict with ``url`` and any of
-    ``mirrors``, ``sha256``, ``mib``, ``licence`` and ``paper``. Raises RuntimeError if one of the
-    files cannot be read.
+    ``mirrors``, ``sha256``, ``mib``, ``licence`` and ``paper``.
+
+    Raises:
+        RuntimeError: One of the files cannot be read.
     """
     shipped = shipped_table(scheme)
     if scheme != "open-mmlab":

@@ -93,7 +93,8 @@ class SeededRng:
     def from_seed(cls, seed: object) -> SeededRng:
         """Return the stream of a seed; without one, that of the call this one is inside of.
 
-        Raises TypeError unless ``seed`` is None or an int.
+        Raises:
+            TypeError: ``seed`` is neither None nor an int.
         """
         if seed is None:
             return CURRENT_RNG.get()
@@ -166,8 +167,10 @@ def fill_tensors(writes: Iterable[WriteTask], rng: SeededRng, threads: int | Non
     not depend on how many there are, nor on the ranks that a DTensor is sharded over, of which
     each fills its part. 16-bit tensors get the numbers of float32, rounded.
 
-    Raises BadValueError for DTensors that cannot be written, see `check_shards`. An exception or
-    an interrupt stops all threads at their next block, and arrives here.
+    An exception or an interrupt stops all threads at their next block, and arrives here.
+
+    Raises:
+        BadValueError: A DTensor cannot be written, see `check_shards`.
     """
     writes = list(writes)
     check_shards(writes, rng)

@@ -81,8 +81,9 @@ class HasSeed(Protocol):
 def check_shards(writes: Iterable[tuple[Tensor, Law, str]], rng: HasSeed) -> None:
     """Refuse DTensors that cannot be written, before anything is.
 
-    Raises BadValueError with the tensor's name: for sums over ranks (Partial), placements that
-    are not torch's own, and draws without a seed on more than one rank.
+    Raises:
+        BadValueError: A tensor, named in it, is a sum over ranks (Partial), has placements that are
+            not torch's own, or is drawn without a seed on more than one rank.
     """
     if not any(name in sys.modules for name in DTENSOR_MODULES):
         return  # nobody has made a DTensor

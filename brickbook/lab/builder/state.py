@@ -159,7 +159,11 @@ class BuilderState:
     # Edits of the tree.
 
     def apply(self, edit: str, *args: Any) -> BuilderState:
-        """Make an edit by its name, one of `EDITS`. Raises KeyError for an unknown one."""
+        """Make an edit by its name, one of `EDITS`.
+
+        Raises:
+            KeyError: The edit is unknown.
+        """
         if edit not in EDITS:
             raise UnknownNameError("edit", f"there is no edit {edit!r}.", nearest(edit, EDITS))
         return EDITS[edit](self, *args)
@@ -180,7 +184,8 @@ class BuilderState:
     def add(self, kind: str, name: str, position: Position = "after") -> BuilderState:
         """Put a new brick after the selected one, before it or in it, with arguments that fit.
 
-        Raises UnknownNameError if the registry of that kind does not know the name.
+        Raises:
+            UnknownNameError: The registry of that kind does not know the name.
         """
         registry = kinds()[kind]
         make = registry.get(name)
@@ -281,7 +286,11 @@ class BuilderState:
         return replace(self, input_shape=parse_shape(text))
 
     def rename(self, name: str) -> BuilderState:
-        """Take another name for the model. Raises BadValueError if it is no variable's name."""
+        """Take another name for the model.
+
+        Raises:
+            BadValueError: It is no variable's name.
+        """
         if not name.isidentifier() or keyword.iskeyword(name):
             raise BadValueError("name", f"expected a name for a variable, got {name!r}.")
         return replace(self, name=name)
@@ -291,7 +300,11 @@ class BuilderState:
         return preview(self.blueprint, self.input_shape)
 
     def build(self) -> Sequential:
-        """Build the model. Raises ConfigError where a brick cannot be meant."""
+        """Build the model.
+
+        Raises:
+            ConfigError: A brick cannot be meant.
+        """
         for path, cfg in self.blueprint.walk():
             check_sizes(cfg, format_path(path))
         return self.blueprint.build(self.input_shape if self.blueprint.open else None)

@@ -10,6 +10,7 @@ __all__ = ["builder_text"]
 def builder_text(key: str, **values: object) -> str:
     """Return a text of the builder with its values filled in.
 
-    Raises KeyError for an unknown key.
+    Raises:
+        KeyError: The key is unknown.
     """
     return Texts()(f"builder.{key}", **values)

@@ -265,8 +265,9 @@ def is_same_value(left: Any, right: Any) -> bool:
 def parse_field(field: Field, text: str) -> Any:
     """Read what was typed into a field.
 
-    Raises BadArgumentError for a text that is no literal or has a wrong type, BadValueError for a
-    word that is no choice; the error's path is the field's name.
+    Raises:
+        BadArgumentError: The text is no literal or has a wrong type; the path is the field's name.
+        BadValueError: The word is no choice; the path is the field's name.
     """
     text = text.strip()
     if field.kind == "choice":

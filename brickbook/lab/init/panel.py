@@ -207,7 +207,12 @@ class InitLab(Panel):
         self.controller.undo(anyway)
 
     def redo(self, *, anyway: bool = False) -> None:
-        """Do what the Redo button does: write again what Undo has put back; raises as `undo`."""
+        """Do what the Redo button does: write again what Undo has put back.
+
+        Raises:
+            StaleWeightsError: As in `undo`.
+            ValueError: There is nothing to do again, or as in `undo`.
+        """
         self.controller.redo(anyway)
 
     def python(self) -> str:

@@ -161,7 +161,12 @@ class InitSession:
         return changed
 
     def redo(self, anyway: bool = False) -> None:
-        """Write again what the last `undo` has put back, bit for bit; raises as `undo` does."""
+        """Write again what the last `undo` has put back, bit for bit.
+
+        Raises:
+            StaleWeightsError: As in `undo`.
+            ValueError: There is nothing to do again, or as in `undo`.
+        """
         with self.lock:
             before = self.known_snapshot()
             self.history.redo(anyway)

@@ -183,7 +183,11 @@ class LabState:
         return replace(self, variants=rest)
 
     def apply_variant(self, label: str) -> LabState:
-        """Make a variant's rules those at hand. Raises KeyError for an unknown letter."""
+        """Make a variant's rules those at hand.
+
+        Raises:
+            KeyError: The letter is unknown.
+        """
         return self.apply(self.variants[label])
 
     def to_python(self, name: str = "model") -> str:
@@ -209,7 +213,8 @@ class LabState:
 def overrides_of(rule: Config, path: str = "override") -> tuple[dict[str, Any], ...]:
     """Return the overrides of a rule, whether it holds none, one or a list of them.
 
-    Raises TypeError for anything else.
+    Raises:
+        TypeError: It holds anything else.
     """
     found = rule.get("override")
     parts = [] if found is None else [found] if isinstance(found, Mapping) else found

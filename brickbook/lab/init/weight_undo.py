@@ -130,7 +130,12 @@ class WeightHistory:
         self.no_undo_reason = ""
 
     def redo(self, anyway: bool = False) -> None:
-        """Write again what the last undone step had written, bit for bit; raises as `undo`."""
+        """Write again what the last undone step had written, bit for bit.
+
+        Raises:
+            StaleWeightsError: As in `undo`.
+            ValueError: There is nothing to do again, or as in `undo`.
+        """
         if self.why_no_redo:
             raise BadValueError("redo", self.why_no_redo)
         self.exchange(self.undone[-1], "redo", anyway)

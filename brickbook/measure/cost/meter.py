@@ -170,7 +170,8 @@ def count_costs(
     A twin on the meta device runs. Where that cannot, because the ``forward`` asks for values or
     calls what knows no such device, the model itself does, and is given back as it was.
 
-    Raises ValueError with the layer and the shapes it got if that fails too.
+    Raises:
+        ValueError: That fails too; with the layer and the shapes it got.
     """
     inner = unwrap_model(model)
     tensors = (*inner.parameters(), *inner.buffers())

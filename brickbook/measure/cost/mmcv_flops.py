@@ -111,11 +111,6 @@ def get_model_complexity_info(
 ) -> tuple[Any, Any]:
     """Return mmcv's FLOPs, which are multiply-adds, and the number of parameters of a model.
 
-    ``input_shape`` has no batch size; ``input_constructor`` makes the keyword arguments of the
-    model's call from it. ``as_strings`` gives ``("4.12 GFLOPs", "25.56 M")`` instead of numbers.
-    With ``print_per_layer_stat`` the model is printed to ``ost`` (standard output) with the share
-    of each module.
-
     The numbers differ from mmcv's on purpose in these:
 
     * Classes derived from the known layers count as these do; mmcv counts them as nothing.
@@ -127,8 +122,18 @@ def get_model_complexity_info(
 
     The model is given back as it was.
 
-    Raises AssertionError if ``model`` is no module or ``input_shape`` no tuple with a size, and
-    ValueError if the input does not fit.
+    Args:
+        model: The model.
+        input_shape: The shape of the input, without the batch size.
+        print_per_layer_stat: Print the model to ``ost`` with the share of each module.
+        as_strings: Return ``("4.12 GFLOPs", "25.56 M")`` instead of numbers.
+        input_constructor: Makes the keyword arguments of the model's call from ``input_shape``.
+        flush: Whether to flush ``ost`` after each print.
+        ost: Where to print; by default the standard output.
+
+    Raises:
+        AssertionError: ``model`` is no module, or ``input_shape`` no tuple with a size.
+        ValueError: The input does not fit.
     """
     if not isinstance(input_shape, tuple):
         raise CheckError("input_shape", f"expected a tuple without the batch, got {input_shape!r}.")

@@ -37,7 +37,8 @@ def preserved_state(model: nn.Module) -> Iterator[None]:
     holds some directly, as a layer that initialises itself from its first batch: torch's own
     layers do not write theirs. What FSDP2 has gathered for the forward is cut up again.
 
-    Raises BadArgumentError for TorchScript.
+    Raises:
+        BadArgumentError: A part is in TorchScript.
     """
     reject_torchscript(model)
     parts = list(model.modules())

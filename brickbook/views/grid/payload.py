@@ -207,7 +207,8 @@ def grid_payload(
     report, a law is what comes next and not what the values should follow. With ``variants``, by
     label, what stands before is drawn against the after of each of them, not of ``comparison``.
 
-    Raises ValueError for more than four variants and for a language that there is not.
+    Raises:
+        ValueError: There are more than four variants, or there is no such language.
     """
     texts = Texts(language)
     if len(variants or ()) > MAX_VARIANTS:
