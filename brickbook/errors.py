@@ -73,8 +73,10 @@ class Sentence(str):
 class ConfigError(Exception):
     """A config that cannot be used.
 
-    ``path`` is the offending key (``init_cfg[1].override.name``), ``problem`` the fact and
-    ``hint`` the nearest known word, if any.
+    Args:
+        path: The offending key (``init_cfg[1].override.name``).
+        problem: The fact.
+        hint: The nearest known word, if any.
     """
 
     def __init__(self, path: str, problem: str, hint: str = "") -> None:

@@ -32,13 +32,23 @@ LOG = logging.getLogger("brickbook")
 class Registry:
     """Classes and functions by name; ``build`` makes an object from a config dict.
 
-    ``scope`` names a child under its ``parent``, so that ``"scope.Name"`` is found from any
-    registry of the tree; a name without a scope is looked up in this registry alone. Nothing is
-    inferred from the calling frame, so a registry can be made anywhere, a notebook cell included.
+    A name without a scope is looked up in this registry alone. Nothing is inferred from the calling
+    frame, so a registry can be made anywhere, a notebook cell included.
 
     Registering a class again under the same module and qualified name (a cell that is run twice)
     replaces it; another class under a taken name is a ``KeyError`` unless ``force=True``, or unless
     the name is one that may be replaced (`let_replace`).
+
+    Args:
+        name: What errors call it.
+        build_func: What ``build`` calls with a config and the registry; by default the parent's,
+            else `build_from_cfg`.
+        parent: The registry that this one is a child of.
+        scope: The name of the child under its parent: ``"scope.Name"`` is found from any registry
+            of the tree.
+
+    Raises:
+        AssertionError: ``parent`` is no registry, or ``scope`` no str.
 
     >>> cats = Registry("cat")
     >>> @cats.register_module()
@@ -212,9 +222,14 @@ class Registry:
     ) -> Any:
         """Register a class or function, as a decorator or (with ``module=``) as a call.
 
-        ``name`` is the key or a list of keys, by default the object's ``__name__``. Raises
-        KeyError if a key is taken by something else and ``force`` is False, TypeError if an
-        argument has a wrong type.
+        Args:
+            name: The key or a list of keys, by default the object's ``__name__``.
+            force: Replace what has the key.
+            module: The class or function; None makes this a decorator.
+
+        Raises:
+            KeyError: A key is taken by something else and ``force`` is False.
+            TypeError: An argument has a wrong type.
         """
         if not isinstance(force, bool):
             raise BadArgumentError("force", f"force must be a boolean, but got {type(force)}.")

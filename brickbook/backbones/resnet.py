@@ -40,14 +40,22 @@ def make_res_layer(
 class ResNet(Backbone):
     """Residual network: (N, 3, H, W) becomes the features of chosen stages, at H/4 to H/32.
 
-    The stages ``out_indices`` (0 is the first) are returned, a single one as a tensor, several as
-    a tuple. ``style`` says which convolution of a bottleneck has the stride. What ``frozen_stages``
-    (1 freezes the stem and the first stage, -1 nothing), ``bn_eval`` and ``bn_frozen`` mean is
-    said at ``train``. ``with_cp`` spends time for memory: each block is computed again in the
-    backward pass.
-
     The parts are called as torchvision's, whose weights load. Source: He et al. 2016,
     arXiv 1512.03385, table 1.
+
+    Args:
+        depth: How many layers have weights: 18, 34, 50, 101 or 152.
+        num_stages: How many stages there are, 1 to 4.
+        strides: Of the first block of each stage.
+        dilations: Of the 3×3 convolutions of each stage.
+        out_indices: The stages that are returned (0 is the first), a single one as a tensor,
+            several as a tuple.
+        style: Which convolution of a bottleneck has the stride: the 3×3 ("pytorch") or the first
+            1×1 ("caffe").
+        frozen_stages: 1 freezes the stem and the first stage, -1 nothing; see ``train``.
+        bn_eval: See ``train``.
+        bn_frozen: See ``train``.
+        with_cp: Spend time for memory: each block is computed again in the backward pass.
 
     Raises:
         KeyError: The depth is unknown.

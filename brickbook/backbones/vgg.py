@@ -40,14 +40,23 @@ def make_vgg_layer(
 class VGG(Backbone):
     """VGG: (N, 3, H, W) becomes the features of chosen stages, at H/2 to H/32.
 
-    The stages ``out_indices`` (0 is the first) are returned, a single one as a tensor, several as
-    a tuple. With ``num_classes`` above 0 the classifier's output stands at the end of it; that
-    takes pictures of 224 × 224 and all five stages. ``with_last_pool=False`` leaves out the last
-    pooling. What ``frozen_stages`` (1 freezes the first stage, -1 and 0 nothing), ``bn_eval`` and
-    ``bn_frozen`` mean is said at ``train``.
-
     The parts are called as torchvision's, whose weights load. Source: Simonyan & Zisserman 2015,
     arXiv 1409.1556, table 1 (A, B, D and E).
+
+    Args:
+        depth: How many layers have weights: 11, 13, 16 or 19.
+        with_bn: Whether each convolution is followed by a batch norm.
+        num_classes: Above 0, the classifier's output stands at the end of what is returned; that
+            takes pictures of 224 × 224 and all five stages.
+        num_stages: How many stages there are, 1 to 5.
+        dilations: Of the convolutions of each stage.
+        out_indices: The stages that are returned (0 is the first), a single one as a tensor,
+            several as a tuple.
+        frozen_stages: 1 freezes the first stage, -1 and 0 nothing; see ``train``.
+        bn_eval: See ``train``.
+        bn_frozen: See ``train``.
+        ceil_mode: Whether the pooling rounds sizes up.
+        with_last_pool: Whether the last stage ends in a pooling.
 
     Raises:
         KeyError: The depth is unknown.

@@ -20,6 +20,11 @@ def drop_path(x: Tensor, drop_prob: float = 0.0, training: bool = False) -> Tens
 
     The rest is divided by ``1 - drop_prob``, so that the mean stays. Where nothing is to be dropped
     ``x`` itself comes back. Source: Huang et al. 2016, arXiv 1603.09382, eq. 2 and 5.
+
+    Args:
+        x: Shape (N, ...).
+        drop_prob: The probability.
+        training: Whether anything is dropped.
     """
     if drop_prob == 0.0 or not training:
         return x

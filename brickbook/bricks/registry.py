@@ -186,7 +186,13 @@ def build_from_family(
 def build_with_defaults(
     cfg: object, registry: Registry, default_args: Config | None, path: str
 ) -> Any:
-    """Build a layer of one family from its config; ``default_args`` stand where it has no such key.
+    """Build a layer of one family from its config.
+
+    Args:
+        cfg: The layer's ``type`` and arguments.
+        registry: The family.
+        default_args: What stands where ``cfg`` has no such key.
+        path: Where an error stands.
 
     Raises:
         TypeError: ``cfg`` or ``default_args`` is no dict, or the layer does not take an argument.

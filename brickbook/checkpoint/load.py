@@ -349,13 +349,26 @@ def load_weights(
 ) -> Match:
     """Load a checkpoint file, URL or published name into a model; return what of it was filled.
 
-    As `load_checkpoint`, and: ``key`` says which of a file's state dicts is meant (``'teacher'``;
-    ``'ema.params'`` is one within another). With ``prefix`` only names that begin so count, without
-    it. ``adapt`` names what may be changed to fit: ``"positions"``, ``"channels"``, ``"classes"``.
-    ``assign`` gives the model the file's tensors in place of its own: a model on the meta device
-    needs that.
-    ``trust`` unpickles whatever the file holds, which can run anything: for this call, and logged.
-    ``mmap=False`` reads a file at once rather than piece by piece as tensors are filled.
+    Args:
+        model: The model.
+        checkpoint: The file, URL or name.
+        strict: Refuse a match that is not exact.
+        revise_keys: As in `load_checkpoint`.
+        map_location: As in `load_checkpoint`.
+        logger: As in `load_checkpoint`.
+        **more: ``key`` says which of a file's state dicts is meant (``'teacher'``; ``'ema.params'``
+            is one within another). With ``prefix`` only names that begin so count, without it.
+            ``adapt`` names what may be changed to fit: ``"positions"``, ``"channels"``,
+            ``"classes"``. ``assign`` gives the model the file's tensors in place of its own: a
+            model on the meta device needs that. ``trust`` unpickles whatever the file holds, which
+            can run anything: for this call, and logged. ``mmap=False`` reads a file at once rather
+            than piece by piece as tensors are filled.
+
+    Raises:
+        FileNotFoundError: The file is not there.
+        OSError: A download fails.
+        RuntimeError: The file has no state dict, nothing in it fits the model or, with ``strict``,
+            the match is not exact. The model is then unchanged.
     """
     return load_with_match(model, checkpoint, map_location, strict, logger, revise_keys, more)[1]
 
@@ -437,9 +450,19 @@ def load_state_dict(
     """Load a state dict into a module, and return what of the module it filled.
 
     Unlike ``nn.Module.load_state_dict`` it reaches into wrapped modules, passes over tensors of
-    another shape unless ``strict``, and leaves the module unchanged when it raises: as
-    ``load_checkpoint`` does, whose ``logger`` it has too. ``adapt`` and ``assign`` are those of
-    `load_weights`.
+    another shape unless ``strict``, and leaves the module unchanged when it raises.
+
+    Args:
+        module: The module.
+        state_dict: Tensors by name.
+        strict: Refuse a match that is not exact.
+        logger: As in `load_checkpoint`.
+        adapt: As in `load_weights`.
+        assign: As in `load_weights`.
+
+    Raises:
+        RuntimeError: Nothing is loaded or, with ``strict``, the match is not exact.
+        TypeError: ``state_dict`` is no dict of tensors.
     """
     if not isinstance(state_dict, Mapping):
         raise BadArgumentError("state_dict", f"expected a dict, got {type(state_dict)}.")

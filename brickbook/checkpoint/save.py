@@ -192,11 +192,18 @@ def save_checkpoint(
 ) -> None:
     """Write a model's weights to a file: ``meta``, ``state_dict`` and, if given, ``optimizer``.
 
-    ``meta`` gets the version and the time, the ``CLASSES`` of the model if it has any, and under
-    ``init`` the ``plan`` and ``report`` of its initialisation as JSON, which `read_meta` gives
-    back. A name ending in ``.safetensors`` is written in that format, which has no place for an
-    optimizer; a URL that fsspec knows (``s3://``) is written through it. The file is replaced in
-    one step, so that there is never half of one. A dict in place of the model is written as it is.
+    Args:
+        model: The model; a dict in its place is written as it is.
+        filename: A name ending in ``.safetensors`` is written in that format, which has no place
+            for an optimizer; a URL that fsspec knows (``s3://``) is written through it. A file is
+            replaced in one step, so that there is never half of one.
+        optimizer: An optimizer, or several by name, whose state is written.
+        meta: Gets the version and the time, the ``CLASSES`` of the model if it has any, and under
+            ``init`` the plan and the report, which `read_meta` gives back.
+        file_client_args: As in mmcv: ``backend`` says where a file is; only one that fits
+            ``filename`` is accepted.
+        plan: The plan of the initialisation, written as JSON.
+        report: Its report, written as JSON.
 
     Raises:
         TypeError: ``meta`` is no dict.

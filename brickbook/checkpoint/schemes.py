@@ -312,10 +312,13 @@ class CheckpointLoader:
     ) -> Any:
         """Add a scheme: ``loader`` reads every checkpoint whose name begins with a prefix.
 
-        A prefix is a regular expression, and of several that fit the last in alphabetical order is
-        taken: ``a/b/c`` before ``a/b``. The loader is called with the name and a ``map_location``,
-        and returns what the checkpoint holds, or the path of a local file, which is then read as
-        all are. Without ``loader`` this is a decorator.
+        Args:
+            prefixes: One or several regular expressions; of several that fit the last in
+                alphabetical order is taken: ``a/b/c`` before ``a/b``.
+            loader: Is called with the name and a ``map_location``, and returns what the checkpoint
+                holds, or the path of a local file, which is then read as all are. Without it this
+                is a decorator.
+            force: Replace the loader of a prefix that is taken.
 
         Raises:
             KeyError: A prefix is taken, and ``force`` does not replace it.

@@ -60,16 +60,26 @@ def read_state(
 ) -> State:
     """Return the tensors of a checkpoint by name, from a path, a URL or a published name.
 
-    ``{'state_dict': ...}`` is unwrapped, or the one dict of tensors there is; ``key`` says which of
-    several. ``module.`` is cut off the names, or ``revise_keys`` are applied to them. With
-    ``prefix`` (a dot is added where it has none) only the names that begin with it are kept,
-    without it. The tensors may be mapped from the file: they are for copying, before the file is
-    written to. With ``trust`` a file is read that holds more than tensors and plain values,
-    whatever that does.
+    ``{'state_dict': ...}`` is unwrapped, or the one dict of tensors there is. The tensors may be
+    mapped from the file: they are for copying, before the file is written to. Every way in which a
+    checkpoint can be unusable by itself is raised here, naming its ``path``.
 
-    Every way in which a checkpoint can be unusable by itself is raised here, naming its ``path``:
-    FileNotFoundError, OSError for a download, AssertionError for a prefix that no name has,
-    RuntimeError for a file that is damaged or unsafe or holds no state dict.
+    Args:
+        checkpoint: The file, URL or name.
+        prefix: Only the names that begin with it (a dot is added where it has none) are kept,
+            without it.
+        map_location: Where tensors are read to.
+        trust: Read a file that holds more than tensors and plain values, whatever that does.
+        path: Where an error stands.
+        key: Which of several state dicts is meant.
+        revise_keys: Pairs, or a dict, of a pattern and its replacement in the names; by default
+            ``module.`` is cut off.
+
+    Raises:
+        FileNotFoundError: The file is not there.
+        OSError: A download fails.
+        AssertionError: No name has the prefix.
+        RuntimeError: The file is damaged or unsafe, or holds no state dict.
     """
     state = read_part(
         checkpoint, prefix, map_location, mapped=True, trust=trust, path=path, key=key,

@@ -62,8 +62,11 @@ def export(
 ) -> Path:
     """Write a record to a file in the format that the end of its name says (`SUFFIXES`).
 
-    ``.csv`` are the statistics, ``.bins.csv`` the histograms. A file that is there already is
-    replaced only with ``force``, and in one step: there is never half of one.
+    Args:
+        value: The record.
+        file: The file; ``.csv`` are the statistics, ``.bins.csv`` the histograms.
+        force: Replace a file that is there already, in one step: there is never half of one.
+        title: Of a page or picture.
 
     Raises:
         ValueError: The ending is unknown, the file is there, or the record has no such format.

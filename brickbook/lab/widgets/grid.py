@@ -61,9 +61,13 @@ class Grid(anywidget.AnyWidget):
     ) -> None:
         """Show a comparison, and with a plan what each parameter should look like.
 
-        A ``report`` leaves out the laws of what a checkpoint has written; where the plan is
-        another than the report's, the laws are called the next ones. ``variants`` are up to four
-        others to be compared, by label. ``language`` is "en" or "zh", None for the reader's.
+        Args:
+            comparison: What was before and is after.
+            plan: Gives the laws.
+            report: Leaves out the laws of what a checkpoint has written; where the plan is another
+                than its own, the laws are called the next ones.
+            variants: Up to four others to be compared, by label.
+            language: "en" or "zh", None for the reader's.
         """
         payload = grid_payload(comparison, plan, report, variants, language=language)
         with self.hold_sync():

@@ -152,13 +152,17 @@ class Complexity(Records[Cost]):
 def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int = 0) -> Complexity:
     """Count what a model costs on an input, module by module.
 
-    ``input`` is what the model is called with: a tensor, a tuple of arguments or a dict of
-    keywords; or a shape, batch size included, such as ``(1, 3, 224, 224)``. In a tuple or a dict
-    without tensors each shape stands for one: ``((1, 8), (1, 6))``.
-
     Nothing is computed: a twin of the model runs on the meta device. A model that asks for values
     on its way runs itself, once and without gradients (on numbers drawn with ``seed`` for a shape),
     and is given back as it was: modes, buffers, hooks and torch's random numbers.
+
+    Args:
+        model: The model.
+        input: What it is called with: a tensor, a tuple of arguments or a dict of keywords; or a
+            shape, batch size included, such as ``(1, 3, 224, 224)``. In a tuple or a dict without
+            tensors each shape stands for one: ``((1, 8), (1, 6))``.
+        mode: 'eval' or 'train'.
+        seed: Of the numbers that stand for a shape where the model runs itself.
 
     Raises:
         BadArgumentError: ``model`` is no module.

@@ -117,6 +117,11 @@ def shapes(
     ``eval()``, on a copy that shares no tensor with it. After an error the rest is "not reached".
     The first call of a process takes a second, in which torch loads its meta kernels.
 
+    Args:
+        model: The model.
+        input_shape: The shape, batch included.
+        dtype: Of the tensor.
+
     Raises:
         BadArgumentError: ``model`` is not a module.
         BadValueError: ``input_shape`` is not a sequence of whole numbers from 1 up.

@@ -43,16 +43,8 @@ def probe(
 ) -> Signals:
     """Run a model once and return the numbers of every layer's output, in the order they ran.
 
-    ``batch`` is what the model is called with: a tensor, a tuple of arguments or a dict of
-    keywords. Without one, ``input_shape`` (batch size included) is drawn: N(0, 1), or token ids
-    for a model whose first layer is an embedding. Dead units and a norm's statistics want a batch
-    of some size: 64 vectors, or 16 pictures.
-
-    With ``gradients`` one backward pass follows, of ``loss(output)``; by default of the loss in a
-    dict of outputs, as the models of transformers give one for labels, or of the mean of the
-    squares of an output that is a tensor: its size says little, its course through depth much.
-    ``mode`` is "train" or "eval", None as the model is: in eval a fresh batch norm does not
-    normalise. ``seed`` is that of the batch and of dropout.
+    Dead units and a norm's statistics want a batch of some size: 64 vectors, or 16 pictures. Of a
+    gradient of the default loss the size says little, its course through depth much.
 
     The model is given back as it was, also after an error: modes, buffers, ``.grad``, hooks,
     torch's random numbers (of the CPU and of the model's devices) and grad mode; the batch too.
@@ -60,6 +52,19 @@ def probe(
     times is recorded the first eight. Compiled and data-parallel wrappers are run without. Under
     FSDP2, and with DTensors, all ranks call this; the numbers are each rank's own, and the record
     says so.
+
+    Args:
+        model: The model.
+        batch: What it is called with: a tensor, a tuple of arguments or a dict of keywords.
+        input_shape: Without a batch, the shape (batch size included) of what is drawn: N(0, 1), or
+            token ids for a model whose first layer is an embedding.
+        seed: That of the drawn batch and of dropout.
+        loss: What the backward pass starts from, of the output; by default the loss in a dict of
+            outputs, as the models of transformers give one for labels, or the mean of the squares
+            of an output that is a tensor.
+        gradients: Whether a backward pass follows.
+        mode: "train" or "eval", None as the model is: in eval a fresh batch norm does not
+            normalise.
 
     Raises:
         BadArgumentError: ``model`` is no module, or there is not one of batch and input_shape.
