@@ -1,5 +1,6 @@
 """Registries: what mmcv 1.x users call, and what notebooks need."""
 
+import threading
 from functools import partial
 
 import pytest
@@ -278,3 +279,21 @@ def test_a_constructors_own_exception_keeps_its_type_and_traceback():
     assert caught.traceback[-1].name == "broken"
     if hasattr(caught.value, "__notes__"):
         assert caught.value.__notes__ == ["while building broken from cfg"]
+
+
+def test_a_lookup_while_another_thread_registers():
+    cats, kind = Registry("cat"), type("Cat", (), {})
+
+    def register():
+        for at in range(3000):
+            cats.register_module(name=f"Cat{at}", module=kind)
+
+    thread = threading.Thread(target=register)
+    thread.start()
+    while thread.is_alive():
+        with pytest.raises(KeyError):
+            cats.build({"type": "Tac"})
+        assert repr(cats).startswith("Registry(name=cat")
+        assert cats.get("Tac") is None
+    thread.join()
+    assert len(cats) == 3000

@@ -141,7 +141,8 @@ def copy_to_cache(system: Any, place: str, file: Path, shown: str, path: str) ->
         digest, received = hashlib.sha256(), 0
         try:
             total = system.size(place)
-            with system.open(place, "rb") as source, part.open("wb") as target:
+            part.unlink(missing_ok=True)  # it is made anew: a link in its place is not followed
+            with system.open(place, "rb") as source, part.open("xb") as target:
                 while block := source.read(BLOCK):
                     target.write(block)
                     digest.update(block)

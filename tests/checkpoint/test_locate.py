@@ -123,6 +123,17 @@ def test_what_fsspec_reads(memory, in_cache):
     assert in_cache() == ["a.pth", "a.pth"]
 
 
+def test_a_link_in_place_of_a_part_is_made_anew(memory, in_cache, tmp_path):
+    memory.pipe("/bucket/a.pth", b"one")
+    file, victim = locate("memory://bucket/a.pth"), tmp_path / "mine"
+    victim.write_bytes(b"precious")
+    file.unlink()
+    part = file.with_name(f"{file.name}.part")
+    part.symlink_to(victim)
+    assert locate("memory://bucket/a.pth").read_bytes() == b"one"
+    assert victim.read_bytes() == b"precious" and not part.is_symlink()
+
+
 def test_what_fsspec_reads_has_to_have_its_hash(memory, in_cache):
     memory.pipe("/bucket/a-deadbeef.pth", b"one")
     with pytest.raises(CheckpointError) as caught:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,7 +109,9 @@ class ParameterWriter:
     def write_group(self, rows: Iterable[PlanRow]) -> None:
         """Draw the numbers of rows, then set those that are computed."""
         rows, tensors, streams = list(rows), self.tensors, self.stream_names
-        writes = [(tensors[row.name], row.law, streams.get(row.name, row.name)) for row in rows]
+        writes: list[Any] = [
+            (tensors[row.name], row.law, streams.get(row.name, row.name)) for row in rows
+        ]
         fill_tensors(writes, self.rng)
         clear_origins(tensor for tensor, _, _ in writes)
         for row in rows if self.computed_rows or self.has_padding else ():

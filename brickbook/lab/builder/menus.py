@@ -27,7 +27,7 @@ def kind_options() -> list[tuple[str, str]]:
 
 def container_types() -> list[str]:
     """Return the types that contain bricks."""
-    return [name for name, make in MODELS.module_dict.items() if slots_of(make)]
+    return [name for name, make in list(MODELS.module_dict.items()) if slots_of(make)]
 
 
 def type_options(cfg: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -44,7 +44,9 @@ def type_options(cfg: Mapping[str, Any]) -> list[tuple[str, str]]:
     options = [] if own in offered else [(type_name(cfg.get("type")), "")]
     for kind in order:
         label = "" if kind == own else f"{builder_text('layers') if kind == 'model' else kind}: "
-        options += [(f"{label}{name}", f"{kind} {name}") for name in kinds()[kind].module_dict]
+        options += [
+            (f"{label}{name}", f"{kind} {name}") for name in list(kinds()[kind].module_dict)
+        ]
     return options
 
 

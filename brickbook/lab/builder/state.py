@@ -192,7 +192,7 @@ class BuilderState:
         if make is None:
             raise UnknownNameError(
                 "type", f"{name} is not in the {registry.name} registry.",
-                nearest(name, registry.module_dict),
+                nearest(name, list(registry.module_dict)),
             )  # fmt: skip
         at = self.insertion_path(position)
         cfg = {"type": qualified_type(kind, name), **suggest(make, self.preview().shape_before(at))}

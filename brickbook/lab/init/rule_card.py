@@ -386,7 +386,9 @@ def type_options(chosen_type: Any, no_type_label: str = "") -> list[tuple[str, A
     """Return the menu of types: all registered ones that can be called, and ``chosen_type``."""
     options: list[tuple[str, Any]] = [(no_type_label, NO_TYPE)] if no_type_label else []
     options += [
-        (name, name) for name, make in INITIALIZERS.module_dict.items() if builds_callable(make)
+        (name, name)
+        for name, make in list(INITIALIZERS.module_dict.items())
+        if builds_callable(make)
     ]
     if chosen_type not in [value for _, value in options]:
         is_name = isinstance(chosen_type, str)

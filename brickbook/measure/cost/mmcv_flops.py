@@ -80,7 +80,9 @@ FORMULAS: Mapping[type, Formula] = {
 
 def find_formula(kind: type) -> Formula | None:
     """Return the formula of a class: its own, or that of the nearest class it derives from."""
-    activations = [make for make in ACTIVATION_LAYERS.module_dict.values() if make is not None]
+    activations = [
+        make for make in list(ACTIVATION_LAYERS.module_dict.values()) if make is not None
+    ]
     for base in kind.__mro__:
         if base in FORMULAS:
             return FORMULAS[base]

@@ -293,7 +293,9 @@ def find_leaves(model: nn.Module) -> dict[int, Part | None]:
 
     None: the parts of such a module, and what hands on its input.
     """
-    own = tuple(kind for kind in ACTIVATION_LAYERS.module_dict.values() if isinstance(kind, type))
+    own = tuple(
+        kind for kind in list(ACTIVATION_LAYERS.module_dict.values()) if isinstance(kind, type)
+    )
     found: dict[int, Part | None] = {}
     for module in model.modules():
         whole = isinstance(module, (nn.MultiheadAttention, *own))
