@@ -268,7 +268,7 @@ class OriginNotes:
                 clear_origins((tensor,))
 
 
-class Kept(Protocol):
+class Restorable(Protocol):
     """What can be put back."""
 
     def restore(self) -> None: ...
@@ -291,7 +291,7 @@ class PlainValues:
 class KeptState:
     """What is put back after an exception, part by part."""
 
-    def __init__(self, parts: Iterable[Kept], tensors: Collection[Tensor]) -> None:
+    def __init__(self, parts: Iterable[Restorable], tensors: Collection[Tensor]) -> None:
         self.generators = GeneratorState(tensors)
         self.parts = [*parts, OriginNotes(tensors), self.generators]
 

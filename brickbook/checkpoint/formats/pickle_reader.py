@@ -71,7 +71,7 @@ class PickleReader:
                 raise UnpicklingError(f"Unsupported operand {code}")
             operation(self)
 
-    def take(self, count: int) -> bytes:
+    def read(self, count: int) -> bytes:
         """Return the next bytes."""
         start, self.at = self.at, self.at + count
         found = self.data[start : self.at]
@@ -233,13 +233,13 @@ OPERATIONS: dict[int, Callable[[PickleReader], object]] = {
         "K": lambda reader: reader.push(reader.byte()),
         "M": lambda reader: reader.push(reader.unpack(SHORT)),
         "J": lambda reader: reader.push(reader.unpack(INT)),
-        "\x8a": lambda reader: reader.push(decode_long(reader.take(reader.byte()))),
+        "\x8a": lambda reader: reader.push(decode_long(reader.read(reader.byte()))),
         "G": lambda reader: reader.push(reader.unpack(DOUBLE)),
-        "X": lambda reader: reader.push(str(reader.take(reader.unpack(UINT)), *UTF_8)),
-        "T": lambda reader: reader.push(reader.take(reader.unpack(UINT)).decode()),
-        "U": lambda reader: reader.push(reader.take(reader.byte()).decode()),
-        "B": lambda reader: reader.push(reader.take(reader.unpack(UINT))),
-        "C": lambda reader: reader.push(reader.take(reader.byte())),
+        "X": lambda reader: reader.push(str(reader.read(reader.unpack(UINT)), *UTF_8)),
+        "T": lambda reader: reader.push(reader.read(reader.unpack(UINT)).decode()),
+        "U": lambda reader: reader.push(reader.read(reader.byte()).decode()),
+        "B": lambda reader: reader.push(reader.read(reader.unpack(UINT))),
+        "C": lambda reader: reader.push(reader.read(reader.byte())),
         "]": lambda reader: reader.push([]),
         "}": lambda reader: reader.push({}),
         ")": lambda reader: reader.push(()),

@@ -281,12 +281,12 @@ def test_the_locks_are_free_afterwards():
     run(lab)
     taken = []
 
-    def take() -> None:
+    def acquire() -> None:
         for lock in (PANEL_LOCK, MODEL_LOCK):
             taken.append(lock.acquire(timeout=5))
             lock.release()
 
-    thread = threading.Thread(target=take)
+    thread = threading.Thread(target=acquire)
     thread.start()
     thread.join(20)
     assert taken == [True, True]
