@@ -399,3 +399,17 @@ def test_every_reason_has_a_sentence_in_every_language(kind):
     for language in LANGUAGES:
         text = Reason(kind, *["x", "y"][:count]).text(Texts(language))
         assert all(detail in text for detail in ["x", "y"][:count]) and "{" not in text
+
+
+def test_layers_that_are_not_alike_are_planned_each_by_itself():
+    model = nn.Sequential(
+        nn.LayerNorm(4),  # named itself: it is filled
+        nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 8), nn.LayerNorm(4)),  # its norm is met along
+    )
+    model[1].append(nn.Linear(4, 4, dtype=torch.float64))
+    todo = plan(model, dict(type="Normal", std=0.5, layer=["0", "1"]))
+    assert todo["0.weight"].law is not None
+    assert todo["1.2.weight"].law is None
+    todo = plan(model, dict(type="Kaiming", layer="Linear", mode="fan_out"))
+    stds = [todo[f"1.{at}.weight"].law.std for at in (0, 1, 3)]
+    assert stds == pytest.approx([(2 / 4) ** 0.5, (2 / 8) ** 0.5, (2 / 4) ** 0.5])
