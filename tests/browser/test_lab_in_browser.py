@@ -128,13 +128,13 @@ def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
     panel.get_by_role("button", name="Run a batch").click()
     panel.get_by_text("The std of the signals shrinks").wait_for()
     panel.get_by_text("The std of the signals shrinks").click()
-    curve = panel.locator("svg.bb-depth, svg[role='img']").last
-    curve.scroll_into_view_if_needed()
+    finding = panel.get_by_text("The std of the signals shrinks").first
+    finding.scroll_into_view_if_needed()
     shoot("diagnosis_light")
     theme(page, "JupyterLab Dark")
     colour = first.evaluate("element => getComputedStyle(element).color")
     assert min(int(number) for number in re.findall(r"\d+", colour)[:3]) > 150  # light on dark
-    curve.scroll_into_view_if_needed()
+    finding.scroll_into_view_if_needed()
     shoot("diagnosis_dark")
     panel.get_by_role("button", name="Keep to compare").scroll_into_view_if_needed()
     shoot("variants_dark")
