@@ -22,7 +22,7 @@ lab: $(VENV)/lab.stamp  ## install brickbook and open the first notebook
 test: $(VENV)/test.stamp browser  ## run every test: import order, Python, browser, notebooks
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not (bench or browser)'
-	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'browser and not bench'
+	$(BIN)/python -m pytest -m 'browser and not bench'  # one after the other: they look at times
 ifneq ($(NOTEBOOKS),)
 	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 endif

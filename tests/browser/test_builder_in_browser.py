@@ -158,6 +158,17 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def select(page, at):
+    """Choose a row; while the list is drawn anew a click on an old row is lost."""
+    row = page.locator(ROW).nth(at)
+    for _ in range(100):
+        row.click()
+        page.wait_for_timeout(100)
+        if row.get_attribute("aria-selected") == "true":
+            return
+    raise AssertionError(f"row {at} is not chosen")
+
+
 def wrap(page, kind):
     choose(page, "Wrap in", kind)
     press(page, "Wrap")
@@ -165,15 +176,15 @@ def wrap(page, kind):
 
 def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     page = built("builder_tree", OWN)
-    rows = page.locator(ROW)
-    rows.nth(2).click()
+    select(page, 2)
     choose(page, "Type", "Tower")
     press(page, "Add")
     page.get_by_label("floors", exact=True).wait_for()
     wrap(page, "Residual")
     page.locator(f"{ROW} .bb-kind", has_text="shortcut").wait_for()
-    rows.nth(1).click()
+    select(page, 1)
     wrap(page, "Concat")
+    page.locator(f"{ROW} .bb-kind", has_text="branch 1").wait_for()
     choose(page, "Place", "inside the chosen")
     choose(page, "Kind", "conv")
     press(page, "Add")
