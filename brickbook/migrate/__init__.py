@@ -7,7 +7,7 @@ iteration under an old and a new schedule.
 """
 
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
-from brickbook.migrate.migration import Migration, migrate_config
+from brickbook.migrate.migration import Migration, SourceMigration, migrate_config
 from brickbook.migrate.notes import Note, Severity
 from brickbook.migrate.reader import read_config
 
@@ -16,6 +16,7 @@ __all__ = [
     "Migration",
     "Note",
     "Severity",
+    "SourceMigration",
     "migrate_config",
     "policy_curve",
     "read_config",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any, Literal
 
 from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
@@ -20,7 +21,7 @@ from brickbook.migrate.rules.runtime import migrate_runtime
 from brickbook.migrate.rules.schedule import migrate_schedule
 from brickbook.migrate.shape import check_shape
 
-__all__ = ["Migration", "migrate_config"]
+__all__ = ["Migration", "SourceMigration", "migrate_config"]
 
 Schedule = Literal["guide", "faithful"]
 SCHEDULES = ("guide", "faithful")
@@ -37,6 +38,7 @@ RULES: tuple[Callable[[Context], Config], ...] = (
     migrate_runtime,
 )
 ORDER = ("model", "data_preprocessor")
+NO_NEWLINE = "\\ No newline at end of file\n"  # in a diff
 
 # Fields that only one generation reads.
 OLD_FIELDS = ("checkpoint_config", "data", "dist_params", "evaluation", "log_config", "lr_config",
@@ -62,16 +64,14 @@ SELFSUP_MODELS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Migration:
-    """A config of 1.x, and what there is to say about the way to it."""
+class Result:
+    """What migrations of dicts and of files have in common."""
 
-    cfg: Config
     notes: tuple[Note, ...]
 
     @property
     def already(self) -> bool:
-        """Whether the config was of 1.x before, and nothing was changed."""
+        """Whether the input was of the new form before, and nothing was changed."""
         return any(note.rule == "already" for note in self.notes)
 
     @property
@@ -79,10 +79,54 @@ class Migration:
         """Whether nothing is left to be done by hand."""
         return all(note.severity is not Severity.BY_HAND for note in self.notes)
 
+
+@dataclass(frozen=True)
+class Migration(Result):
+    """A config of 1.x, and what there is to say about the way to it."""
+
+    cfg: Config
+    notes: tuple[Note, ...]
+
     def to_dict(self, language: str | None = None) -> dict[str, Any]:
         """Return config and notes as plain values, for JSON."""
         notes = [note.to_dict(language) for note in self.notes]
         return {"cfg": self.cfg, "complete": self.complete, "notes": notes}
+
+
+@dataclass(frozen=True)
+class SourceMigration(Result):
+    """The text of a file after its migration, and what there is to say about the way to it.
+
+    Attributes:
+        text: the new text.
+        notes: with their lines in both texts.
+        old: the text before.
+        path: the file's path, as it was given.
+        new_path: where the new text belongs, which a few renamed configs change.
+    """
+
+    text: str
+    notes: tuple[Note, ...]
+    old: str
+    path: str
+    new_path: str
+
+    def diff(self) -> str:
+        """Return what changes, line by line, as ``diff -u`` writes it; "" if nothing does."""
+        old, new = (part.splitlines(keepends=True) for part in (self.old, self.text))
+        lines = unified_diff(old, new, self.path, self.new_path)
+        return "".join(line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}" for line in lines)
+
+    def to_dict(self, language: str | None = None) -> dict[str, Any]:
+        """Return texts and notes as plain values, for JSON."""
+        return {
+            "path": self.path,
+            "new_path": self.new_path,
+            "old": self.old,
+            "text": self.text,
+            "complete": self.complete,
+            "notes": [note.to_dict(language) for note in self.notes],
+        }
 
 
 def migrate_config(

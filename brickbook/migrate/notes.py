@@ -175,13 +175,18 @@ RULES: Mapping[str, Rule] = {
 class Note:
     """One thing that a migration did, left to you, or found.
 
-    ``rule`` is a name of `RULES`, ``path`` the key in the old config that it speaks of, and
-    ``values`` what goes into its sentence.
+    ``rule`` is a name of `RULES`, ``path`` the key in the old config, or the dotted name in old
+    code, that it speaks of, and ``values`` what goes into its sentence. In a migration of a file,
+    ``line`` and ``column`` are its place in the old file, ``new_line`` that in the new one, all
+    from 1 and None where there is none.
     """
 
     rule: str
     path: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = None
+    column: int | None = None
+    new_line: int | None = None
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
@@ -213,6 +218,9 @@ class Note:
             "severity": self.severity.name.lower(),
             "section": self.section,
             "path": self.path,
+            "line": self.line,
+            "column": self.column,
+            "new_line": self.new_line,
             "values": dict(self.values),
             "text": self.text(language),
         }

@@ -66,6 +66,9 @@ def test_a_note_is_readable_by_machines():
         "severity": "cosmetic",
         "section": "Runtime settings",
         "path": "seed",
+        "line": None,
+        "column": None,
+        "new_line": None,
         "values": {},
         "text": "`seed` 与 `deterministic` 改为 `randomness`。",
     }
