@@ -56,7 +56,9 @@ RULES: Mapping[str, Rule] = {
     "optimizer.layer_decay": Rule(C),
     "optimizer.paramwise_options": Rule(C, SELFSUP),
     "optimizer.pattern": Rule(T, SELFSUP),
+    "optimizer.pattern_anchored": Rule(T, SELFSUP),
     "optimizer.pattern_lost": Rule(H, SELFSUP),
+    "optimizer.option_dead": Rule(C, SELFSUP),
     "optimizer.option_lost": Rule(H, SELFSUP),
     "optimizer.stray_delete": Rule(C),
     # rules/schedule.py
@@ -110,6 +112,7 @@ RULES: Mapping[str, Rule] = {
     "runtime.frozen_layers": Rule(C, SELFSUP),
     "runtime.unread": Rule(C),
     "runtime.variable": Rule(C),
+    "runtime.own_key": Rule(C),
     "runtime.argument_lost": Rule(H),
     # rules/loaders.py
     "data.moved": Rule(C, DATA),

@@ -33,8 +33,8 @@ SHAPES: tuple[tuple[str, tuple[type, ...]], ...] = (
     *((field, (*LIST, *NOTHING)) for field in (
         "custom_hooks", "log_config.hooks", "workflow", "evaluation.greater_keys",
         "evaluation.less_keys")),
-    *((field, DICT) for field in ("custom_hooks.[]", "log_config.hooks.[]",
-                                  "optimizer.paramwise_options.*")),
+    *((field, DICT) for field in ("custom_hooks.[]", "log_config.hooks.[]")),
+    ("optimizer.paramwise_options.*", (*DICT, *NUMBER)),
     *((field, (*NUMBER, *NOTHING)) for field in (
         "optimizer.lr", "optimizer.weight_decay", "optimizer.paramwise_options.*.weight_decay",
         "optimizer.paramwise_options.*.lr", "lr_config.min_lr", "lr_config.min_lr_ratio")),

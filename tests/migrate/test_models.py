@@ -177,6 +177,14 @@ MODELS = [
                   "loss": {"type": "CrossEntropyLoss", "loss_weight": 1.0}, "topk": (1, 5)}},
     ),
     (
+        {"type": "Classification", "head": {"type": "ClsHead", "in_channels": 384},
+         "backbone": {"type": "VisionTransformer", "arch": "mocov3-small", "norm_eval": True}},
+        {"type": "ImageClassifier",
+         "backbone": {"type": "MoCoV3ViT", "arch": "mocov3-small", "norm_eval": True},
+         "head": {"type": "LinearClsHead", "num_classes": 1000, "in_channels": 384,
+                  "loss": {"type": "CrossEntropyLoss", "loss_weight": 1.0}, "topk": (1, 5)}},
+    ),
+    (
         {"type": "Classification", "backbone": {"type": "MIMVisionTransformer", "arch": "b"},
          "head": {"type": "MAEFinetuneHead", "embed_dim": 768, "num_classes": 10}},
         {"type": "ImageClassifier",

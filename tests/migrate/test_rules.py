@@ -96,6 +96,13 @@ OPTIMIZER = [
         ["optimizer.pattern_lost", "optimizer.option_lost"],
     ),
     (
+        {"optimizer": {**SGD, "paramwise_options": {
+            r"\Ahead.": {"lr_mult": 100}, r"^neck\.fc": {"lr_mult": 2}, "norm_decay_mult": 0.0}}},
+        {"optim_wrapper": {"optimizer": SGD, "paramwise_cfg": {"custom_keys": {
+            "head.": {"lr_mult": 100}, "neck.fc": {"lr_mult": 2}}}}},
+        ["optimizer.pattern_anchored", "optimizer.option_dead"],
+    ),
+    (
         {"optimizer": {**SGD, "weight_decay": 0.05, "constructor": "TransformerFinetuneConstructor",
                        "model_type": "vit", "layer_decay": 0.65,
                        "paramwise_options": {"ln": {"weight_decay": 0.0}}}},
@@ -235,7 +242,7 @@ RUNTIME = [
     (
         {"optimizer": SGD, "img_norm_cfg": {}, "train_pipeline": [], "my_switch": True},
         {"img_norm_cfg": None, "train_pipeline": None, "my_switch": True},
-        ["runtime.variable", "runtime.argument_lost"],
+        ["runtime.variable", "runtime.own_key"],
     ),
     (
         {"optimizer": SGD, "custom_imports": {"imports": ["mmcls.models", "mine"]}},

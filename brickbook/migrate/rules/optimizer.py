@@ -26,6 +26,8 @@ KEPT_OPTIONS = ("bias_decay_mult", "decay_mult", "fix_lr", "lars_exclude", "lr_m
 # The regular expression of MMSelfSup's LARS configs, and the substrings that 1.x's configs have.
 NORM_PATTERN = r"(bn|gn)(\d+)?.(weight|bias)"
 NORM_SUBSTRINGS = ("bn", "downsample.1")
+# A name from its beginning, such as r"\Ahead.".
+ANCHORED = re.compile(r"(?:\\A|\^)((?:\w|\\?\.)+)")
 
 
 def migrate_optimizer(context: Context) -> Config:
@@ -68,6 +70,10 @@ def custom_keys(options: Config, optimizer: Config, context: Context) -> Config:
     keys: Config = {}
     for pattern, option in options.items():
         path = f"optimizer.paramwise_options[{pattern!r}]"
+        if not isinstance(option, dict):
+            # 0.x fails as soon as such a pattern meets a name, so it meets none.
+            context.note("optimizer.option_dead", path, key=pattern)
+            continue
         new = {}
         for key, value in option.items():
             new.update(multiplier(key, value, optimizer, f"{path}.{key}", context))
@@ -98,6 +104,11 @@ def substrings(pattern: str, path: str, context: Context) -> tuple[str, ...]:
         found = (*NORM_SUBSTRINGS, *group_norm)
         context.note("optimizer.pattern", path, pattern=pattern, found=", ".join(found))
         return found
+    anchored = ANCHORED.fullmatch(pattern)
+    if anchored:
+        found = anchored[1].replace("\\.", ".")
+        context.note("optimizer.pattern_anchored", path, pattern=pattern, found=found)
+        return (found,)
     if re.search(r"[\\()\[\]{}|*+?^$]", pattern):
         context.note("optimizer.pattern_lost", path, pattern=pattern)
     return (pattern,)

@@ -240,7 +240,7 @@ def custom_imports(context: Context) -> Config:
 
 
 def leftovers(context: Context) -> Config:
-    """Return what no rule knows, but for variables that only their own file reads."""
+    """Return what neither generation reads, but for variables that only their own file reads."""
     new: Config = {}
     for key, value in context.old.items():
         if key in TAKEN or key in KEPT:
@@ -250,6 +250,6 @@ def leftovers(context: Context) -> Config:
         elif VARIABLE.fullmatch(key):
             context.note("runtime.variable", key, key=key)
         else:
-            context.note("runtime.argument_lost", key, key=key)
+            context.note("runtime.own_key", key, key=key)
             new[key] = deepcopy(value)
     return new

@@ -128,13 +128,8 @@ def cae_vit(part: Config, model: Config, context: Context) -> Config:
 
 
 def vit(part: Config, model: Config, context: Context) -> Config:
-    """MoCo v3's own VisionTransformer → MoCoV3ViT."""
-    if model["type"] == "MoCoV3":
-        return {"backbone": renamed(part, "MoCoV3ViT", "model.backbone", context)}
-    for key in ("stop_grad_conv1", "norm_eval"):
-        if part.pop(key, None):
-            context.note("model.argument_gone", f"model.backbone.{key}", key=key)
-    return {"backbone": part}
+    """MMSelfSup's own VisionTransformer, which is MoCo v3's → MoCoV3ViT."""
+    return {"backbone": renamed(part, "MoCoV3ViT", "model.backbone", context)}
 
 
 def swin(part: Config, model: Config, context: Context) -> Config:
