@@ -7,12 +7,11 @@ import re
 
 import pytest
 from axe_support import violations
-from notebook_pages import open_notebook, run_cell, theme
+from notebook_pages import run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
 
-FIRST = "%load_ext brickbook"
 BUILD = "%brickbook build --as net"
 TOLD = 'print("TOLD", str(net(__import__("torch").ones(1, 3, 32, 32)).shape), net)'
 OWN = """
@@ -32,13 +31,12 @@ ROW = ".bb-bricks [role='treeitem']"
 
 
 @pytest.fixture
-def built(page, lab):
+def built(stage):
     """An open builder; what a cell of the notebook says goes before it."""
 
-    def start(name, *before):
-        cells = (FIRST, *before, BUILD, TOLD)
-        open_notebook(page, lab.notebook(f"{name}.ipynb", *cells), len(cells))
-        for at in range(len(cells) - 1):
+    def start(*before):
+        page = stage.set_cells(*before, BUILD, TOLD)
+        for at in range(len(before) + 1):
             run_cell(page, at)
         page.locator(ROW).first.wait_for()
         return page
@@ -75,7 +73,7 @@ def focused(page):
 
 
 def test_by_keyboard_alone(built, shoot):
-    page = built("builder_keys")
+    page = built()
     page.locator(ROW).first.focus()
     press = page.keyboard.press
     press("ArrowDown")
@@ -125,14 +123,14 @@ def test_by_keyboard_alone(built, shoot):
     for place in (page.locator(ROW).first, menu, page.get_by_label("Type", exact=True), use):
         place.focus()
         page.keyboard.type("bax")
-    assert page.locator(".jp-CodeCell").count() == 3
+    assert page.locator(".jp-CodeCell").count() == 2
     press("Enter")
     page.get_by_text("`net` is the new model").wait_for()
     assert "torch.Size([1, 10])" in messages(page)
 
 
 def test_drag_and_drop(built, shoot):
-    page = built("builder_drag")
+    page = built()
     rows = page.locator(ROW)
     rows.nth(1).drag_to(rows.nth(2), target_position={"x": 80, "y": 38})
     wait_for_kinds(page, *SWAPPED)
@@ -147,7 +145,7 @@ def test_drag_and_drop(built, shoot):
     page.locator(ROW).nth(0).locator(".bb-fold").click()
     wait_for_kinds(page, "Sequential", "MaxPool2d", "MaxPool2d", "Flatten", "Linear")
     shoot("builder_folded")
-    assert page.locator(".jp-CodeCell").count() == 3
+    assert page.locator(".jp-CodeCell").count() == 2
 
 
 def choose(page, label, word):
@@ -175,7 +173,7 @@ def wrap(page, kind):
 
 
 def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
-    page = built("builder_tree", OWN)
+    page = built(OWN)
     select(page, 2)
     choose(page, "Type", "Tower")
     press(page, "Add")
@@ -214,7 +212,7 @@ def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
 
 
 def test_nothing_keeps_people_out(built):
-    page = built("builder_axe")
+    page = built()
     wrap(page, "Residual")
     page.locator(f"{ROW} .bb-kind", has_text="shortcut").wait_for()
     for name in ("JupyterLab Dark", "JupyterLab Light"):
@@ -223,7 +221,7 @@ def test_nothing_keeps_people_out(built):
 
 
 def test_another_type_and_an_automatic_size(built, shoot):
-    page = built("builder_types")
+    page = built()
     page.locator(ROW).nth(2).click()
     choose(page, "Change to", "norm:\xa0GN")
     groups = page.get_by_label("num_groups", exact=True)

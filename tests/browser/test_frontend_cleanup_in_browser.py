@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from notebook_pages import open_notebook, run_cell
+from notebook_pages import run_cell
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
 
 # A widget that keeps weak references to the page's models of others.
-FIRST = '''%load_ext brickbook
-import anywidget
+FIRST = '''import anywidget
 from torch import nn
 
 class Watch(anywidget.AnyWidget):
@@ -35,9 +34,8 @@ LEFT = "() => globalThis.watched.filter((one) => one.deref()).length"
 
 
 @pytest.mark.parametrize("shown, least", [(SHOW, 100), (BUILD, 50)], ids=["init lab", "builder"])
-def test_the_models_of_the_panel_that_was_there_are_let_go(page, lab, request, shown, least):
-    name = request.node.callspec.id.replace(" ", "_")
-    open_notebook(page, lab.notebook(f"released_{name}.ipynb", FIRST, shown, SEND_IDS), 3)
+def test_the_models_of_the_panel_that_was_there_are_let_go(stage, shown, least):
+    page = stage.set_cells(FIRST, shown, SEND_IDS)
     devtools = page.context.new_cdp_session(page)
     run_cell(page, 0)
     run_cell(page, 1)

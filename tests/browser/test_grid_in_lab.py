@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_support import violations
-from notebook_pages import open_notebook, run_cell, theme, wait_for_value
+from notebook_pages import run_cell, theme, wait_for_value
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -46,26 +46,14 @@ SET = 'grid.query, grid.sort, grid.same_x = "*weight", "size", True'
 CELL = ".bb-cell[data-name='{}']"
 
 
-@pytest.fixture
-def received(page):
-    """Count the bytes of the page's websockets."""
-    total = [0]
-
-    def count(frame):
-        total[0] += len(frame if isinstance(frame, bytes) else frame.encode())
-
-    page.on("websocket", lambda socket: socket.on("framereceived", count))
-    return total
-
-
 def names(page):
     return page.eval_on_selector_all(
         ".bb-cell", "cells => cells.filter(c => c.checkVisibility()).map(c => c.dataset.name)"
     )
 
 
-def test_the_keyboard_alone_and_both_ways(page, lab):
-    open_notebook(page, lab.notebook("grid.ipynb", SMALL, SET), 2)
+def test_the_keyboard_alone_and_both_ways(stage):
+    page = stage.set_cells(SMALL, SET)
     run_cell(page, 0)
     page.locator(".bb-cell path").first.wait_for(state="attached")
     assert page.locator(".bb-cell img").count() == 0
@@ -101,10 +89,10 @@ def test_the_keyboard_alone_and_both_ways(page, lab):
 
 
 @pytest.mark.parametrize("name", ["JupyterLab Dark", "JupyterLab Light"])
-def test_a_theme_keeps_nobody_out(page, lab, shoot, name):
-    open_notebook(page, lab.notebook("theme.ipynb", SMALL), 1)
+def test_a_theme_keeps_nobody_out(stage, shoot, name):
+    page = stage.page
     theme(page, name)
-    run_cell(page, 0)
+    stage.play(SMALL)
     page.locator(".bb-cell path").first.wait_for(state="attached")
     assert violations(page, ".bb-grid") == []
     page.locator(CELL.format("0.weight")).click()
@@ -115,12 +103,11 @@ def test_a_theme_keeps_nobody_out(page, lab, shoot, name):
     shoot(f"grid_table_in_lab_{name.split()[1].lower()}")
 
 
-def test_a_thousand_parameters_in_a_notebook(page, lab, received, shoot):
-    open_notebook(page, lab.notebook("large.ipynb", LARGE), 1)
-    start = received[0]
-    run_cell(page, 0)
+def test_a_thousand_parameters_in_a_notebook(stage, shoot):
+    page, start = stage.page, stage.received
+    stage.play(LARGE)
     page.locator(".bb-cell path").first.wait_for(state="attached")
     assert page.locator(".bb-cell").count() == 1000
-    assert received[0] - start < 1_000_000
+    assert stage.received - start < 1_000_000
     page.locator(".bb-fold").first.click()
     shoot("grid_of_a_thousand")

@@ -184,7 +184,7 @@ def test_long_work_shows_how_far_it_is_and_can_be_cancelled(stage, shoot):
     assert cell.get_by_text("Counting all of them").count() == 0
     assert stage.ask("panel.counting.worker.wait(9)") == stage.ask("panel.last_error") == "None"
     assert stage.ask(WORKERS) == "[]"
-    stage.ask("setattr(counting, 'measure', real)")
+    stage.ask("setattr(counting, 'measure_tensor', real)")
     cell.get_by_role("button", name="Initialize").click()
     cell.locator(CELL.format("0.weight"), has_text="changed").wait_for()
     cell.get_by_text("Shown is a sample").wait_for(state="detached")  # all are counted

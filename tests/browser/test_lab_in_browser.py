@@ -6,15 +6,14 @@ import json
 import re
 
 import pytest
-from notebook_pages import open_notebook, run_cell, theme
+from notebook_pages import run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
 
-FIRST = "%load_ext brickbook"
 TOLD = """
 import json
-pair = Out[3].comparison["0.conv.weight"]
+pair = Out[2].comparison["0.conv.weight"]
 print("TOLD", json.dumps(dict(count=pair.after.count, std=pair.after.std, counts=pair.counts_after,
                               before=pair.counts_before)))
 """
@@ -32,18 +31,16 @@ def messages(page):
     return json.loads(line.inner_text().split("TOLD ", 1)[1])
 
 
-def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, shoot):
-    cells = (FIRST, "%brickbook build --as model", "%brickbook show model", TOLD)
-    open_notebook(page, lab.notebook("path.ipynb", *cells), len(cells))
+def test_build_show_change_the_law_initialize_and_read_the_histogram(stage, shoot):
+    page = stage.set_cells("%brickbook build --as model", "%brickbook show model", TOLD)
     run_cell(page, 0)
-    run_cell(page, 1)
     page.get_by_role("button", name="Use as `model`").click()
     page.get_by_text("`model` is the new model").wait_for()
     shoot("builder_light")
-    run_cell(page, 2)
+    run_cell(page, 1)
     cell = page.locator(CELL.format("0.conv.weight"))
     cell.wait_for()
-    rules = page.locator(".jp-CodeCell").nth(2)
+    rules = page.locator(".jp-CodeCell").nth(1)
     rules.get_by_label("type").first.select_option("Normal")
     std = rules.get_by_label("std", exact=True)
     std.fill("0.5")
@@ -52,7 +49,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, 
     assert "untouched" in cell.inner_text()  # planned, not written
     page.get_by_role("button", name="Initialize").click()
     page.locator(CELL.format("0.conv.weight"), has_text="changed").wait_for()
-    run_cell(page, 3)
+    run_cell(page, 2)
     kernel = messages(page)
     shown = cell.evaluate("element => element.__data")
     assert list(shown["counts"]["after"]) == kernel["counts"] or (
@@ -66,13 +63,12 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(page, lab, 
     page.locator(CELL.format("0.conv.weight"), has_text="untouched").wait_for()
 
 
-def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(page, lab, shoot):
+def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(stage, shoot):
     model = "from torch import nn\nmodel = nn.Sequential(nn.Linear(20, 30))"
-    cells = (FIRST, model, "%brickbook show model --init Normal --layer Linear")
-    open_notebook(page, lab.notebook("mistake.ipynb", *cells), len(cells))
-    for at in range(3):
-        run_cell(page, at)
-    panel = page.locator(".jp-CodeCell").nth(2)
+    page = stage.set_cells(model, "%brickbook show model --init Normal --layer Linear")
+    run_cell(page, 0)
+    run_cell(page, 1)
+    panel = page.locator(".jp-CodeCell").nth(1)
     panel.get_by_text("Arguments").first.click()
     std = panel.get_by_label("std", exact=True)
     std.fill("-1")
@@ -99,12 +95,12 @@ model = nn.Sequential(*layers, nn.Linear(64, 10))
 """
 
 
-def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
-    cells = (FIRST, MLP, "%brickbook show model --init Normal --set std=0.01 --layer Linear")
-    open_notebook(page, lab.notebook("variants.ipynb", *cells), len(cells))
-    for at in range(3):
-        run_cell(page, at)
-    panel = page.locator(".jp-CodeCell").nth(2)
+def test_variants_diagnosis_undo_and_redo(stage, shoot):
+    show = "%brickbook show model --init Normal --set std=0.01 --layer Linear"
+    page = stage.set_cells(MLP, show)
+    run_cell(page, 0)
+    run_cell(page, 1)
+    panel = page.locator(".jp-CodeCell").nth(1)
     first = page.locator(CELL.format("0.weight"))
     first.wait_for()
     panel.get_by_role("button", name="Keep to compare").click()
@@ -138,18 +134,13 @@ def test_variants_diagnosis_undo_and_redo(page, lab, shoot):
     shoot("diagnosis_dark")
     panel.get_by_role("button", name="Keep to compare").scroll_into_view_if_needed()
     shoot("variants_dark")
-    theme(page, "JupyterLab Light")  # JupyterLab remembers it
 
 
-def test_resnet50_in_both_themes(page, lab, shoot):
-    cells = (
-        FIRST,
-        RESNET,
-        "%brickbook show model --init Xavier --set distribution=uniform --layer Conv2d",
-    )
-    open_notebook(page, lab.notebook("resnet50.ipynb", *cells), len(cells))
-    for at in range(3):
-        run_cell(page, at)
+def test_resnet50_in_both_themes(stage, shoot):
+    show = "%brickbook show model --init Xavier --set distribution=uniform --layer Conv2d"
+    page = stage.set_cells(RESNET, show)
+    run_cell(page, 0)
+    run_cell(page, 1)
     page.locator(CELL.format("fc.bias")).wait_for(state="attached")
     assert page.locator(".bb-cell").count() == 161
     page.get_by_role("button", name="Initialize").click()

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from test_lab_in_browser import CELL, open_notebook, run_cell, theme
+from notebook_pages import theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
 
+CELL = ".bb-cell[data-name='{}']"
 MODEL = """
 from torch import nn
 from brickbook.lab import InitLab
@@ -29,11 +30,9 @@ CUT = """panel => [...panel.querySelectorAll(
   .map((part) => `${part.className}: ${part.textContent}`)"""
 
 
-def test_a_chinese_panel_in_both_themes(page, lab, shoot):
-    open_notebook(page, lab.notebook("chinese.ipynb", MODEL), 1)
-    run_cell(page, 0)
+def test_a_chinese_panel_in_both_themes(stage, shoot):
+    page, panel = stage.page, stage.play(MODEL)
     page.locator(CELL.format("0.weight")).wait_for()
-    panel = page.locator(".jp-CodeCell").first
     panel.get_by_role("button", name="保留以便对比").click()
     panel.get_by_text("A：Normal + Constant，种子 0").wait_for()
     panel.get_by_label("预设").select_option("Kaiming fan_in")
@@ -62,4 +61,3 @@ def test_a_chinese_panel_in_both_themes(page, lab, shoot):
     shoot("chinese_dark")
     page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     shoot("chinese_detail_dark")
-    theme(page, "JupyterLab Light")

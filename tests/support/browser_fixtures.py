@@ -88,8 +88,8 @@ def page(browser, lab) -> Iterator[Any]:
 def theatre(browser, lab) -> Iterator[tuple[Stage, Fence]]:
     """The notebook of all stages: loading a page, a kernel and torch takes ten seconds."""
     with fenced(browser, *lab.addresses) as (opened, fence):
-        open_notebook(opened, lab.notebook("stage.ipynb", ""), 1)
         made = Stage(opened)
+        open_notebook(opened, lab.notebook("stage.ipynb", ""), 1)
         made.play("%load_ext brickbook")
         yield made, fence
 
@@ -98,6 +98,7 @@ def theatre(browser, lab) -> Iterator[tuple[Stage, Fence]]:
 def stage(theatre) -> Iterator[Stage]:
     """A notebook for one scene after another; fails the test as a page does."""
     made, fence = theatre
+    made.clear()
     yield made
     fence.check()
 

@@ -13,12 +13,22 @@ PLAY = """async (source) => {
   content.activeCellIndex = 0;
   await jupyterapp.commands.execute("notebook:run-cell");
 }"""
+CELLS = """(sources) => {
+  const { sharedModel } = jupyterapp.shell.currentWidget.content.model;
+  const { length } = sharedModel.cells;
+  sharedModel.insertCells(
+    length, sources.map((source) => ({ cell_type: "code", source, metadata: {} })));
+  sharedModel.deleteCellRange(0, length);
+}"""
 ASK = """async (expression) => {
   const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
   const asked = { code: "", store_history: false, user_expressions: { it: expression } };
   const { it } = (await kernel.requestExecute(asked).done).content.user_expressions;
   return it.status === "ok" ? it.data["text/plain"] : `${it.ename}: ${it.evalue}`;
 }"""
+CLEAR = (
+    "(__import__('ipywidgets').Widget.close_all(), get_ipython().reset(new_session=True))[-1]"
+)
 # How light the paper of the notebook is, from 0 to 255.
 PAPER = """Math.max(...getComputedStyle(document.querySelector(".jp-Notebook"))
   .backgroundColor.match(/[0-9]+/g).slice(0, 3))"""
@@ -57,10 +67,38 @@ def theme(page: Any, name: str) -> None:
 
 
 class Stage:
-    """An open notebook of one cell, in which one scene after another is played by one kernel."""
+    """An open notebook in which one scene after another is played by one kernel.
+
+    ``received`` counts the bytes that the page got through its websockets.
+    """
 
     def __init__(self, page: Any) -> None:
         self.page = page
+        self.received = 0
+        self.size = page.viewport_size
+        page.on("websocket", lambda socket: socket.on("framereceived", self.count))
+
+    def count(self, frame: str | bytes) -> None:
+        """Add what came through a websocket."""
+        self.received += len(frame if isinstance(frame, bytes) else frame.encode())
+
+    def clear(self) -> None:
+        """Leave one empty cell, no widget, no name and no output of the kernel, as at the start."""
+        self.set_cells("")
+        self.page.set_viewport_size(self.size)
+        if self.page.locator("body[data-jp-theme-light='true']").count() == 0:
+            theme(self.page, "JupyterLab Light")
+        assert self.ask(CLEAR) == "None"
+
+    def set_cells(self, *sources: str) -> Any:
+        """Put these cells in the place of those before, without running them; return the page."""
+        self.page.evaluate(CELLS, sources)
+        cells = self.page.locator(".jp-CodeCell")
+        cells.nth(len(sources) - 1).wait_for()
+        self.page.wait_for_function(
+            "count => document.querySelectorAll('.jp-CodeCell').length === count", arg=len(sources)
+        )
+        return self.page
 
     def play(self, source: str) -> Any:
         """Run a source in the place of the one before, and return the cell."""
