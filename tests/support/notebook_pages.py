@@ -26,9 +26,7 @@ ASK = """async (expression) => {
   const { it } = (await kernel.requestExecute(asked).done).content.user_expressions;
   return it.status === "ok" ? it.data["text/plain"] : `${it.ename}: ${it.evalue}`;
 }"""
-CLEAR = (
-    "(__import__('ipywidgets').Widget.close_all(), get_ipython().reset(new_session=True))[-1]"
-)
+CLEAR = "(__import__('ipywidgets').Widget.close_all(), get_ipython().reset(new_session=True))[-1]"
 # How light the paper of the notebook is, from 0 to 255.
 PAPER = """Math.max(...getComputedStyle(document.querySelector(".jp-Notebook"))
   .backgroundColor.match(/[0-9]+/g).slice(0, 3))"""
