@@ -1,6 +1,10 @@
-"""Faults raised at the n-th tensor operation or call of a hook, and all that a model is."""
+"""Faults raised at the n-th line, tensor operation or call of a hook, and all that a model is."""
 
 from __future__ import annotations
+
+import signal
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -50,6 +54,29 @@ class DispatchFault(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         self.fault.tick()
         return function(*args, **(kwargs or {}))
+
+
+class Interrupter:
+    """A trace function that sends Ctrl-C at the n-th line run of the files that are ``wanted``."""
+
+    def __init__(self, at, wanted):
+        self.at, self.wanted, self.count, self.where = at, wanted, 0, None
+
+    def __call__(self, frame, event, arg):
+        if not wants(self.wanted, frame.f_code.co_filename):
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count == self.at:
+                self.where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                signal.raise_signal(signal.SIGINT)
+        return self
+
+
+@cache
+def wants(wanted, file):
+    """Ask once for every file: this is called at every line."""
+    return wanted(Path(file))
 
 
 def add_hooks(model, fault):

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
+from fault_injection import Interrupter
 from torch import nn
 
 from brickbook import BaseModule, Sequential, initialize
@@ -179,23 +179,8 @@ def interrupts():
     signal.signal(signal.SIGINT, before)
 
 
-class Interrupter:
-    """A trace function that interrupts at the n-th line that is run of brickbook or contextlib."""
-
-    def __init__(self, at):
-        self.at, self.count, self.where = at, 0, None
-
-    def __call__(self, frame, event, arg):
-        file = Path(frame.f_code.co_filename)
-        ours = not {"init", "introspect"}.isdisjoint(file.parts)
-        if not ours and file.name != "contextlib.py":
-            return None
-        if event == "line":
-            self.count += 1
-            if self.count == self.at:
-                self.where = file.name, frame.f_lineno
-                signal.raise_signal(signal.SIGINT)
-        return self
+def is_ours(file):
+    return file.name == "contextlib.py" or not {"init", "introspect"}.isdisjoint(file.parts)
 
 
 CASES = {
@@ -222,7 +207,7 @@ def test_wherever_an_interrupt_comes(case, interrupts):
         model = net(*(Own() for _ in range(parts)))
         old = state(model)
         torch.manual_seed(9)
-        tracer = Interrupter(at)
+        tracer = Interrupter(at, is_ours)
         sys.settrace(tracer)
         try:
             initialize(model, **options)

@@ -3,10 +3,10 @@
 import gc
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from fault_injection import Interrupter
 from torch import nn
 from torch.serialization import get_safe_globals
 
@@ -15,7 +15,7 @@ from brickbook.measure import probe
 
 CFG = {"type": "Normal", "std": 0.02, "layer": "Linear"}
 PARTS = {"execution", "probe"}
-FILES = {"transaction.py", "contextlib.py", "grad_mode.py"}
+FILES = {"transaction.py", "contextlib.py", "grad_mode.py", "load.py"}
 
 
 class Custom(BaseModule):
@@ -30,23 +30,8 @@ class Custom(BaseModule):
         nn.init.constant_(self.fc.weight, 5)
 
 
-class Interrupter:
-    """A trace function that sends Ctrl-C at the n-th line run of what changes settings."""
-
-    def __init__(self, at):
-        self.at, self.count, self.where = at, 0, None
-
-    def __call__(self, frame, event, arg):
-        file = Path(frame.f_code.co_filename)
-        ours = file.name in FILES or not PARTS.isdisjoint(file.parts)
-        if not ours and file.name != "load.py":
-            return None
-        if event == "line":
-            self.count += 1
-            if self.count == self.at:
-                self.where = f"{file.name}:{frame.f_lineno}"
-                signal.raise_signal(signal.SIGINT)
-        return self
+def changes_settings(file):
+    return file.name in FILES or not PARTS.isdisjoint(file.parts)
 
 
 def settings():
@@ -93,7 +78,7 @@ def test_an_interrupt_at_any_line_leaves_the_settings_of_the_process(name, tmp_p
     try:
         while seen:
             at += STEPS.get(name, 1)
-            part, tracer = model(), Interrupter(at)
+            part, tracer = model(), Interrupter(at, changes_settings)
             torch.manual_seed(0)
             sys.settrace(tracer)
             try:
