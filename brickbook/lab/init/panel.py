@@ -57,8 +57,8 @@ class InitLab(Panel):
     Args:
         model: the model; it is changed in place, by Initialize, Undo and Redo alone.
         name: what the copied Python calls the model.
-        init_cfg: the rules at first; by default the model's own, or else Kaiming weights and norm
-            scales of one.
+        init_cfg: the rules at first; by default the model's own, or else a law for every kind of
+            layer (`GoodStart`).
         seed: an int, or None for torch's own generator.
         undo_budget: how many bytes the old weights kept for Undo may take.
         exact_up_to: of a model with more values a sample is shown until all are counted.

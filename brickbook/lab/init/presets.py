@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from brickbook.introspect import class_names, is_norm_layer
+from brickbook.introspect import is_norm_layer
+from brickbook.lab.init.good_start import NORM_SCALE_ONE, GoodStart
+from brickbook.lab.init.layer_kinds import (
+    covering_class_names,
+    has_weight,
+    is_projection,
+    last_biased_projection,
+    residual_blocks,
+)
 from brickbook.registry import Config
-
-NORM_SCALE_ONE: Config = {"type": "Constant", "val": 1}
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Preset:
 
 
 # What the menu calls them stands with the texts, under "preset.".
-PRESETS: Mapping[str, Preset] = {
+PRESETS: Mapping[str, Preset | GoodStart] = {
+    "by_kind": GoodStart(),
     "kaiming_fan_out": Preset({"type": "Kaiming"}),
     "kaiming_fan_in": Preset({"type": "Kaiming", "mode": "fan_in"}),
     "xavier_normal": Preset({"type": "Xavier"}),
@@ -68,61 +74,9 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 
-DEFAULT_PRESET = PRESETS["kaiming_fan_out"]
+DEFAULT_PRESET = PRESETS["by_kind"]
 
 
 def initial_init_cfg(model: nn.Module) -> Any:
-    """Return the ``init_cfg`` a panel opens with: the model's own, or the usual preset."""
+    """Return the ``init_cfg`` a panel opens with: the model's own, or the default preset."""
     return getattr(model, "init_cfg", None) or list(DEFAULT_PRESET.rules(model))
-
-
-def has_weight(module: nn.Module) -> bool:
-    """Whether a module has a weight parameter of its own."""
-    return module._parameters.get("weight") is not None
-
-
-def is_projection(module: nn.Module) -> bool:
-    """Whether a module's weight mixes inputs: two or more dimensions, and no table of vectors."""
-    weight = module._parameters.get("weight")
-    if (
-        weight is None
-        or isinstance(module, (nn.Embedding, nn.EmbeddingBag))
-        or is_norm_layer(module)
-    ):
-        return False
-    return is_lazy(weight) or weight.dim() > 1
-
-
-def residual_blocks(model: nn.Module) -> list[nn.Module]:
-    """Return the residual blocks of a model, as far as they can be recognised: two norms and a sum.
-
-    That is: modules, no plain containers, with two or more norms with weights among their children.
-    """
-    return [
-        part
-        for part in model.modules()
-        if not isinstance(part, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
-        and part is not model
-        and sum(is_norm_layer(child) and has_weight(child) for child in part.children()) > 1
-    ]
-
-
-def covering_class_names(modules: list[nn.Module]) -> list[str]:
-    """Return the classes of some modules by name, without those that another one covers."""
-    kinds = dict.fromkeys(type(part) for part in modules)
-    known = {kind.__name__ for kind in kinds}
-    return list(
-        dict.fromkeys(
-            kind.__name__ for kind in kinds if not known.intersection(class_names(kind)[1:])
-        )
-    )
-
-
-def last_biased_projection(model: nn.Module) -> str:
-    """Return the name of the last projection that has a bias, "" if there is none."""
-    found = [
-        name
-        for name, part in model.named_modules()
-        if name and is_projection(part) and part._parameters.get("bias") is not None
-    ]
-    return found[-1] if found else ""

@@ -11,6 +11,8 @@ import ipywidgets as w
 from ipywidgets.widgets.widget_bool import CheckboxStyle
 from torch import nn
 
+from brickbook.config import to_literal
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS, BaseInit
 from brickbook.introspect import known_class_names, module_matches
@@ -18,6 +20,7 @@ from brickbook.lab.form import Field, Form, fields_of
 from brickbook.lab.init.state import count_layer_classes, overrides_of, with_overrides
 from brickbook.lab.widgets import (
     Button,
+    HTMLText,
     Label,
     LeanLayout,
     Section,
@@ -34,7 +37,10 @@ SHARED_ARGUMENTS = frozenset(field.name for field in fields_of(BaseInit)) - {"la
 
 
 class RuleCard(Section):
-    """A rule: ``value`` is its config; ``on_change`` is called after every edit."""
+    """A rule: ``value`` is its config; ``on_change`` is called after every edit.
+
+    With ``folded`` its arguments, and those of its overrides, stand in one line at first.
+    """
 
     message_position = 2
 
@@ -45,12 +51,13 @@ class RuleCard(Section):
         module_names: Sequence[str],
         on_change: Callable[[], None],
         texts: Texts,
+        folded: bool = False,
     ) -> None:
         self.texts, self.on_change = texts, on_change
         self.module_names, self.original_type = module_names, rule.get("type")
-        self.initializer = InitializerSection(rule, self.on_part_change, texts)
+        self.initializer = InitializerSection(rule, self.on_part_change, texts, folded=folded)
         self.picker = LayerPicker(classes, rule.get("layer"), self.on_part_change, texts)
-        self.overrides = tuple(self.make_override(cfg) for cfg in overrides_of(rule))
+        self.overrides = tuple(self.make_override(cfg, folded) for cfg in overrides_of(rule))
         self.add = Button(
             description=texts["rules.override"],
             icon="plus",
@@ -92,11 +99,10 @@ class RuleCard(Section):
             found.update({f"{path}.{key}": text for key, text in card.errors.items()})
         return found
 
-    def make_override(self, cfg: Config) -> OverrideCard:
+    def make_override(self, cfg: Config, folded: bool = False) -> OverrideCard:
         """Make the card of an override."""
-        return OverrideCard(
-            cfg, self.module_names, self.on_part_change, self.remove_override, self.texts
-        )
+        changes = (self.on_part_change, self.remove_override)
+        return OverrideCard(cfg, self.module_names, *changes, self.texts, folded)
 
     def arrange(self) -> None:
         """Show what the chosen type has: layers, or none."""
@@ -155,6 +161,7 @@ class OverrideCard(Section):
         on_change: Callable[[], None],
         on_remove: Callable[[OverrideCard], None],
         texts: Texts,
+        folded: bool = False,
     ) -> None:
         self.texts, self.on_change = texts, on_change
         self.module_name, self.module_names = cfg.get("name"), module_names
@@ -170,7 +177,7 @@ class OverrideCard(Section):
             layout=full_width(flex="1 1 0", min_width="0", max_width="26em"),
         )
         self.initializer = InitializerSection(
-            cfg, on_change, texts, no_type_label=texts["rules.as_rule"]
+            cfg, on_change, texts, no_type_label=texts["rules.as_rule"], folded=folded
         )
         drop = icon_button("trash", texts["rules.no_override"])
         drop.on_click(lambda _: on_remove(self))
@@ -270,11 +277,17 @@ class InitializerSection(Section):
     """A type, and the form of its arguments; folded while all of them are the defaults.
 
     ``value`` is the config without ``layer``, ``override`` and ``name``. With ``no_type_label`` the
-    menu has a first entry of that name, which stands for no type: ``value`` is {} then.
+    menu has a first entry of that name, which stands for no type: ``value`` is {} then. With
+    ``folded`` the arguments that are given stand in one line at first.
     """
 
     def __init__(
-        self, cfg: Config, on_change: Callable[[], None], texts: Texts, no_type_label: str = ""
+        self,
+        cfg: Config,
+        on_change: Callable[[], None],
+        texts: Texts,
+        no_type_label: str = "",
+        folded: bool = False,
     ) -> None:
         self.on_change, self.texts = on_change, texts
         self.arguments = {key: value for key, value in cfg.items() if key not in NON_ARGUMENT_KEYS}
@@ -289,7 +302,7 @@ class InitializerSection(Section):
         self.form: InitializerForm | None = None
         self.body: w.Widget | None = None
         self.menu.observe(self.on_type_change, "value")
-        self.arrange(bool(self.arguments))
+        self.arrange(bool(self.arguments) and not folded)
         super().__init__()
 
     @property
@@ -324,20 +337,34 @@ class InitializerSection(Section):
         """Show the type, and its form, or a button that unfolds it."""
         shown = [field for field in self.fields if field.name not in NON_ARGUMENT_KEYS]
         self.form = None
-        if self.factory is not None and (expanded or any(field.required for field in shown)):
+        lacks = any(field.required and field.name not in self.arguments for field in shown)
+        if self.factory is not None and (expanded or lacks):
             self.form = InitializerForm(
                 self.factory, self.arguments, self.on_form_change, self.texts
             )
         below = self.form or (self.make_expand_button() if shown else None)
-        old, self.body = self.body, below
-        self.set_children(self.menu, *([below] if below is not None else []))
-        if old is not None:
-            close_tree(old)
+        given = [] if self.form is not None or not self.arguments else [self.list_arguments()]
+        old, self.body = self.children[1:], below
+        self.set_children(self.menu, *given, *([below] if below is not None else []))
+        for widget in old:
+            if widget is not vars(self).get("notice"):
+                close_tree(widget)
+
+    def list_arguments(self) -> w.Widget:
+        """Make the line with the arguments that are given."""
+        words = (f"{key}={to_literal(value)}" for key, value in self.arguments.items())
+        return HTMLText(
+            escape(self.texts["list.comma"].join(words)),
+            layout=full_width(margin="0 2px 0 calc(9ch + 4px)"),
+        )
 
     def make_expand_button(self) -> w.Button:
         """Make the button that unfolds the form."""
+        text = self.texts["rules.fold"]
         button = Button(
-            description=self.texts["rules.fold"],
+            description=self.texts("rules.folded", n=len(self.arguments))
+            if self.arguments
+            else text,
             icon="caret-right",
             tooltip=self.texts["rules.fold_tip"],
             layout=LeanLayout(width="auto", align_self="flex-start", margin="2px 2px 2px 9ch"),

@@ -12,7 +12,7 @@ from brickbook.errors import ConfigError
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.history import History
-from brickbook.lab.init.presets import PRESETS
+from brickbook.lab.init.presets import DEFAULT_PRESET, PRESETS
 from brickbook.lab.init.rule_card import LayerClasses, RuleCard
 from brickbook.lab.init.state import LabState, RuleSet
 from brickbook.lab.init.words import problem_text
@@ -64,6 +64,7 @@ class RuleList(Section):
                 (texts["rules.choose"], NO_PRESET),
                 *((texts[f"preset.{name}"], name) for name in PRESETS),
             ],
+            value="by_kind" if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
             description=texts["rules.presets"],
             style={"description_width": "9ch"},
             layout=full_width(max_width="26em"),
@@ -143,6 +144,7 @@ class RuleList(Section):
             self.module_names,
             lambda: self.on_card_change(card),
             self.texts,
+            folded=self.presets.value != NO_PRESET,
         )
         return card
 

@@ -21,6 +21,10 @@ from brickbook.live_panels import MODEL_LOCK
 from brickbook.modules import BaseModule
 
 KAIMING = {"type": "Kaiming", "layer": ["Conv2d", "Linear"]}
+BY_KIND = {
+    **KAIMING, "mode": "fan_in", "nonlinearity": "auto",
+    "override": {"type": "VarianceScaling", "scale": 0.01, "name": "2"},
+}  # fmt: skip
 ONE = {"type": "Constant", "val": 1, "layer": ["BatchNorm2d"]}
 KAIMING_PRESET = "kaiming_fan_out"
 
@@ -50,15 +54,15 @@ def test_the_panel_opens_with_a_plan_and_the_weights_as_they_are():
     model = conv_net()
     before = copy_state(model)
     lab = panel(model=model)
-    assert lab.state.to_init_cfg() == [KAIMING, ONE] and lab.state.seed == 0
+    assert lab.state.to_init_cfg() == [BY_KIND, ONE] and lab.state.seed == 0
     assert lab.title.value == "model: Sequential, 6 parameters, 276 values"
     assert lab.plan_view.summary.text == (
         "Initialize would write 6 of 6 parameters by a law. "
-        "Expected std 0.1667 to 0.7071; constants 0, 1."
+        "Expected std 0.03536 to 0.1925; constants 0, 1."
     )
     assert lab.plan_view.problems.text == "" and lab.report is None
     assert lab.grid.rev == 1 and cell(lab, "0.weight")["status"] == "untouched"
-    assert cell(lab, "0.weight")["law"] == "Normal(0, 0.1667)"
+    assert cell(lab, "0.weight")["law"] == "Normal(0, 0.1925)"
     assert lab.toolbar.undo.disabled and lab.toolbar.undo.tooltip == "Nothing to undo yet."
     assert same_state(model, before)
 
@@ -310,14 +314,16 @@ def test_choosing_a_parameter_draws_one_figure_and_keeps_it():
     lab.grid.selected = "0.weight"
     figure = lab.detail.figure
     assert lab.detail.heading.value == "0.weight: 8 × 3 × 3 × 3, 216 values, float32"
-    assert lab.detail.explanation.text == "Kaiming by Rule 1: Normal(0, 0.1667)."
+    assert lab.detail.explanation.text == "Kaiming by Rule 1: Normal(0, 0.1925)."
     assert sum(figure.data[0].y) == 216
     lab.grid.selected = "2.bias"
     assert lab.detail.figure is figure and sum(figure.data[0].y) == 4
     lab.grid.log_counts = True
     assert figure.layout.yaxis.type == "log"
     lab.toolbar.initialize.click()
-    assert lab.detail.explanation.text == "Kaiming by Rule 1: Constant(0)."
+    assert lab.detail.explanation.text == (
+        "VarianceScaling by Rule 1, override: Constant(0). It wins over Rule 1."
+    )
     assert ">expected<" in lab.detail.table.value and ">after<" in lab.detail.table.value
     lab.grid.selected = "gone"
     assert lab.detail.heading.value.startswith("2.bias: ")

@@ -357,3 +357,14 @@ def test_zero_gamma_names_the_blocks():
     zeros = {row.name for row in plan(model, list(rules)).rows if str(row.law) == "Constant(0)"}
     assert "layer1.0.bn2.weight" in zeros and "layer1.0.bn1.weight" not in zeros
     assert PRESETS["zero_gamma"].rules(conv_net()) == PRESETS["kaiming_fan_out"].rules(conv_net())
+
+
+def test_a_presets_arguments_stand_in_one_line_until_they_are_unfolded():
+    rules = RuleList(conv_net(), RuleSet(DEFAULT_PRESET.rules(conv_net()), 0))
+    part = rules.cards[0].initializer
+    assert part.form is None and part.body.description == "Arguments: 2 given"
+    assert part.children[1].value == "mode=fan_in, nonlinearity=auto"
+    part.body.click()
+    assert part.form.value == {"mode": "fan_in", "nonlinearity": "auto"}
+    assert part.children == (part.menu, part.form)
+    assert rules.cards[1].initializer.form is None and not rules.errors

@@ -166,7 +166,7 @@ def test_every_preset_fits_the_model(name):
     ("model", "layers"),
     [
         (nn.ReLU(), []),
-        (nn.Sequential(nn.Embedding(4, 2), nn.LayerNorm(2)), [["LayerNorm"]]),
+        (nn.Sequential(nn.Conv2d(2, 2, 1), nn.GroupNorm(1, 2)), [["Conv2d"], ["GroupNorm"]]),
         (nn.Linear(2, 2), [["Linear"]]),
         (nn.Sequential(nn.LazyLinear(2)), [["LazyLinear"]]),
         (nn.Sequential(nn.PReLU(), Wide(2, 2)), [["Wide"]]),
@@ -178,8 +178,15 @@ def test_presets_name_only_what_is_there(model, layers):
         assert [rule["layer"] for rule in preset.rules(model)] == layers
 
 
+def test_laws_for_projections_leave_embeddings():
+    model = nn.Sequential(nn.Embedding(4, 2), nn.LayerNorm(2))
+    for name, preset in PRESETS.items():
+        found = [rule["layer"] for rule in preset.rules(model)]
+        assert found == [*([["Embedding"]] if name == "by_kind" else []), ["LayerNorm"]]
+
+
 def test_the_last_bias_gets_its_prior():
-    [preset] = [preset for preset in PRESETS.values() if preset.last_layer]
+    [preset] = [preset for preset in PRESETS.values() if getattr(preset, "last_layer", None)]
     todo = plan(net(), list(preset.rules(net())))
     assert str(todo["6.bias"].law) == "Constant(-4.595)"
     assert str(todo["5.bias"].law) == "Constant(0)"
