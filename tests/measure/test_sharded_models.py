@@ -1,20 +1,14 @@
 """Models that are spread over two processes: whole weights, each rank's own signals."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 if not torch.distributed.is_available():
     pytest.skip("this torch was built without torch.distributed", allow_module_level=True)
 
-import sharded_model_worker
+from ranks import answers_of
 
 RANKS = 2
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 pytestmark = pytest.mark.processes
 
@@ -22,14 +16,7 @@ pytestmark = pytest.mark.processes
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """Start the ranks and return what each of them found."""
-    path = tmp_path_factory.mktemp("sharded") / "found.json"
-    worker = Path(sharded_model_worker.__file__)
-    command = [*LAUNCHER, str(RANKS), str(worker), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    # Not the exit status: gloo's threads may end a process that is done with an abort.
-    if not path.exists():
-        pytest.fail(done.stderr[-5000:])
-    return json.loads(path.read_text())
+    return answers_of("sharded_model_worker", tmp_path_factory.mktemp("sharded"), RANKS)[RANKS]
 
 
 @pytest.mark.parametrize("rank", range(RANKS))

@@ -1,17 +1,14 @@
 """One rank of the sharded tests: fills DTensors and compares them with what one process draws.
 
-Run by ``torch.distributed.run``; rank 0 writes a JSON file with what came out on each rank.
+``answers`` is what one rank found; see ranks.py.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -297,32 +294,22 @@ def row(ranks: int) -> str:
     return " ".join(answers - {"equal"}) or "equal"
 
 
-def answers(ranks: int) -> dict[str, str]:
+def answers_with(ranks: int) -> dict[str, str]:
     """Return what came out for one number of ranks."""
     found = {name: spread(case) for name, case in cases(ranks).items()}
     found["a row"] = row(ranks)
     return found | {name: wrapped(name, ranks) for name in WRAPPED if ranks in WRAPPED[name][1]}
 
 
-def main(path: str) -> None:
-    """Run all cases on some and on all ranks, and write what every rank found."""
-    dist.init_process_group("gloo")
+def answers(file: str) -> dict[str, dict[str, str]]:
+    """Run all cases on some and on all ranks."""
     world = dist.get_world_size()
-    found = {str(ranks): answers(ranks) for ranks in SIZES[world]}
+    found = {str(ranks): answers_with(ranks) for ranks in SIZES[world]}
     found["refused"] = refused(world)
-    found["other hands"] = other_hands(world, f"{path}.pth")
+    found["other hands"] = other_hands(world, f"{file}.pth")
     found["one process"] = {
         name: digest(alone(case.shape, case.law, case.dtype, 1))
         for name, case in LINE.items()
         if name in DIGESTS
     }
-    everybody: list = [None] * world
-    dist.all_gather_object(everybody, found)
-    if dist.get_rank() == 0:
-        Path(path).write_text(json.dumps(everybody))
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    return found

@@ -1,13 +1,9 @@
 """One rank of the tests of measuring models that are spread over two: under FSDP2, as DTensors.
 
-Run by ``torch.distributed.run``; rank 0 writes a JSON file with what came out on each rank.
+``answers`` is what one rank found; see ranks.py.
 """
 
 from __future__ import annotations
-
-import json
-import sys
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -115,23 +111,12 @@ def tensor_parallel(mesh: DeviceMesh) -> list[str]:
     return [repr(signals), *(str(row.shape) for row in signals)]
 
 
-def main(path: str) -> None:
-    """Write what every rank found."""
-    dist.init_process_group("gloo")
+def answers(_: str) -> dict[str, object]:
+    """Return what this rank found."""
     mesh = DeviceMesh("cpu", [0, 1])
-    found = {
+    return {
         "placed": placed(mesh),
         "measured": measured(mesh),
         "probed": probed(mesh),
         "tensor parallel": tensor_parallel(mesh),
     }
-    everybody: list = [None] * dist.get_world_size()
-    dist.all_gather_object(everybody, found)
-    if dist.get_rank() == 0:
-        Path(path).write_text(json.dumps(everybody))
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

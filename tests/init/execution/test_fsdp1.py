@@ -1,10 +1,5 @@
 """FSDP1: parts of flat parameters are refused by name, whole ones are what one process draws."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -12,9 +7,9 @@ if not torch.distributed.is_available():
     pytest.skip("this torch was built without torch.distributed", allow_module_level=True)
 
 import fsdp1_worker
+from ranks import answers_of
 
 RANKS = 2
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 PIECE = (
     "FSDP1 (FullyShardedDataParallel) keeps a piece of a flat parameter on each rank: its shape, "
     "and its place in the whole, are not known. Call it inside "
@@ -30,14 +25,8 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Return what every rank found."""
-    path = tmp_path_factory.mktemp("fsdp1") / "found.json"
-    command = [*LAUNCHER, str(RANKS), fsdp1_worker.__file__, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    # Not the exit status: gloo's threads may end a process that is done with an abort.
-    if not path.exists():
-        pytest.fail(done.stderr[-5000:])
-    return json.loads(Path(path).read_text())
+    """Start the ranks and return what each of them found."""
+    return answers_of("fsdp1_worker", tmp_path_factory.mktemp("fsdp1"), RANKS)[RANKS]
 
 
 @pytest.mark.parametrize("rank", range(RANKS))

@@ -6,18 +6,20 @@ import subprocess
 import sys
 import warnings
 import weakref
-from functools import cache
 from pathlib import Path
 
 import materialize_worker
 import pytest
 import torch
 from materialize_worker import CFG, CHECKS, Net, Own, on_meta
+from ranks import answers_of
 from torch import nn
 
 from brickbook import BaseModule, initialize
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
 from brickbook.init.execution.materialize import materialize, skeleton
+
+WORLDS = (1, 2, 3)
 
 
 class ViT(nn.Module):
@@ -505,32 +507,21 @@ def test_a_skeleton_frees_each_layer_at_once():
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_peak_memory_is_that_of_the_model():
     code = Path(materialize_worker.__file__)
-    done = subprocess.run([sys.executable, str(code), "peak"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, str(code)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     model, above = map(float, done.stdout.split())
     assert model > 500 and above < 32  # MiB
 
 
-@pytest.fixture(scope="session")
-def ranks_of(tmp_path_factory):
-    """Start so many ranks and return what each of them found; every number is started once."""
-
-    @cache
-    def run(world):
-        path = tmp_path_factory.mktemp("materialize") / f"{world}.json"
-        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)]
-        command = [sys.executable, *launch, materialize_worker.__file__, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        if not path.exists():  # gloo's threads may end a process that is done with an abort
-            pytest.fail(done.stderr[-5000:])
-        return json.loads(path.read_text())
-
-    return run
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """Start one, two and three ranks, and return what each of them found."""
+    return answers_of("materialize_worker", tmp_path_factory.mktemp("materialize"), *WORLDS)
 
 
 @pytest.mark.processes
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="torch without distributed")
-@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("check", CHECKS)
-def test_sharded_models_are_those_of_one_process(world, check, ranks_of):
-    assert ranks_of(world) == [found | {check: "as it should be"} for found in ranks_of(world)]
+def test_sharded_models_are_those_of_one_process(world, check, found):
+    assert [answers[check] for answers in found[world]] == ["as it should be"] * world

@@ -1,10 +1,7 @@
 """Sharded tensors: all ranks together hold what one process alone draws with the same seed."""
 
-import json
 import subprocess
 import sys
-from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,35 +18,23 @@ if not torch.distributed.is_available():
     pytest.skip("this torch was built without torch.distributed", allow_module_level=True)
 
 import shard_worker
+from ranks import answers_of
 from shard_worker import CFG, LINE, SIZES, WRAPPED, cases, digest, net, same
 
-WORKER = Path(shard_worker.__file__)
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 RANKS = {ranks: world for world, sizes in SIZES.items() for ranks in sizes}
 
 
-@pytest.fixture(scope="session")
-def run_of(tmp_path_factory):
-    """Start so many ranks and return what each of them found; every number is started once."""
-
-    @cache
-    def run(world):
-        path = tmp_path_factory.mktemp("shards") / f"{world}.json"
-        command = [*LAUNCHER, str(world), str(WORKER), str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        # Not the exit status: gloo's threads may end a process that is done with an abort.
-        if not path.exists():
-            pytest.fail(done.stderr[-5000:])
-        return json.loads(path.read_text())
-
-    return run
+@pytest.fixture(scope="module")
+def found_by(tmp_path_factory):
+    """Start every number of ranks once, and return what each of them found."""
+    return answers_of("shard_worker", tmp_path_factory.mktemp("shards"), *SIZES)
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("ranks", RANKS)
-def test_all_ranks_together_hold_what_one_process_draws(ranks, run_of):
+def test_all_ranks_together_hold_what_one_process_draws(ranks, found_by):
     wanted = {name: "equal" for name in (*cases(ranks), "a row")}
-    for found in run_of(RANKS[ranks]):
+    for found in found_by[RANKS[ranks]]:
         assert {name: found[str(ranks)].get(name) for name in wanted} == wanted
 
 
@@ -58,14 +43,14 @@ def test_all_ranks_together_hold_what_one_process_draws(ranks, run_of):
     ("name", "ranks"),
     [(name, ranks) for name, (_, sizes) in WRAPPED.items() for ranks in sizes],
 )
-def test_a_wrapped_model_gets_the_weights_of_a_bare_one(name, ranks, run_of):
-    assert {found[str(ranks)][name] for found in run_of(RANKS[ranks])} == {"equal"}
+def test_a_wrapped_model_gets_the_weights_of_a_bare_one(name, ranks, found_by):
+    assert {found[str(ranks)][name] for found in found_by[RANKS[ranks]]} == {"equal"}
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("world", SIZES)
-def test_what_cannot_be_drawn_is_refused_before_the_first_write(world, run_of):
-    for found in run_of(world):
+def test_what_cannot_be_drawn_is_refused_before_the_first_write(world, found_by):
+    for found in found_by[world]:
         assert found["refused"] == {
             "sharded without a seed": "weight: it is sharded: without a seed every rank would draw "
             "numbers of its own. Pass seed=n.",
@@ -79,10 +64,10 @@ def test_what_cannot_be_drawn_is_refused_before_the_first_write(world, run_of):
 
 @pytest.mark.processes
 @pytest.mark.parametrize("world", SIZES)
-def test_own_code_and_checkpoints_fill_shards_of_one_whole(world, run_of):
+def test_own_code_and_checkpoints_fill_shards_of_one_whole(world, found_by):
     names = ("ruled.weight", "ruled.bias", "drawn.weight", "drawn.bias")
     names += ("loaded.0.weight", "loaded.0.bias")
-    for found in run_of(world):
+    for found in found_by[world]:
         assert found["other hands"] == {
             "without a seed": "ruled.weight: it is sharded: without a seed every rank would draw "
             "numbers of its own. Pass seed=n.",
@@ -94,14 +79,14 @@ def test_own_code_and_checkpoints_fill_shards_of_one_whole(world, run_of):
 
 
 @pytest.mark.processes
-def test_other_processes_draw_the_numbers_of_this_one(run_of):
+def test_other_processes_draw_the_numbers_of_this_one(found_by):
     here = {}
     for name in shard_worker.DIGESTS:
         tensor = torch.empty(LINE[name].shape, dtype=LINE[name].dtype)
         fill_tensors([(tensor, LINE[name].law, "layer.weight")], SeededRng(7))
         here[name] = digest(tensor)
     for world in SIZES:
-        assert [found["one process"] for found in run_of(world)] == [here] * world
+        assert [found["one process"] for found in found_by[world]] == [here] * world
 
 
 def checkpointed():
