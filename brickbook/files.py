@@ -60,6 +60,8 @@ def atomic_write(file: Path, path: str = "file") -> Iterator[Path]:
         if place.is_file():
             shutil.copymode(place, part)
         part.replace(place)
+    except WriteError:  # of another file that is written inside the block: it has its name
+        raise
     except OSError as error:
         problem = f"{file} cannot be written: {error.strerror or error}."
         failure = WriteError(path, problem)

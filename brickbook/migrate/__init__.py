@@ -3,22 +3,26 @@
 Nothing here loads torch, and no config is executed. `read_config` reads a config file with its
 ``_base_`` files; `migrate_config` turns a whole config, as a dict, into one of 1.x, with a note for
 everything that changes; `policy_curve` and `scheduler_curve` give the learning rate of every
-iteration under an old and a new schedule.
+iteration under an old and a new schedule, `learning_rates` both for a config.
 """
 
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
 from brickbook.migrate.migration import Migration, SourceMigration, migrate_config
 from brickbook.migrate.notes import Note, Severity
+from brickbook.migrate.rates import LearningRates, learning_rates, source_rates
 from brickbook.migrate.reader import read_config
 
 __all__ = [
+    "LearningRates",
     "Length",
     "Migration",
     "Note",
     "Severity",
     "SourceMigration",
+    "learning_rates",
     "migrate_config",
     "policy_curve",
     "read_config",
     "scheduler_curve",
+    "source_rates",
 ]

@@ -93,6 +93,17 @@ class Migration(Result):
         return {"cfg": self.cfg, "complete": self.complete, "notes": notes}
 
 
+def lines_with_ends(text: str) -> list[str]:
+    r"""Return the lines of a text with their ends; no other sign than ``\n`` ends one.
+
+    >>> lines_with_ends("a\x0c\r\nb")
+    ['a\x0c\r\n', 'b']
+    """
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1] = lines[-1].removesuffix("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 @dataclass(frozen=True)
 class SourceMigration(Result):
     """The text of a file after its migration, and what there is to say about the way to it.
@@ -113,7 +124,7 @@ class SourceMigration(Result):
 
     def diff(self) -> str:
         """Return what changes, line by line, as ``diff -u`` writes it; "" if nothing does."""
-        old, new = (part.splitlines(keepends=True) for part in (self.old, self.text))
+        old, new = (lines_with_ends(part) for part in (self.old, self.text))
         lines = unified_diff(old, new, self.path, self.new_path)
         return "".join(line if line.endswith("\n") else f"{line}\n{NO_NEWLINE}" for line in lines)
 

@@ -23,6 +23,15 @@ def test_no_change_is_no_diff():
     assert (same.diff(), same.already, same.complete) == ("", True, True)
 
 
+def test_only_a_line_end_ends_a_line_of_a_diff():
+    old = "a = 1  # \x0c \u2028 \x85\r\nb = 1\r\n"
+    migration = SourceMigration(old.replace("b = 1", "b = 2"), (), old, "a.py", "a.py")
+    assert migration.diff() == (
+        "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n a = 1  # \x0c \u2028 \x85\r\n"
+        "-b = 1\r\n+b = 2\r\n"
+    )
+
+
 def test_it_can_be_written_as_json():
     read = json.loads(json.dumps(MIGRATION.to_dict("en")))
     assert list(read) == ["path", "new_path", "old", "text", "complete", "notes"]

@@ -25,7 +25,17 @@ from brickbook.migrate.notes import Notes
 from brickbook.migrate.rules.context import Config, Context
 from brickbook.migrate.rules.loops import training_length
 
-__all__ = ["Plan", "deviation", "migrate_schedule"]
+__all__ = [
+    "MOST_COMPARED",
+    "Plan",
+    "compared",
+    "compared_length",
+    "curves",
+    "deviation",
+    "farthest",
+    "migrate_schedule",
+    "plan_of",
+]
 
 # Above this share of the base learning rate, two curves are not the same.
 SAME_CURVE = 0.002
@@ -239,10 +249,8 @@ def migrate_schedule(context: Context) -> Config:
     if not lr_config:
         return {}
     context.note("schedule.moved", "lr_config")
-    lr = (context.old.get("optimizer") or {}).get("lr") or 0.0
-    faithful = context.schedule == "faithful"
-    plan = Plan(lr_config, lr, training_length(context.old), faithful, context)
-    schedulers = schedulers_of(plan)
+    plan = plan_of(lr_config, context)
+    lr, schedulers = plan.lr, schedulers_of(plan)
     whole = compared_length(plan) if plan.whole else None
     if whole is not None and whole.iterations > MOST_COMPARED:
         context.note("schedule.not_compared", "lr_config", iterations=whole.iterations)
@@ -252,6 +260,13 @@ def migrate_schedule(context: Context) -> Config:
         rule = "schedule.deviation" if share > SAME_CURVE else "schedule.same_curve"
         context.note(rule, "lr_config", **values)
     return {"param_scheduler": schedulers} if schedulers else {}
+
+
+def plan_of(lr_config: Config, context: Context) -> Plan:
+    """Return what a policy's rule may look at."""
+    lr = (context.old.get("optimizer") or {}).get("lr") or 0.0
+    faithful = context.schedule == "faithful"
+    return Plan(lr_config, lr, training_length(context.old), faithful, context)
 
 
 def two_digits(value: float) -> str:
@@ -353,17 +368,33 @@ def deviation(plan: Plan, whole: Length) -> tuple[float, float]:
     Returns:
         The distance in units of the base learning rate, and where it is: a share of the training.
     """
+    return distance(*compared(plan, whole), plan.lr, whole)
+
+
+def compared(plan: Plan, whole: Length) -> tuple[str, str]:
+    """Return the policy and its schedulers, as JSON, for a length of training."""
     lr_config = in_proportion(plan, whole)
     quiet = replace(plan.context, notes=Notes())
     schedulers = schedulers_of(replace(plan, lr_config=lr_config, context=quiet))
-    return distance(json.dumps(lr_config), json.dumps(schedulers), plan.lr, whole)
+    return json.dumps(lr_config), json.dumps(schedulers)
 
 
 @lru_cache(maxsize=256)  # the files of a project share their schedules
 def distance(lr_config: str, schedulers: str, lr: float, whole: Length) -> tuple[float, float]:
     """Return `deviation` for a policy and schedulers as JSON."""
+    return farthest(*curves(lr_config, schedulers, lr, whole), lr)
+
+
+def curves(
+    lr_config: str, schedulers: str, lr: float, whole: Length
+) -> tuple[list[float], list[float]]:
+    """Return the learning rate of each iteration before and after, for what JSON says."""
     before = policy_curve(json.loads(lr_config), lr, whole)
-    after = scheduler_curve(json.loads(schedulers), lr, whole)
+    return before, scheduler_curve(json.loads(schedulers), lr, whole)
+
+
+def farthest(before: list[float], after: list[float], lr: float) -> tuple[float, float]:
+    """Return the largest distance of two curves in units of ``lr``, and where: a share of them."""
     distances = [abs(a - b) for a, b in zip(before, after, strict=True)]
     largest = max(distances)
     return largest / lr, distances.index(largest) / len(distances)
