@@ -27,8 +27,7 @@ def test_only_a_line_end_ends_a_line_of_a_diff():
     old = "a = 1  # \x0c \u2028 \x85\r\nb = 1\r\n"
     migration = SourceMigration(old.replace("b = 1", "b = 2"), (), old, "a.py", "a.py")
     assert migration.diff() == (
-        "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n a = 1  # \x0c \u2028 \x85\r\n"
-        "-b = 1\r\n+b = 2\r\n"
+        "--- a.py\n+++ a.py\n@@ -1,2 +1,2 @@\n a = 1  # \x0c \u2028 \x85\r\n-b = 1\r\n+b = 2\r\n"
     )
 
 
