@@ -156,6 +156,7 @@ if TYPE_CHECKING:
     from brickbook.measure.cost.mmcv_flops import get_model_complexity_info
     from brickbook.measure.diagnosis import Finding, diagnose
     from brickbook.measure.probe import Signals, probe
+    from brickbook.measure.race import Race, race
     from brickbook.measure.snapshot import Comparison, Snapshot, compare, snapshot
     from brickbook.utils.weight_init import update_init_info
 
@@ -235,6 +236,7 @@ __all__ = [
     "PatchMerging",
     "PixelShufflePack",
     "PretrainedInit",
+    "Race",
     "Registry",
     "Repeat",
     "ResNet",
@@ -296,6 +298,7 @@ __all__ = [
     "normal_init",
     "plan",
     "probe",
+    "race",
     "revert_sync_batchnorm",
     "save_checkpoint",
     "skeleton",
@@ -323,8 +326,8 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
-    "Comparison", "Complexity", "CoordinateCheck", "Finding", "Signals", "Snapshot", "compare",
-    "complexity", "coordinate_check", "diagnose", "probe", "snapshot",
+    "Comparison", "Complexity", "CoordinateCheck", "Finding", "Race", "Signals", "Snapshot",
+    "compare", "complexity", "coordinate_check", "diagnose", "probe", "race", "snapshot",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, ClassVar, NamedTuple, TypeVar, get_type_hints
 
 from brickbook.config import matches_type, type_text
@@ -121,6 +122,8 @@ class Record:
     """
 
     _index: ClassVar[str] = "name"
+    # Where the function stands that draws the record for a notebook: views are above records.
+    _drawn_by: ClassVar[str] = ""
 
     @abstractmethod
     def _columns(self) -> Sequence[Column]: ...
@@ -175,7 +178,12 @@ class Record:
     def _repr_html_(self) -> str:
         table = record_table(self)
         body = html_table(table.headings, table.rows, right_aligned=table.right_aligned)
-        return collapsible(repr(self), table.warnings, body)
+        return self._picture() + collapsible(repr(self), table.warnings, body)
+
+    def _picture(self) -> str:
+        """Return the picture of the record as HTML, "" for none."""
+        module, _, name = self._drawn_by.rpartition(".")
+        return getattr(import_module(module), name)(self)._repr_html_() if module else ""
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -13,7 +13,7 @@ from brickbook.errors import BadArgumentError, BadValueError, MissingKeyError
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan, plan
 from brickbook.init.planning.result import PLAN_COLUMNS
-from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals
+from brickbook.measure import Complexity, CoordinateCheck, Race, ShapeTrace, Signals
 from brickbook.measure.snapshot import (
     Alternatives,
     Comparison,
@@ -110,6 +110,7 @@ KINDS = {
     "complexity": Complexity,
     "shapes": ShapeTrace,
     "coordinates": CoordinateCheck,
+    "race": Race,
 }
 
 

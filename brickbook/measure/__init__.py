@@ -4,6 +4,7 @@ from brickbook.measure.coordinate_check import CoordinateCheck, coordinate_check
 from brickbook.measure.cost import Complexity, Cost, ShapeRow, ShapeTrace, complexity, shapes
 from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
 from brickbook.measure.probe import Signal, Signals, probe
+from brickbook.measure.race import Race, race
 from brickbook.measure.snapshot import (
     Comparison,
     Snapshot,
@@ -22,6 +23,7 @@ __all__ = [
     "Cost",
     "DiagnosisRule",
     "Finding",
+    "Race",
     "ShapeRow",
     "ShapeTrace",
     "Signal",
@@ -35,6 +37,7 @@ __all__ = [
     "coordinate_check",
     "diagnose",
     "probe",
+    "race",
     "shapes",
     "snapshot",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from brickbook.html import format_shape
+from brickbook.html import format_number, format_shape
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
+from brickbook.measure.race import Race, sparkline
 from brickbook.measure.snapshot import Alternatives, Comparison
 from brickbook.printable import escape_controls
 from brickbook.records import TextTable, record_table
@@ -24,11 +25,12 @@ __all__ = [
 ]
 
 NO_LIMIT = 10**9
+SPARKLINE_LENGTH = 16
 
 
 RECORD_TYPES = (
     Alternatives, Comparison, Complexity, CoordinateCheck, Differences, InitPlan, InitReport,
-    ShapeTrace, Signals, Snapshot,
+    Race, ShapeTrace, Signals, Snapshot,
 )  # fmt: skip
 
 
@@ -106,11 +108,28 @@ def differences_table(differences: Differences) -> TextTable:
     return TextTable(differences.headings, differences.rows)
 
 
+def race_table(race: Race) -> TextTable:
+    """One row a variant: mean of the seeds at the start, its course, at the end, and the band."""
+    measures = ("loss", *race.metrics)
+    heads = ["variant", *(word for name in measures for word in (name, "", "last", "low", "high"))]
+    rows: list[list[str]] = []
+    for variant in race.variants:
+        row = [variant]
+        for name in measures:
+            curve = race.curve(variant, name)
+            ends = [curve.mean[:1], curve.mean[-1:], curve.low[-1:], curve.high[-1:]]
+            first, *last = (format_number(values[0] if values else None) for values in ends)
+            row += [first, sparkline(curve.mean, SPARKLINE_LENGTH), *last]
+        rows.append(row)
+    return TextTable(heads, rows, warnings=tuple(race._warnings()))
+
+
 # Records whose table in a terminal is another than in a notebook.
 TERMINAL_TABLES: dict[type, Callable[[Any], TextTable]] = {
     Comparison: comparison_table,
     Differences: differences_table,
     InitReport: report_table,
+    Race: race_table,
 }
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "depth_axis",
     "depth_curves",
     "describe_curves",
+    "format_power",
     "inactive_title",
     "shown_quantities",
 ]

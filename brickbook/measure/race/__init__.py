@@ -1,0 +1,7 @@
+"""Short trainings of one model from several starts, on the same batches."""
+
+from brickbook.measure.race.race import race
+from brickbook.measure.race.records import Curve, Race, Run, sparkline
+from brickbook.measure.race.tasks import TASKS, Task
+
+__all__ = ["TASKS", "Curve", "Race", "Run", "Task", "race", "sparkline"]
