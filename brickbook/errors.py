@@ -18,6 +18,7 @@ __all__ = [
     "MissingFileError",
     "MissingKeyError",
     "MissingOperatorError",
+    "MissingPackageError",
     "NameTakenError",
     "NoSuchModuleError",
     "Sentence",
@@ -135,6 +136,10 @@ class WriteError(ConfigError, OSError):
 
 class MissingOperatorError(ConfigError, ImportError):
     """A compiled operator of another library that is not installed."""
+
+
+class MissingPackageError(ConfigError, ImportError):
+    """Something that needs an optional package, which cannot be imported."""
 
 
 class UnmatchedRuleWarning(UserWarning):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brickbook.errors import ConfigError, WriteError
+from brickbook.errors import ConfigError, MissingPackageError, WriteError
 
 __all__ = ["CheckpointError", "DownloadError", "MissingPackageError", "WriteError"]
 
@@ -13,7 +13,3 @@ class CheckpointError(ConfigError, RuntimeError):
 
 class DownloadError(ConfigError, OSError):
     """A checkpoint that could not be fetched."""
-
-
-class MissingPackageError(ConfigError, ImportError):
-    """A checkpoint that needs an optional package, which cannot be imported."""

@@ -2,10 +2,12 @@
 
 Nothing here loads torch, and no config is executed. `read_config` reads a config file with its
 ``_base_`` files; `migrate_config` turns a whole config, as a dict, into one of 1.x, with a note for
-everything that changes; `policy_curve` and `scheduler_curve` give the learning rate of every
-iteration under an old and a new schedule, `learning_rates` both for a config.
+everything that changes; `migrate_code` does the imports of Python code; `policy_curve` and
+`scheduler_curve` give the learning rate of every iteration under an old and a new schedule,
+`learning_rates` both for a config.
 """
 
+from brickbook.migrate.code import migrate_code
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
 from brickbook.migrate.migration import Migration, SourceMigration, migrate_config
 from brickbook.migrate.notes import Note, Severity
@@ -20,6 +22,7 @@ __all__ = [
     "Severity",
     "SourceMigration",
     "learning_rates",
+    "migrate_code",
     "migrate_config",
     "policy_curve",
     "read_config",

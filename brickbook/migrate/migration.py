@@ -72,7 +72,7 @@ class Result:
     @property
     def already(self) -> bool:
         """Whether the input was of the new form before, and nothing was changed."""
-        return any(note.rule == "already" for note in self.notes)
+        return any(note.rule in ("already", "code.already") for note in self.notes)
 
     @property
     def complete(self) -> bool:

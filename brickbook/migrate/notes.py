@@ -171,6 +171,14 @@ RULES: Mapping[str, Rule] = {
     "model.loss": Rule(C, SELFSUP),
     "model.scope": Rule(C, MODULES),
     "model.dead": Rule(C, MODEL),
+    # code/
+    "code.already": Rule(C),
+    "code.moved": Rule(C, MODULES),
+    "code.use_instead": Rule(H, MODULES),
+    "code.removed": Rule(H, MODULES),
+    "code.unknown": Rule(H, MODULES),
+    "code.hidden": Rule(H),
+    "code.star": Rule(H, MODULES),
 }
 
 
