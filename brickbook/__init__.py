@@ -155,6 +155,8 @@ if TYPE_CHECKING:
     from brickbook.measure.cost import Complexity, complexity
     from brickbook.measure.cost.mmcv_flops import get_model_complexity_info
     from brickbook.measure.diagnosis import Finding, diagnose
+    from brickbook.measure.expected import expected_signals
+    from brickbook.measure.mean_field import MeanField, mean_field
     from brickbook.measure.probe import Signals, probe
     from brickbook.measure.race import Race, race
     from brickbook.measure.snapshot import Comparison, Snapshot, compare, snapshot
@@ -225,6 +227,7 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "MaxPool3d",
+    "MeanField",
     "ModuleDict",
     "ModuleList",
     "MultiheadAttention",
@@ -278,6 +281,7 @@ __all__ = [
     "convert_sync_batchnorm",
     "coordinate_check",
     "diagnose",
+    "expected_signals",
     "find_latest_checkpoint",
     "following",
     "fuse_conv_bn",
@@ -294,6 +298,7 @@ __all__ = [
     "make_res_layer",
     "make_vgg_layer",
     "materialize",
+    "mean_field",
     "mup_learning_rates",
     "normal_init",
     "plan",
@@ -326,8 +331,9 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
-    "Comparison", "Complexity", "CoordinateCheck", "Finding", "Race", "Signals", "Snapshot",
-    "compare", "complexity", "coordinate_check", "diagnose", "probe", "race", "snapshot",
+    "Comparison", "Complexity", "CoordinateCheck", "Finding", "MeanField", "Race", "Signals",
+    "Snapshot", "compare", "complexity", "coordinate_check", "diagnose", "expected_signals",
+    "mean_field", "probe", "race", "snapshot",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),

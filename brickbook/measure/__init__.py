@@ -3,6 +3,8 @@
 from brickbook.measure.coordinate_check import CoordinateCheck, coordinate_check
 from brickbook.measure.cost import Complexity, Cost, ShapeRow, ShapeTrace, complexity, shapes
 from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
+from brickbook.measure.expected import expected_signals
+from brickbook.measure.mean_field import MeanField, mean_field
 from brickbook.measure.probe import Signal, Signals, probe
 from brickbook.measure.race import Race, race
 from brickbook.measure.snapshot import (
@@ -23,6 +25,7 @@ __all__ = [
     "Cost",
     "DiagnosisRule",
     "Finding",
+    "MeanField",
     "Race",
     "ShapeRow",
     "ShapeTrace",
@@ -36,6 +39,8 @@ __all__ = [
     "complexity",
     "coordinate_check",
     "diagnose",
+    "expected_signals",
+    "mean_field",
     "probe",
     "race",
     "shapes",

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brickbook.errors import BadArgumentError, BadValueError, Sentence, wrong_value
+from brickbook.errors import BadArgumentError, BadValueError, wrong_value
 from brickbook.measure.probe import map_tensors
 from brickbook.measure.race.tasks import Task
 
@@ -31,7 +31,7 @@ def check_data(data: Any) -> None:
     if isinstance(data, Iterator):
         raise BadValueError(
             "data",
-            Sentence("it gives its batches once only, and every run needs them."),
+            "it gives its batches once only, and every run needs them.",
             "Pass a list, a DataLoader, or a function that makes the iterator.",
         )
     if not isinstance(data, Iterable) or isinstance(data, Tensor):
