@@ -2,7 +2,8 @@
 
 Nothing here loads torch, and no config is executed. `read_config` reads a config file with its
 ``_base_`` files; `migrate_config` turns a whole config, as a dict, into one of 1.x, with a note for
-everything that changes; `migrate_code` does the imports of Python code; `policy_curve` and
+everything that changes; `migrate_source` and `migrate_tree` do so with the texts of config files,
+whose layout and comments stay; `migrate_code` does the imports of Python code; `policy_curve` and
 `scheduler_curve` give the learning rate of every iteration under an old and a new schedule,
 `learning_rates` both for a config.
 """
@@ -13,6 +14,7 @@ from brickbook.migrate.migration import Migration, SourceMigration, migrate_conf
 from brickbook.migrate.notes import Note, Severity
 from brickbook.migrate.rates import LearningRates, learning_rates, source_rates
 from brickbook.migrate.reader import read_config
+from brickbook.migrate.source import migrate_source, migrate_tree
 
 __all__ = [
     "LearningRates",
@@ -24,6 +26,8 @@ __all__ = [
     "learning_rates",
     "migrate_code",
     "migrate_config",
+    "migrate_source",
+    "migrate_tree",
     "policy_curve",
     "read_config",
     "scheduler_curve",

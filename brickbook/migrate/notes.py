@@ -42,6 +42,9 @@ DATA, MODULES, SELFSUP = "Data settings", "Module changes", "From MMSelfSup 0.x"
 
 RULES: Mapping[str, Rule] = {
     "already": Rule(C),
+    # source/
+    "source.unread": Rule(H),
+    "source.comments_lost": Rule(C),
     # rules/optimizer.py
     "optimizer.moved": Rule(C, STRATEGY),
     "optimizer.paramwise_moved": Rule(C, STRATEGY),

@@ -425,8 +425,8 @@ def steps(pipeline: Sequence[Config], path: str, place: Place) -> list[Config]:
         cfg = deepcopy(transform)
         here = Place(f"{path}[{i}]", place.context, place.pixels)
         name = cfg.get("type")
-        if isinstance(name, str):
-            name = cfg["type"] = name.removeprefix("mmcls.").removeprefix("mmselfsup.")
+        if isinstance(name, str) and name.startswith(("mmcls.", "mmselfsup.")):
+            name = cfg["type"] = name.partition(".")[2]
         rule = table.get(name) if isinstance(name, str) else None
         if rule is None:
             here.note("unknown", "type", kind=format_value(name))
