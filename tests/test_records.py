@@ -126,7 +126,9 @@ def test_what_an_older_version_wrote_is_read_and_comes_back(name):
         assert [written.pop(key) for key in ("cross_entropy", "classes", "logits_std")] == [
             None
         ] * 3
-        assert not any(row.pop("silent") or row.pop("batch_std") for row in written["rows"])
+        assert written.pop("over_all_labels") is False
+        for key in ("silent", "batch_std", "normed"):
+            assert not any(row.pop(key) for row in written["rows"])
     assert written.keys() == data.keys()
     if name not in ("plan", "report", "alternatives"):  # a plan's reasons have got fields
         assert written == data

@@ -196,7 +196,8 @@ class Diagnosis(Section):
         self.words.value = ""
         if error is not None:
             raise error
-        self.words.value = tighten_lines(findings_html(self.findings, self.texts))
+        words = start_loss_html(self.signals, self.texts) + findings_html(self.findings, self.texts)
+        self.words.value = tighten_lines(words)
         count = len(self.findings)
         self.title = self.texts("diagnosis.found" if count else "diagnosis.clean", n=count)
 
@@ -285,6 +286,20 @@ def find_batch(namespace: Mapping[str, Any], name: str) -> Any:
         problem = "{name} holds no tensor: it is of the type {type}."
         raise BadArgumentError("input", Sentence(problem, name=name, type=kind))
     return value
+
+
+def start_loss_html(signals: Signals | None, texts: Texts) -> str:
+    """Write what the loss is at the start, and what guessing has; "" where neither is known."""
+    if signals is None or signals.cross_entropy is None or not signals.expected_loss:
+        return ""
+    key = "diagnosis.start_loss_logits" if signals.over_all_labels else "diagnosis.start_loss"
+    words = texts(
+        key,
+        found=f"{signals.cross_entropy:,.2f}",
+        expected=f"{signals.expected_loss:.2f}",
+        classes=f"{signals.classes:,}",
+    )
+    return f"<div>{escape(words)}</div>"
 
 
 def findings_html(findings: Iterable[Finding], texts: Texts) -> str:

@@ -15,6 +15,7 @@ from brickbook.init.planning import InitPlan, PlanRow, reject_flat_shards
 from brickbook.introspect import find_chains, gather, plain_module_name
 from brickbook.measure.diagnosis.finding import SEVERITIES, Finding, make_finding
 from brickbook.measure.diagnosis.gains import find_gains
+from brickbook.measure.diagnosis.hidden import find_hidden_sizes, normed_layers
 from brickbook.measure.diagnosis.plan import (
     ObservedStats,
     find_unmatched,
@@ -79,7 +80,7 @@ def diagnose(
     with torch.no_grad():
         found += find_nonfinite_weights(model, comparison, rows)
         if model is not None:
-            found += find_in_weights(model, rows)
+            found += find_in_weights(model, rows, signals)
     if signals is not None:
         in_signals = list(find_in_signals(signals))
         drifts = [item for item in in_signals if item.rule in DRIFTS and item.severity != "note"]
@@ -103,7 +104,9 @@ def diagnose(
     )
 
 
-def find_in_weights(model: nn.Module, rows: Mapping[str, PlanRow]) -> Iterator[Finding]:
+def find_in_weights(
+    model: nn.Module, rows: Mapping[str, PlanRow], signals: Signals | None
+) -> Iterator[Finding]:
     """Yield the findings of the rules about weights."""
     weights = summarize_weights(model, rows)
     linked = find_chains(model)
@@ -111,6 +114,7 @@ def find_in_weights(model: nn.Module, rows: Mapping[str, PlanRow]) -> Iterator[F
     yield from find_zeros(weights, linked)
     yield from find_huge(weights)
     yield from find_gains(weights, linked)
+    yield from find_hidden_sizes(weights, normed_layers(linked, signals))
 
 
 def find_nonfinite_weights(

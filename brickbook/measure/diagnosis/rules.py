@@ -15,6 +15,7 @@ __all__ = [
     "DIFFERENT_SHARE",
     "GAIN_FACTOR",
     "GRADIENT_FACTOR",
+    "HIDDEN_GAIN",
     "HUGE_GAIN",
     "LAW_TOLERANCE",
     "LOSS_FACTOR",
@@ -41,6 +42,7 @@ DIFFERENT_SHARE = 0.5  # of the rows of a weight: with fewer, half of them are c
 COLLAPSED_SHARE = 0.01  # of the std of a signal that is over the batch
 LOSS_FACTOR = (1.5, 4.0)  # note, warning: cross entropy at the start over ln(classes)
 OUTPUT_STD = 10.0  # of outputs, beyond which a softmax has one class left
+HIDDEN_GAIN = 8.0  # of a weight before a norm, or one over it
 HUGE_GAIN = 4.0  # of recurrent weights, and of those for queries and keys
 MIN_SAMPLES = 16  # elements that a unit must have before it can be called dead
 
@@ -86,7 +88,11 @@ THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "gradients": {"low": f"{GRADIENT_FACTOR[0]:g}", "high": f"{GRADIENT_FACTOR[1]:,.0f}"},
     "saturated": {"low": format_percent_3g(SATURATED_SHARE)},
     "collapse": {"share": format_percent_3g(COLLAPSED_SHARE)},
-    "loss": {"low": f"{LOSS_FACTOR[0]:g}", "high": f"{LOSS_FACTOR[1]:g}"},
+    "loss": {
+        "low": f"{LOSS_FACTOR[0]:g}",
+        "high": f"{LOSS_FACTOR[1]:g}",
+        "std": f"{OUTPUT_STD:g}",
+    },
     "output": {"std": f"{OUTPUT_STD:g}"},
     "huge": {"gain": f"{HUGE_GAIN:g}"},
     "gain": {
@@ -94,6 +100,7 @@ THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
         "high": f"{GAIN_FACTOR[1]:,.0f}",
         "near": format_percent_3g(RECTIFIER_TOLERANCE),
     },
+    "hidden": {"low": f"1/{HIDDEN_GAIN:g}", "high": f"{HIDDEN_GAIN:g}"},
     "law": {"errors": f"{LAW_TOLERANCE[0]:g}", "slack": f"{LAW_TOLERANCE[1]:g}"},
     "unmatched": {},
     "untouched": {},

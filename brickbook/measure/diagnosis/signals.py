@@ -53,8 +53,10 @@ def find_in_signals(signals: Signals) -> Iterator[Finding]:
     yield from find_silent(signals)
     yield from find_saturated(signals)
     yield from find_collapse(signals)
-    yield from find_high_loss(signals)
-    if not any(item.message_key == "depth.explodes" for item in drifts):
+    explodes = any(item.message_key == "depth.explodes" for item in drifts)
+    if not (explodes and signals.over_all_labels):
+        yield from find_high_loss(signals)
+    if not explodes:
         yield from find_large_output(signals)
 
 
@@ -224,16 +226,20 @@ def find_high_loss(signals: Signals) -> Iterator[Finding]:
     found, expected = signals.cross_entropy, signals.expected_loss
     if found is None or not expected or found < LOSS_FACTOR[0] * expected:
         return
+    if signals.over_all_labels and (signals.logits_std or 0.0) <= OUTPUT_STD:
+        return  # it may be no classifier
     words = {
         "found": format_2g(found),
         "expected": format_2g(expected),
         "classes": f"{signals.classes:,}",
         "std": format_2g(signals.logits_std or 0.0),
     }
-    severity: Severity = "warning" if found >= LOSS_FACTOR[1] * expected else "note"
+    is_high = found >= LOSS_FACTOR[1] * expected and not signals.over_all_labels
+    severity: Severity = "warning" if is_high else "note"
     names = tuple(row.label for row in signals.layers[-1:])
     numbers = {"found": found, "expected": expected}
-    yield Finding("loss", severity, names, "loss", words, numbers)
+    message_key = "loss.logits" if signals.over_all_labels else "loss"
+    yield Finding("loss", severity, names, message_key, words, numbers)
 
 
 def find_large_output(signals: Signals) -> Iterator[Finding]:

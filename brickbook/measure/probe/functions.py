@@ -15,7 +15,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from brickbook.measure.probe.batch import collect_tensors
 
-__all__ = ["AppliedFunction", "FunctionCalls", "saturated_share"]
+__all__ = ["AppliedFunction", "CrossEntropy", "FunctionCalls", "saturated_share"]
 
 SET_REQUIRES_GRAD = Tensor.requires_grad.__set__  # pyright: ignore[reportAttributeAccessIssue]
 SATURATION_BOUND = 0.97  # of a tanh's bound: as in Karpathy's makemore, part 3

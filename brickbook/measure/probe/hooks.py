@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -146,6 +147,7 @@ class ActivationHooks:
         self.active = False
         self.handles: list[Any] = []
         self.functions = FunctionCalls()
+        self.last_layer: tuple[int, Any] | None = None  # its row, and its output as a weakref
 
     def __enter__(self) -> ActivationHooks:
         parts = find_leaves(self.model)
@@ -179,6 +181,8 @@ class ActivationHooks:
             self.stack.append(RunningModule(module, name, shapes, arriving))
             if part == "layer":
                 self.record_input(name, module, given)
+            elif part == "norm":
+                self.mark_normed(given)
 
         return hook
 
@@ -225,6 +229,8 @@ class ActivationHooks:
         )  # fmt: skip
         at = len(self.rows)
         self.rows.append(row)
+        if part == "layer":
+            self.last_layer = at, ref(value)
         if part != "other":  # pooling and dropout may stand between a function and the next layer
             self.mark_recorded(value)
         if self.gradients and value.requires_grad:
@@ -264,6 +270,13 @@ class ActivationHooks:
             dead=dead_share(here, axis) if rectified and made.live else None,
             saturated=made.saturated, silent=rectified and not made.live,
         ))  # fmt: skip
+
+    def mark_normed(self, inputs: Sequence[Tensor]) -> None:
+        """Note of the last layer that a norm takes its output as it is."""
+        if self.last_layer is not None:
+            at, output = self.last_layer
+            if any(value is output() for value in inputs):
+                self.rows[at] = replace(self.rows[at], normed=True)
 
     def mark_recorded(self, value: Tensor) -> None:
         """Forget which function made a tensor: it has been recorded."""

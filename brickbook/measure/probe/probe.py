@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,13 +22,16 @@ from brickbook.introspect import (
     unwrap_model,
 )
 from brickbook.measure.probe.batch import Batch, make_batch
+from brickbook.measure.probe.functions import CrossEntropy
 from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
-from brickbook.measure.probe.records import Signals
+from brickbook.measure.probe.records import Signal, Signals
 from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
 
 __all__ = ["probe", "run_forward", "without_compile"]
 
 Mode = Literal["train", "eval"]
+MIN_CLASSES = 5  # an output of fewer values may well be an image, a box or a number
+MAX_LOGITS = 2**24  # of more, the first are taken
 
 
 @keeps_grad_mode
@@ -95,6 +99,8 @@ def probe(
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
             value = None
+            has_loss = loss is not None or listener.functions.cross_entropy is not None
+            assumed = None if has_loss else read_as_logits(output, listener.rows)
             loss = loss or default_loss(output)
             if gradients and loss is not None:
                 with signals.handled():
@@ -108,7 +114,8 @@ def probe(
         seed,
         sum(listener.calls.values()),
         *rank_of(inner),
-        *(listener.functions.cross_entropy or (None, None, None)),
+        *(listener.functions.cross_entropy or assumed or (None, None, None)),
+        assumed is not None,
     )
 
 
@@ -204,6 +211,28 @@ def default_loss(output: Any) -> Callable[[Any], Tensor] | None:
         own = output.get("loss")
         return operator.itemgetter("loss") if isinstance(own, Tensor) and own.numel() == 1 else None
     return mean_square if isinstance(output, Tensor) else None
+
+
+@torch.no_grad()
+def read_as_logits(output: Any, rows: Sequence[Signal]) -> CrossEntropy | None:
+    """Return the cross entropy of a last layer's output over all labels; None if it is none."""
+    logits = output.get("logits") if isinstance(output, Mapping) else output
+    last = rows[-1] if rows else None
+    if not isinstance(logits, Tensor) or last is None or last.part != "layer" or is_sharded(logits):
+        return None
+    if logits.layout != torch.strided or not logits.is_floating_point() or logits.dim() < 2:
+        return None
+    if logits.numel() != last.count or last.units < MIN_CLASSES:
+        return None
+    axes = [axis for axis in (-1, 1) if logits.shape[axis] == last.units]
+    if not axes:
+        return None
+    samples = logits.detach().movedim(axes[0], -1).reshape(-1, last.units)
+    samples = samples[: max(1, MAX_LOGITS // last.units)].float()
+    value = float((samples.logsumexp(1) - samples.mean(1)).mean())
+    if not math.isfinite(value):
+        return None
+    return CrossEntropy(value, last.units, float(samples.std(correction=0)))
 
 
 def mean_square(output: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class Signal:
 
     ``batch_std`` is the standard deviation over the batch, the first axis, of each element of a
     sample (the root of the mean variance): far below ``std`` where all samples look alike.
+    ``normed`` says that a norm takes the output as it is, so that its size tells nothing.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Signal:
     call: int = 1
     silent: bool = False
     batch_std: float | None = None
+    normed: bool = False
 
     @property
     def label(self) -> str:
@@ -98,12 +100,18 @@ SIGNAL_COLUMNS = (
     Column("grad_norm", dtype="float64"),
     Column("call", dtype="int64"),
     Column("silent", dtype="bool"),
+    Column("normed", dtype="bool"),
 )
 
 
 # What the record of an older version does not say.
-NEWER_ROW = {"silent": False, "batch_std": None}
-NEWER_FIELDS = {"rank": 0, "ranks": 1, **dict.fromkeys(("cross_entropy", "classes", "logits_std"))}
+NEWER_ROW = {"silent": False, "batch_std": None, "normed": False}
+NEWER_FIELDS = {
+    "rank": 0,
+    "ranks": 1,
+    **dict.fromkeys(("cross_entropy", "classes", "logits_std")),
+    "over_all_labels": False,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +125,9 @@ class Signals(Record, Sequence[Signal]):
 
     Where a cross entropy was computed, ``cross_entropy`` is its value, ``classes`` are how many it
     told apart and ``logits_std`` is the std of what went in; of several, those of the one furthest
-    above `expected_loss`.
+    above `expected_loss`. Where neither the model has computed one nor a loss was given, the output
+    of a last layer with five values or more is read as logits: ``cross_entropy`` is then the mean
+    ``over_all_labels``, as of labels drawn at random.
 
     Of a model that is spread over ``ranks`` processes, as under FSDP2, the numbers are those of
     ``rank`` alone: of its batch, and of its part of an output that is spread too.
@@ -135,6 +145,7 @@ class Signals(Record, Sequence[Signal]):
     cross_entropy: float | None = None
     classes: int | None = None
     logits_std: float | None = None
+    over_all_labels: bool = False
 
     _index = "label"
 

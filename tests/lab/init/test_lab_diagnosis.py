@@ -228,7 +228,7 @@ def test_an_exception_in_a_layer_is_shown_and_kept(error, message):
     wait_for(lab)
     assert lab.diagnosis.message == message
     assert lab.last_error is not None and lab.last_error.__cause__ is error
-    assert lab.diagnosis.title == "Diagnosis: nothing found"
+    assert [item.rule for item in lab.diagnosis.findings] == ["hidden"]  # a norm follows
     gate.error = None
     run(lab)
     assert lab.diagnosis.signals is not None and lab.diagnosis.message == ""
@@ -307,4 +307,21 @@ def test_static_and_export(tmp_path):
     lab.toolbar.initialize.click()
     assert "0.weight" in lab.static()._repr_html_()
     assert lab.export(tmp_path / "lab.csv").read_text().startswith("name,")
+    lab.close()
+
+
+def test_the_loss_at_the_start_stands_beside_that_of_guessing():
+    model = nn.Sequential(nn.Linear(32, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
+    lab = InitLab(model)
+    lab.toolbar.initialize.click()
+    open_it(lab)
+    assert "start at a loss" not in lab.diagnosis.words.value
+    run(lab)
+    words = "the outputs start at a loss of 2.30; that of a model that prefers no class is ln(10) ="
+    assert f"<div>Read as logits of 10 classes, {words} 2.30.</div>" in lab.diagnosis.words.value
+    assert lab.diagnosis.title == "Diagnosis: nothing found"
+    lab.rules.presets.value = "normal_large"
+    lab.toolbar.initialize.click()
+    run(lab)
+    assert {item.rule for item in lab.diagnosis.findings} == {"loss"}
     lab.close()

@@ -150,8 +150,8 @@ CLASSICS: dict[str, tuple[nn.Module, Any, list[str]]] = {
             "after act1 (act1, act2, act3 and 6 more).",
             "warning: The gain (std·√fan_in) is 11 in 8 layers before Tanh, which wants 1 or "
             "1.67: from fc2 to fc9 that makes 4.4e+06× too much.",
-            "note: The std of the outputs is 11 (fc10): a softmax of them would have one class "
-            "left.",
+            "note: Read as logits of 10 classes, the outputs start at a loss of 17, where a model "
+            "that prefers no class has ln(10) = 2.3: their std is 11.",
         ],
     ),
     "negative bias": (
@@ -361,7 +361,7 @@ def test_what_is_meant_to_be_so_is_not_flagged(case):
         nn.init.zeros_(model[0].bias)
     if case == "a norm after every layer":
         for part in model[::3]:
-            nn.init.normal_(part.weight, 0, 5.0)
+            nn.init.normal_(part.weight, 0, 1.0)
     signals = probe(model, input_shape=shape) if shape else None
     assert sentences(diagnose(model, signals=signals)) == []
 
@@ -501,8 +501,56 @@ def test_gains_of_conv_modules_count_and_those_before_norms_do_not():
     ]
     with_norm = nn.Sequential(*(ConvModule(8, 8, 3, norm_cfg={"type": "BN"}) for _ in range(6)))
     for part in with_norm:
-        nn.init.normal_(part.conv.weight, 0, 0.01)
+        nn.init.normal_(part.conv.weight, 0, 0.1)
     assert diagnose(with_norm) == ()
+
+
+class PreNorm(nn.Module):
+    """Adds what a branch gives: the norm of the next block takes the sum."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.stem, self.norm1, self.norm2 = nn.Linear(16, 16), nn.LayerNorm(16), nn.LayerNorm(16)
+        self.branch, self.head = nn.Linear(16, 16), nn.Linear(16, 2)
+        nn.init.normal_(self.stem.weight, 0, std)
+        nn.init.normal_(self.branch.weight, 0, std)
+
+    def forward(self, x):
+        x = self.norm1(self.stem(x))
+        return self.head(self.norm2(x + self.branch(x)))
+
+
+@pytest.mark.parametrize(
+    ("std", "said"),
+    [
+        (10.0, "is 40: the signals do not show it, but a step of SGD changes this weight 1,600× "
+         "less than one of gain 1."),
+        (0.025, "is 0.1: the signals do not show it, but a step of SGD changes this weight 100× "
+         "more than one of gain 1."),
+        (0.25, None),
+    ],
+)  # fmt: skip
+def test_what_a_norm_hides_is_said_and_only_where_it_takes_the_output(std, said):
+    model = PreNorm(std)
+    for weight in (model.stem.weight, model.branch.weight):
+        weight.data *= std / weight.data.square().mean().sqrt()
+    assert "hidden" not in [item.rule for item in diagnose(model)]  # the order is not known
+    signals = probe(model, input_shape=(64, 16))
+    assert [row.name for row in signals if row.normed] == ["stem"]
+    found = [str(item) for item in diagnose(model, signals=signals) if item.rule == "hidden"]
+    begin = "note: The gain (std·√fan_in) of stem.weight before a norm "
+    assert found == ([] if said is None else [begin + said])
+
+
+def test_what_norms_hide_in_a_chain_is_said_of_a_plan():
+    model = nn.Sequential(
+        nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 4, 3), nn.GroupNorm(2, 4)
+    )
+    for std, said in ((1.0, "up to 12: "), (0.005, "down to 0.06: ")):
+        todo = plan(model, {"type": "Normal", "std": std, "layer": "Conv2d"})
+        [found] = [item for item in diagnose(model, plan=todo) if item.rule == "hidden"]
+        assert f"The gain (std·√fan_in) of 2 weights before a norm is {said}" in found.text
+        assert found.names == ("0.weight", "3.weight")
 
 
 def test_functions_and_transposed_layers_count_too():
@@ -615,7 +663,13 @@ def test_a_loss_far_above_guessing_is_said(scale):
 def test_outputs_of_a_large_scale_are_a_note_where_no_loss_tells_more():
     torch.manual_seed(0)
     assert sentences(diagnose(signals=probe(Labelled(71.0), IDS))) == [
-        "note: The std of the outputs is 71 (head): a softmax of them would have one class left."
+        "note: Read as logits of 50 classes, the outputs start at a loss of 160, where a model "
+        "that prefers no class has ln(50) = 3.9: their std is 71."
+    ]
+    model = nn.Linear(64, 3)
+    nn.init.normal_(model.weight, 0, 9.0)
+    assert sentences(diagnose(signals=probe(model, input_shape=(64, 64)))) == [
+        "note: The std of the outputs is 70 (Linear): a softmax of them would have one class left."
     ]
     assert diagnose(signals=probe(nn.Sequential(Labelled(71.0), nn.LayerNorm(50)), IDS)) == ()
 

@@ -760,3 +760,47 @@ def test_torchscript_is_refused_by_name(measure):
             f"{path}: it is TorchScript, which takes no hooks. "
             "Measure the model before torch.jit compiles it."
         )
+
+
+CONV, FLAT = nn.Conv2d(2, 6, 1), nn.Linear(4, 7)
+
+
+class Answer(nn.Module):
+    def __init__(self, answer) -> None:
+        super().__init__()
+        self.conv, self.flat, self.answer = CONV, FLAT, answer
+
+    def forward(self, x):
+        return self.answer(self.flat(x) if x.dim() == 2 else self.conv(x))
+
+
+@pytest.mark.parametrize(
+    ("answer", "shape", "classes"),
+    [
+        (lambda x: x, (8, 4), 7),
+        (lambda x: x, (8, 2, 3, 3), 6),
+        (lambda x: {"logits": x}, (8, 4), 7),
+        (lambda x: x.softmax(-1)[:, :6], (8, 4), None),
+        (lambda x: [x], (8, 4), None),
+        (lambda x: x.tanh().sum(), (8, 4), None),
+        (lambda x: x * float("nan"), (8, 4), None),
+    ],
+)
+def test_without_a_loss_the_outputs_are_read_as_logits(answer, shape, classes):
+    model, batch = Answer(answer), torch.randn(shape)
+    found = probe(model, batch)
+    assert (found.classes, found.over_all_labels) == (classes, classes is not None)
+    if classes is not None:
+        output = model(batch)
+        output = output["logits"] if isinstance(output, dict) else output
+        labels = [torch.full((8, *shape[2:]), label) for label in range(classes)]
+        each = [F.cross_entropy(output, label).item() for label in labels]
+        assert found.cross_entropy == pytest.approx(sum(each) / classes)
+        assert found.logits_std == pytest.approx(output.std(correction=0).item())
+        assert Signals.from_json(found.to_json()) == found
+
+
+def test_a_loss_that_is_given_is_not_read_as_one_of_logits():
+    found = probe(FLAT, torch.randn(8, 4), loss=lambda out: out.square().mean())
+    assert (found.cross_entropy, found.over_all_labels) == (None, False)
+    assert probe(nn.Linear(4, 4), torch.randn(8, 4)).cross_entropy is None  # too few to be classes
