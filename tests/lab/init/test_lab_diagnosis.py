@@ -311,7 +311,7 @@ def test_static_and_export(tmp_path):
 
 
 def test_the_loss_at_the_start_stands_beside_that_of_guessing():
-    model = nn.Sequential(nn.Linear(32, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
+    model = nn.Sequential(nn.Linear(32, 512), nn.BatchNorm1d(512), nn.ReLU(), nn.Linear(512, 10))
     lab = InitLab(model)
     lab.toolbar.initialize.click()
     open_it(lab)
