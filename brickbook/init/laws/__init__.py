@@ -4,7 +4,7 @@ A law has all its numbers: ``Normal(0, 0.0589)``. An initialiser (`brickbook.ini
 gives the law for a tensor whose shape is known.
 """
 
-from brickbook.init.laws.base import Atoms, DiscreteLaw, Law, law_from_dict, law_to_dict
+from brickbook.init.laws.base import Atoms, DiscreteLaw, Law, law_from_dict, law_to_dict, same_law
 from brickbook.init.laws.elementwise import (
     ComplexUniform,
     Constant,
@@ -22,13 +22,14 @@ from brickbook.init.laws.matrix import (
     HadamardMatrix,
     IdentityMatrix,
     OrthogonalMatrix,
+    RowSections,
     SparseNormal,
     Stacked,
 )
 
 __all__ = [
     "Atoms", "BlockConstants", "Centred", "ComplexUniform", "Constant", "DiscreteLaw",
-    "HadamardMatrix", "IdentityMatrix", "Law", "Normal", "OrthogonalMatrix", "SparseNormal",
-    "Stacked", "TruncNormal", "Uniform", "law_from_dict", "law_in_dtype", "law_to_dict",
-    "normal_mass", "overflow_share", "range_problem",
+    "HadamardMatrix", "IdentityMatrix", "Law", "Normal", "OrthogonalMatrix", "RowSections",
+    "SparseNormal", "Stacked", "TruncNormal", "Uniform", "law_from_dict", "law_in_dtype",
+    "law_to_dict", "normal_mass", "overflow_share", "range_problem", "same_law",
 ]  # fmt: skip

@@ -22,12 +22,14 @@ __all__ = [
     "law_from_dict",
     "law_to_dict",
     "merge_atoms",
+    "same_law",
 ]
 
 Atoms = tuple[tuple[float, float], ...]  # (value, probability), by value
 
 HALF_DTYPES = (torch.float16, torch.bfloat16)
 LARGEST_EXACT_INT = 1 << 53  # above, not every int is a float
+ROUNDING = 1e-12  # in which two ways to the same law may differ
 CHUNK_SIZE = 1 << 20  # elements drawn at once where scratch memory is needed
 
 
@@ -168,6 +170,8 @@ def law_to_dict(law: Law) -> dict[str, Any]:
         value = getattr(law, item.name)
         if isinstance(value, Law):
             value = law_to_dict(value)
+        elif isinstance(value, tuple):
+            value = [law_to_dict(part) if isinstance(part, Law) else part for part in value]
         elif isinstance(value, float) and not math.isfinite(value):
             value = str(value)
         found[item.name] = value
@@ -209,8 +213,35 @@ def law_from_dict(data: Mapping[str, Any], path: str = "law") -> Law:
         elif isinstance(value, str):
             numbers[key] = float(value)
         elif isinstance(value, list):
-            numbers[key] = tuple(value)
+            numbers[key] = tuple(
+                law_from_dict(part, f"{path}.{key}[{at}]") if isinstance(part, Mapping) else part
+                for at, part in enumerate(value)
+            )
     return kind(**numbers)
+
+
+def same_law(first: Law | None, second: Law | None) -> bool:
+    """Whether two laws are one, but for the last digits of their numbers.
+
+    >>> from brickbook.init.laws import Uniform
+    >>> same_law(Uniform(-0.5, 0.5), Uniform(-0.49999999999999994, 0.5))
+    True
+    """
+    if first is None or second is None or first == second:
+        return first == second
+    if type(first) is not type(second):
+        return False
+    pairs = ((getattr(first, item.name), getattr(second, item.name)) for item in fields(first))
+    return all(same_number(a, b) for a, b in pairs)
+
+
+def same_number(first: Any, second: Any) -> bool:
+    """Whether two numbers of a law, or laws in it, are the same but for rounding."""
+    if isinstance(first, Law) or isinstance(second, Law):
+        return isinstance(first, Law) and isinstance(second, Law) and same_law(first, second)
+    if isinstance(first, tuple):
+        return len(first) == len(second) and all(map(same_number, first, second))
+    return math.isclose(first, second, rel_tol=ROUNDING)
 
 
 def iter_subclasses(kind: type[Law]) -> Iterator[type[Law]]:

@@ -385,6 +385,79 @@ class BlockConstants(DiscreteLaw):
             block.fill_(value)
 
 
+@dataclass(frozen=True)
+class RowSections(Law):
+    """Sections along the first axis, one after the other, each of ``rows`` and by a law of its own.
+
+    For tensors that are written section by section: query, key and value, or one row of zeros.
+    Mean, std and density are those of an element taken anywhere, a mixture of the sections'.
+    """
+
+    elementwise = False
+    exact_in_16_bits = True  # the inner laws see to their own rounding
+    laws: tuple[Law, ...]
+    rows: tuple[int, ...]
+
+    def __str__(self) -> str:
+        parts = zip(self.rows, self.laws, strict=True)
+        return f"RowSections({', '.join(f'{rows} × {law}' for rows, law in parts)})"
+
+    @property
+    def weighted_laws(self) -> tuple[tuple[float, Law], ...]:
+        """The laws, each with the share of the elements that it has."""
+        total = sum(self.rows)
+        return tuple((rows / total, law) for rows, law in zip(self.rows, self.laws, strict=True))
+
+    def is_random(self) -> bool:
+        """Whether a section draws anything."""
+        return any(law.is_random() for law in self.laws)
+
+    @property
+    def mean(self) -> float:
+        """``Σ pᵢ μᵢ``."""
+        return math.fsum(share * law.mean for share, law in self.weighted_laws)
+
+    @property
+    def std(self) -> float:
+        """``√(Σ pᵢ (σᵢ² + (μᵢ - μ)²))``."""
+        mean = self.mean
+        parts = (p * (law.std**2 + (law.mean - mean) ** 2) for p, law in self.weighted_laws)
+        return math.sqrt(math.fsum(parts))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The least and the greatest value of all sections."""
+        ends = [law.support for law in self.laws]
+        return min(low for low, _ in ends), max(high for _, high in ends)
+
+    @property
+    def atoms(self) -> Atoms:
+        """Those of the sections."""
+        return merge_atoms(
+            (value, share * p) for p, law in self.weighted_laws for value, share in law.atoms
+        )
+
+    def pdf(self, x: Tensor) -> Tensor:
+        """The densities of the sections, by their shares."""
+        density = torch.zeros_like(x, dtype=torch.float64)
+        for share, law in self.weighted_laws:
+            density += share * law.pdf(x)
+        return density
+
+    def mass_beyond(self, limit: float) -> float:
+        """Those of the sections, by their shares."""
+        return math.fsum(share * law.mass_beyond(limit) for share, law in self.weighted_laws)
+
+    def scale_by(self, factor: float) -> Law:
+        """Scale each section."""
+        return RowSections(tuple(law.scale_by(factor) for law in self.laws), self.rows)
+
+    def draw(self, tensor: Tensor, generator: torch.Generator | None) -> None:
+        """Draw one section after the other."""
+        for part, law in zip(tensor.split(self.rows), self.laws, strict=True):
+            law.fill(part, generator)
+
+
 @lru_cache(maxsize=4096)
 def sum_hadamard_signs(rows: int, columns: int, m: int) -> int:
     """Add the elements of the corner of ``H_m``, quarter by quarter."""

@@ -18,7 +18,7 @@ from brickbook.errors import BadValueError, UnmatchedRuleWarning, join_limited
 from brickbook.html import format_shape
 from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS, BaseInit, PretrainedInit
-from brickbook.init.laws import Law, law_from_dict, law_to_dict, overflow_share
+from brickbook.init.laws import Law, law_from_dict, law_to_dict, overflow_share, same_law
 from brickbook.init.planning.config import Rule
 from brickbook.init.planning.why import Reason, Why
 from brickbook.introspect import Unmatched
@@ -445,13 +445,18 @@ class InitPlan(Records[PlanRow]):
             )
 
     def diff(self, other: InitPlan) -> tuple[RowChange, ...]:
-        """Return the parameters for which ``other`` has another law, or that only one plan has."""
+        """Return the parameters for which ``other`` has another law, or that only one plan has.
+
+        Laws whose numbers differ by rounding alone are the same.
+        """
         names = (*self, *(name for name in other if name not in self))
         pairs = (RowChange(name, self.get(name), other.get(name)) for name in names)
         return tuple(
             pair
             for pair in pairs
-            if pair.before is None or pair.after is None or pair.before.law != pair.after.law
+            if pair.before is None
+            or pair.after is None
+            or not same_law(pair.before.law, pair.after.law)
         )
 
     def explain(self, name: str) -> str:

@@ -38,6 +38,11 @@ class Why(Enum):
     MAY_START = "may_start"  # the path of custom init code; beside torch's own law
     GIVEN = "given"  # a constructor; beside torch's own law or custom init code
     BY_DEFAULTS = "by_defaults"  # custom init code that was called, its arguments
+    COMPUTED = "computed"  # the call
+    OWN_CODE = "own_code"  # the call
+    LEFT_EMPTY = "left_empty"
+    NOT_SEEN = "not_seen"
+    CONTRADICTED = "contradicted"  # a law
     UNFILLABLE = "unfillable"  # what `unfillable_reason` says; last: every sentence fits it
 
 

@@ -1,5 +1,6 @@
 """Laws of whole matrices: against torch where it has them, and against what their papers prove."""
 
+import json
 import math
 
 import pytest
@@ -24,11 +25,14 @@ from brickbook.init.laws import (
     IdentityMatrix,
     Normal,
     OrthogonalMatrix,
+    RowSections,
     SparseNormal,
     Stacked,
     TruncNormal,
+    Uniform,
     law_from_dict,
     law_to_dict,
+    same_law,
 )
 
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -319,3 +323,45 @@ def test_a_discrete_law_has_the_theory_of_its_atoms(law):
     assert (law.mean, law.std) == (pytest.approx(mean), pytest.approx(math.sqrt(variance)))
     assert law.support == (law.atoms[0][0], law.atoms[-1][0])
     assert not law.is_random() and not law.pdf(torch.linspace(-1, 1, 5)).any()
+
+
+SECTIONS = RowSections((Normal(1.0, 0.5), Constant(0.0), Uniform(-1.0, 2.0)), (2, 1, 5))
+
+
+def test_sections_are_a_mixture():
+    tensor = torch.empty(8, 4096)
+    SECTIONS.fill(tensor, torch.Generator().manual_seed(0))
+    assert tensor[:2].mean().item() == pytest.approx(1.0, abs=0.03)
+    assert not tensor[2].any() and tensor[3:].min() >= -1
+    assert tensor.mean().item() == pytest.approx(SECTIONS.mean, abs=0.02)
+    assert tensor.std().item() == pytest.approx(SECTIONS.std, rel=0.02)
+    assert SECTIONS.support == (-math.inf, math.inf)
+    assert SECTIONS.atoms == ((0.0, 0.125),)
+    x = torch.linspace(-6, 8, 200_001, dtype=torch.float64)
+    assert torch.trapezoid(SECTIONS.pdf(x), x).item() == pytest.approx(1 - 0.125, abs=1e-3)
+    assert SECTIONS.mass_beyond(3.0) == pytest.approx(Normal(1.0, 0.5).mass_beyond(3.0) / 4)
+
+
+def test_sections_in_json_and_in_words():
+    assert law_from_dict(json.loads(json.dumps(law_to_dict(SECTIONS)))) == SECTIONS
+    assert str(SECTIONS) == "RowSections(2 × Normal(1, 0.5), 1 × Constant(0), 5 × Uniform(-1, 2))"
+    assert SECTIONS.scale_by(2.0).laws[2] == Uniform(-2.0, 4.0)
+    assert SECTIONS.is_random() and not RowSections((Constant(0.0),), (3,)).is_random()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (Uniform(-0.5, 0.5), Uniform(-0.49999999999999994, 0.5), True),
+        (Uniform(-0.5, 0.5), Uniform(-0.5000001, 0.5), False),
+        (Normal(0.0, 1.0), Uniform(0.0, 1.0), False),
+        (SECTIONS, SECTIONS.scale_by(1.0), True),
+        (SECTIONS, RowSections(SECTIONS.laws, (2, 2, 4)), False),
+        (SECTIONS, RowSections(SECTIONS.laws[:1], (8,)), False),
+        (Stacked(Normal(0.0, 1.0), 2), Stacked(Normal(0.0, 1.0 + 1e-15), 2), True),
+        (None, None, True),
+        (None, Constant(0.0), False),
+    ],
+)
+def test_laws_that_differ_by_rounding(first, second, same):
+    assert same_law(first, second) is same
