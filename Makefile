@@ -5,10 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PEERS := .venv-peers
+# nbval takes seconds to load; only the notebooks need it.
+PYTEST := $(BIN)/python -m pytest -p no:nbval
 IN_PARALLEL := -n auto --dist loadfile
+BROWSER_TESTS = $$(grep -rl --include='test_*.py' 'pytest.mark.browser' tests)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
+
+# A test run starts more than a hundred processes that import the same files: they are compiled once.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test quick fuzz parity lint bench browser clean
@@ -21,14 +27,14 @@ lab: $(VENV)/lab.stamp  ## install brickbook and open the first notebook
 
 test: $(VENV)/test.stamp browser  ## run every test: import order, Python, browser, notebooks
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not (bench or browser)'
-	$(BIN)/python -m pytest -m 'browser and not bench'  # one after the other: they look at times
+	$(PYTEST) $(IN_PARALLEL) -m 'not (bench or browser)'
+	$(PYTEST) -m 'browser and not bench' $(BROWSER_TESTS)  # one after the other: they look at times
 ifneq ($(NOTEBOOKS),)
 	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
 endif
 
 quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or processes of their own
-	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not (bench or browser or compile or processes)'
+	$(PYTEST) $(IN_PARALLEL) -m 'not (bench or browser or compile or processes)'
 
 fuzz: $(VENV)/test.stamp  ## plan 100,000 random and hostile configs, new ones each time
 	$(BIN)/python tests/support/fuzz.py

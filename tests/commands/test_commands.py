@@ -272,5 +272,6 @@ def test_the_real_command(folder):
     assert done.stderr == (
         "brickbook: file: a.json is there already. Add force=True, or --force, to replace it.\n"
     )
-    assert call("--help").stdout == call("help").stdout
-    assert call("help").stdout.startswith("  brickbook build ")
+    messages = call("help").stdout
+    assert call("--help").stdout == messages
+    assert messages.startswith("  brickbook build ")

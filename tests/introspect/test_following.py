@@ -101,7 +101,7 @@ MODELS = {
         ["", "", "", "relu", ""],
     ),
     "recurrent": (chain(nn.RNN(4, 4), nn.RNNCell(4, 4, nonlinearity="relu")), ["Tanh", "ReLU"]),
-    "wrapped": (nn.DataParallel(chain(torch.compile(nn.Linear(4, 4)), nn.ReLU())), ["ReLU"]),
+    "wrapped": (nn.DataParallel(chain(nn.Linear(4, 4), nn.ReLU())), ["ReLU"]),
     "embedding": (chain(nn.Embedding(4, 4), nn.LayerNorm(4), nn.ReLU()), ["ReLU"]),
 }
 
@@ -116,6 +116,12 @@ def name(activation):
 def test_what_follows_is_what_the_signal_meets_first(case):
     model, names = MODELS[case]
     assert [name(found) for found in following(model).values()] == names
+
+
+@pytest.mark.compile
+def test_what_is_compiled_is_looked_into():
+    model = nn.DataParallel(chain(torch.compile(nn.Linear(4, 4)), nn.ReLU()))
+    assert [name(found) for found in following(model).values()] == ["ReLU"]
 
 
 def test_it_is_the_module_itself_that_is_found():

@@ -98,6 +98,7 @@ def checkpointed():
     return checkpoint_wrapper(model)
 
 
+@pytest.mark.compile
 @pytest.mark.parametrize("wrap", [lambda: torch.compile(net()), checkpointed])
 def test_a_wrapper_in_this_process_changes_nothing(wrap):
     bare, model = net(), wrap()
