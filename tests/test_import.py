@@ -11,34 +11,29 @@ HEAVY = ("plotly", "pandas", "ipywidgets", "anywidget", "IPython", "libcst", "to
 
 
 @pytest.mark.processes
-def test_the_import_stays_light():
+def test_the_import_loads_nothing():
     code = (
         "import sys, brickbook\n"
+        "print(brickbook.__version__, hasattr(brickbook, '__wrapped__'))\n"
+        "print([name for name in sys.modules if name.startswith('brickbook.')])\n"
+        "print('torch' in sys.modules)\n"
+        "brickbook.initialize\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
         "print(sorted(m for m in sys.modules if m in ('brickbook.views', 'brickbook.lab')))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split("\n")[:2] == ["[]", "[]"]
+    assert out.stdout.splitlines() == [f"{brickbook.__version__} False", "[]", "False", "[]", "[]"]
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("switch", ["enable", "disable"])
-@pytest.mark.parametrize("module", ["brickbook", "brickbook.broken"])
-def test_the_garbage_collector_is_as_it_was(switch, module):
+def test_what_does_without_torch():
+    names = sorted(brickbook.WITHOUT_TORCH)
     code = (
-        "import gc, sys\n"
-        f"gc.{switch}()\n"
-        f"sys.modules['brickbook.backbones'] = None if {module != 'brickbook'} else sys\n"
-        "if sys.modules['brickbook.backbones'] is sys: del sys.modules['brickbook.backbones']\n"
-        "try:\n"
-        "    import brickbook\n"
-        "except ImportError:\n"
-        "    print('failed')\n"
-        "print(gc.isenabled())\n"
+        f"import sys, brickbook\nfrom brickbook import {', '.join(names)}\n"
+        f"print([getattr(brickbook, name).__name__ for name in {names}], 'torch' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    failed = ["failed"] if module != "brickbook" else []
-    assert out.stdout.split() == [*failed, str(switch == "enable")]
+    assert out.stdout.strip() == f"{[f'brickbook.{name}' for name in names]} False"
 
 
 @pytest.mark.processes

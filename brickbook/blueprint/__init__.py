@@ -51,3 +51,6 @@ __all__ = [
     "takes_bricks",
     "to_meta",
 ]
+
+# MODELS is whole when it can be reached: bricks fills it, and backbones behind that.
+import brickbook.bricks  # noqa: F401

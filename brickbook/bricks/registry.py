@@ -33,7 +33,12 @@ __all__ = [
 
 
 def child_registry(name: str, scope: str) -> Registry:
-    """Make a registry below MODELS, so that ``"scope.Name"`` is found from MODELS too."""
+    """Make a registry below MODELS, so that ``"scope.Name"`` is found from MODELS too.
+
+    It is there already where an import was interrupted and this is the second.
+    """
+    if scope in MODELS.children:
+        return MODELS.children[scope]
     return Registry(name, build_func=build_from_cfg, parent=MODELS, scope=scope)
 
 
