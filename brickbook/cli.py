@@ -13,7 +13,6 @@ from brickbook.commands import CommandUsageError, Message, ShellFrontend, run
 from brickbook.commands.user_traceback import describe_failure, is_in_user_file
 from brickbook.errors import ConfigError
 from brickbook.printable import escape_controls
-from brickbook.views.text import text
 
 __all__ = ["main"]
 
@@ -76,6 +75,8 @@ def show_result(result: object) -> int:
     if isinstance(result, Message):
         print_line(result.text)
         return result.exit_code
+    from brickbook.views.text import text  # loads torch, which a message does not need
+
     print_line(text(result))
     return 0
 

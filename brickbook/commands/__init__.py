@@ -1,16 +1,30 @@
 """The commands of brickbook: one table for ``%brickbook`` in a notebook, IPython, and the shell.
 
-A command is its summary, its arguments, and the public function that it calls.
+A command is its arguments and the public function that it calls; its file is loaded when its line
+is read, and what only a notebook needs when it is asked for.
 """
 
-from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from typing import TYPE_CHECKING, Any
+
+from brickbook.commands.command import (
+    Command,
+    CommandEntry,
+    CommandUsageError,
+    Frontend,
+    Message,
+    Parser,
+)
 from brickbook.commands.completion import complete
-from brickbook.commands.frontends import NotebookFrontend, ShellFrontend
+from brickbook.commands.shell import ShellFrontend
 from brickbook.commands.table import COMMANDS, run
+
+if TYPE_CHECKING:
+    from brickbook.commands.notebook import NotebookFrontend
 
 __all__ = [
     "COMMANDS",
     "Command",
+    "CommandEntry",
     "CommandUsageError",
     "Frontend",
     "Message",
@@ -20,3 +34,11 @@ __all__ = [
     "complete",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "NotebookFrontend":
+        from brickbook.commands.notebook import NotebookFrontend
+
+        return NotebookFrontend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,35 +6,27 @@ import argparse
 import ast
 import dataclasses
 import json
-import os
-import select
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from textwrap import dedent
 from typing import Any
 
 import torch
 
 from brickbook.commands.command import Frontend, Parser
+from brickbook.commands.files import complete_files, read_text
 from brickbook.config import is_plain_word, parse_literal, parse_shape
-from brickbook.errors import BadValueError, ConfigError, MissingFileError
-from brickbook.files import write_whole
+from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.planning import InitOptions
 
 __all__ = [
     "add_batch",
-    "add_force",
-    "add_json",
     "add_model_argument",
     "add_plan_options",
     "add_rule_arguments",
-    "add_save",
     "add_seed",
-    "check_target",
     "complete_batches",
     "complete_configs",
-    "complete_files",
     "complete_models",
     "complete_records",
     "parse_key_value",
@@ -44,12 +36,8 @@ __all__ = [
     "read_config",
     "read_init_cfg",
     "read_inline",
-    "read_text",
-    "write_text",
 ]
 
-PIPE_SECONDS = 10.0
-MAX_PIPE_BYTES = 2**24
 NO_RULE_GIVEN = "there is no rule: --init or --cfg is missing."
 NESTING_ERRORS = (RecursionError, MemoryError)  # a thousand brackets
 
@@ -60,35 +48,6 @@ def read_config(file: str) -> Any:
     if why:
         raise BadValueError(file, f"neither JSON ({why[0]}) nor a Python literal.")
     return value
-
-
-def read_text(file: str) -> str:
-    """Read a file as UTF-8; of a pipe, as ``<(…)`` makes one, or a terminal what comes in time."""
-    path = Path(file).expanduser()
-    try:
-        waits = path.is_fifo() or path.is_char_device()
-        return (read_pipe(path, file) if waits else path.read_bytes()).decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadValueError(file, "is no text in UTF-8.") from None
-    except OSError as error:
-        raise MissingFileError(file, f"{error.strerror}.") from None
-
-
-def read_pipe(path: Path, file: str) -> bytes:
-    """Read a pipe to its end, but never wait long, and never without end."""
-    found = b""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    try:
-        while len(found) <= MAX_PIPE_BYTES:
-            if not select.select([handle], [], [], PIPE_SECONDS)[0]:
-                raise BadValueError(file, f"is a pipe that gives nothing for {PIPE_SECONDS:g} s.")
-            block = os.read(handle, 2**16)
-            if not block:
-                return found
-            found += block
-    finally:
-        os.close(handle)
-    raise BadValueError(file, f"is a pipe that gives more than {MAX_PIPE_BYTES:,} bytes.")
 
 
 def read_cell(body: str) -> Any:
@@ -171,19 +130,6 @@ def complete_records(frontend: Frontend, words: Sequence[str], typed: str) -> It
 def complete_batches(frontend: Frontend, words: Sequence[str], typed: str) -> Iterable[str]:
     """Return names of variables that may be meant as a batch."""
     return frontend.variable_names("batch", typed)
-
-
-def complete_files(frontend: Frontend, words: Sequence[str], typed: str) -> Iterator[str]:
-    """Yield files and folders beside what is typed; hidden ones if a dot is."""
-    head, slash, tail = typed.rpartition("/")
-    folder = Path(f"{head}{slash}" or ".").expanduser()
-    try:
-        found = sorted(folder.iterdir())
-    except OSError:
-        return
-    for path in found:
-        if path.name.startswith(".") <= tail.startswith("."):
-            yield f"{head}{slash}{path.name}{'/' if path.is_dir() else ''}"
 
 
 def complete_initializers(frontend: Frontend, words: Sequence[str], typed: str) -> Iterable[str]:
@@ -290,29 +236,6 @@ def add_batch(parser: Parser, frontend: Frontend, purpose: str = "data-driven ru
     )  # fmt: skip
 
 
-def add_json(parser: Parser, record: str) -> None:
-    """Add ``--json FILE`` and ``--force``; `write_text` writes the file."""
-    parser.add(
-        "--json", metavar="FILE", complete=complete_files, help=f"write the {record} as JSON too"
-    )
-    add_force(parser)
-
-
-def add_save(parser: Parser) -> None:
-    """Add ``--save FILE``, for the state dict."""
-    parser.add(
-        "--save",
-        metavar="FILE",
-        complete=complete_files,
-        help="save the state dict with torch.save",
-    )
-
-
-def add_force(parser: Parser) -> None:
-    """Add ``--force``; `check_target` refuses a file that is there without it."""
-    parser.add("--force", action="store_true", help="replace a file that is there")
-
-
 def read_init_cfg(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     """Return the init_cfg that the cell, --cfg, or --init with its arguments say; None without."""
     cell = getattr(arguments, "cell", None)
@@ -345,18 +268,3 @@ def read_batch(frontend: Frontend, word: str | None, seed: int | None) -> Any:
         generator = torch.Generator().manual_seed(seed or 0)
         return torch.randn(shape, generator=generator)
     return frontend.record_or_model(word)
-
-
-def check_target(word: str, option: str, force: bool) -> Path:
-    """Return the file to write to; ValueError if it is there already, or its folder is not."""
-    path = Path(word).expanduser()
-    if not path.resolve().parent.is_dir():
-        raise BadValueError(option, f"the folder of {word} does not exist.")
-    if path.exists() and not force:
-        raise BadValueError(option, f"{word} is there already.", "Say --force to replace it.")
-    return path
-
-
-def write_text(text: str, word: str, option: str, force: bool) -> None:
-    """Write a text to a file."""
-    write_whole(check_target(word, option, force), text, option)

@@ -7,13 +7,9 @@ from typing import Any
 
 from brickbook.blueprint import Blueprint
 from brickbook.checkpoint.save import write_torch
-from brickbook.commands.arguments import (
-    add_save,
-    check_target,
-    complete_configs,
-    complete_files,
-)
+from brickbook.commands.arguments import complete_configs
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from brickbook.commands.files import add_save, check_target, complete_files
 from brickbook.config import parse_shape
 from brickbook.measure.cost import shapes
 from brickbook.views.text import shapes_text
@@ -86,6 +82,4 @@ def build_from_file(frontend: Frontend, arguments: argparse.Namespace) -> Messag
     return Message("\n".join(lines), int(trace is not None and bool(trace.error)))
 
 
-BUILD = Command(
-    "Build a model from layers, and get it and its config.", add_build_arguments, run_build
-)
+BUILD = Command(add_build_arguments, run_build)

@@ -7,16 +7,27 @@ from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, Protocol
-
-from torch import nn
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from brickbook.errors import ConfigError
-from brickbook.init.execution import InitReport
-from brickbook.init.planning import InitPlan
 from brickbook.printable import escape_controls
 
-__all__ = ["Command", "CommandUsageError", "Frontend", "HelpRequested", "Message", "Parser"]
+if TYPE_CHECKING:
+    from torch import nn
+
+    from brickbook.init.execution import InitReport
+    from brickbook.init.planning import InitPlan
+
+__all__ = [
+    "Command",
+    "CommandEntry",
+    "CommandUsageError",
+    "Frontend",
+    "HelpRequested",
+    "Message",
+    "Parser",
+]
 
 
 class Frontend(Protocol):
@@ -138,22 +149,39 @@ class HelpAction(argparse.Action):
 
 @dataclass(frozen=True)
 class Command:
-    """One row of the table of commands.
+    """What a command takes and does.
 
     Attributes:
-        summary: One sentence for the help.
         add_arguments: Adds to a parser what the command takes at a front end.
         run: Runs it; returns a value to show, a `Message`, or None.
+    """
+
+    add_arguments: Callable[[Parser, Frontend], object]
+    run: Callable[[Frontend, argparse.Namespace], Any]
+
+
+@dataclass(frozen=True)
+class CommandEntry:
+    """One row of the table of commands; the command itself is loaded when it is asked for.
+
+    Attributes:
+        place: The file of the command below ``brickbook.commands`` and its name there, as in
+            ``"build:BUILD"``.
+        summary: One sentence for the help.
         takes_cell: Whether the body of a notebook cell may stand for ``--cfg``.
     """
 
+    place: str
     summary: str
-    add_arguments: Callable[[Parser, Frontend], object]
-    run: Callable[[Frontend, argparse.Namespace], Any]
     takes_cell: bool = False
+
+    def load(self) -> Command:
+        """Import the command."""
+        file, _, name = self.place.partition(":")
+        return getattr(import_module(f"brickbook.commands.{file}"), name)
 
     def parser(self, name: str, frontend: Frontend) -> Parser:
         """Return the parser of the command's own line."""
         parser = Parser(f"{frontend.prefix} {name}", self.summary)
-        self.add_arguments(parser, frontend)
+        self.load().add_arguments(parser, frontend)
         return parser

@@ -8,20 +8,16 @@ from typing import Any
 from brickbook.checkpoint.save import write_torch
 from brickbook.commands.arguments import (
     add_batch,
-    add_force,
-    add_json,
     add_model_argument,
     add_plan_options,
     add_rule_arguments,
-    add_save,
     add_seed,
-    check_target,
     plan_options,
     read_batch,
     read_init_cfg,
-    write_text,
 )
 from brickbook.commands.command import Command, Frontend, Parser
+from brickbook.commands.files import add_force, add_json, add_save, check_target, write_text
 from brickbook.errors import BadValueError
 from brickbook.init.planning import plan
 
@@ -46,12 +42,7 @@ def run_plan(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     return todo
 
 
-PLAN = Command(
-    "Say which rule would fill which parameter with which law; nothing is written.",
-    add_plan_arguments,
-    run_plan,
-    takes_cell=True,
-)
+PLAN = Command(add_plan_arguments, run_plan)
 
 
 def add_init_arguments(parser: Parser, frontend: Frontend) -> None:
@@ -87,9 +78,4 @@ def run_init(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     return report
 
 
-INIT = Command(
-    "Initialise a model's weights as an init_cfg says, and report what was done.",
-    add_init_arguments,
-    run_init,
-    takes_cell=True,
-)
+INIT = Command(add_init_arguments, run_init)

@@ -8,19 +8,16 @@ from typing import Any
 
 from brickbook.commands.arguments import (
     add_batch,
-    add_force,
-    add_json,
     add_model_argument,
     add_plan_options,
     complete_configs,
-    complete_files,
     complete_records,
     plan_options,
     read_batch,
     read_inline,
-    write_text,
 )
 from brickbook.commands.command import Command, Frontend, Message, Parser
+from brickbook.commands.files import add_force, add_json, complete_files, write_text
 from brickbook.config import parse_shape
 from brickbook.errors import BadValueError
 from brickbook.measure.cost import complexity
@@ -69,11 +66,7 @@ def run_compare(frontend: Frontend, arguments: argparse.Namespace) -> Any:
         )
 
 
-COMPARE = Command(
-    "Say what each of several configs would make of the same model.",
-    add_compare_arguments,
-    run_compare,
-)
+COMPARE = Command(add_compare_arguments, run_compare)
 
 
 def add_diff_arguments(parser: Parser, frontend: Frontend) -> None:
@@ -93,11 +86,7 @@ def run_diff(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     )
 
 
-DIFF = Command(
-    "Say what differs between two plans, snapshots, checkpoints or models.",
-    add_diff_arguments,
-    run_diff,
-)
+DIFF = Command(add_diff_arguments, run_diff)
 
 
 def add_export_arguments(parser: Parser, frontend: Frontend) -> None:
@@ -123,11 +112,7 @@ def run_export(frontend: Frontend, arguments: argparse.Namespace) -> Message:
     return Message(f"{file}: {file.stat().st_size:,} bytes")
 
 
-EXPORT = Command(
-    "Write a plan, report, snapshot, comparison or model to a file.",
-    add_export_arguments,
-    run_export,
-)
+EXPORT = Command(add_export_arguments, run_export)
 
 
 def add_complexity_arguments(parser: Parser, frontend: Frontend) -> None:
@@ -158,8 +143,4 @@ def run_complexity(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     return found if arguments.depth is None else found.down_to(arguments.depth)
 
 
-COMPLEXITY = Command(
-    "Count a model's multiply-adds, parameters and activation memory.",
-    add_complexity_arguments,
-    run_complexity,
-)
+COMPLEXITY = Command(add_complexity_arguments, run_complexity)

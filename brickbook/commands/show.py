@@ -11,12 +11,11 @@ from brickbook.commands.arguments import (
     add_model_argument,
     add_rule_arguments,
     add_seed,
-    check_target,
-    complete_files,
     read_batch,
     read_init_cfg,
 )
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from brickbook.commands.files import check_target, complete_files
 from brickbook.config import parse_shape
 from brickbook.errors import BadValueError
 from brickbook.files import write_whole
@@ -101,9 +100,4 @@ def initialize_and_compare(model: Any, cfg: Any, arguments: argparse.Namespace) 
     return Message(text if report is None else f"{text}\n{report!r}")
 
 
-SHOW = Command(
-    "Look at a model's weights, initialise them by rules, compare before and after.",
-    add_show_arguments,
-    run_show,
-    takes_cell=True,
-)
+SHOW = Command(add_show_arguments, run_show)

@@ -1,4 +1,7 @@
-"""The table of commands, and how a line is run; a new command is a file and a row here."""
+"""The table of commands, and how a line is run; a new command is a file and a row here.
+
+A command's file is imported when its line is read: what only helps does without torch.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,15 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brickbook.commands.arguments import read_cell
-from brickbook.commands.build import BUILD
 from brickbook.commands.command import (
     Command,
+    CommandEntry,
     CommandUsageError,
     Frontend,
     HelpRequested,
     Message,
     Parser,
 )
-from brickbook.commands.init import INIT, PLAN
-from brickbook.commands.inspect import COMPARE, COMPLEXITY, DIFF, EXPORT
-from brickbook.commands.show import SHOW
-from brickbook.commands.zoo import ZOO
 from brickbook.errors import nearest
 
 __all__ = ["COMMANDS", "run"]
@@ -33,27 +31,48 @@ def add_help_arguments(parser: Parser, frontend: Frontend) -> None:
 def run_help(frontend: Frontend, arguments: argparse.Namespace) -> Message:
     """Return what the commands do, or all options of one."""
     if arguments.about:
-        command = find_command(arguments.about, frontend)
-        return Message(command.parser(arguments.about, frontend).format_help().rstrip())
+        entry = find_command(arguments.about, frontend)
+        return Message(entry.parser(arguments.about, frontend).format_help().rstrip())
     width = max(map(len, COMMANDS))
     rows = (
-        f"  {frontend.prefix} {name:<{width}}  {command.summary}"
-        for name, command in COMMANDS.items()
+        f"  {frontend.prefix} {name:<{width}}  {entry.summary}" for name, entry in COMMANDS.items()
     )
     return Message("\n".join((*rows, "", f"{frontend.prefix} help VERB tells a verb's options.")))
 
 
-COMMANDS: Mapping[str, Command] = {
-    "build": BUILD,
-    "show": SHOW,
-    "plan": PLAN,
-    "init": INIT,
-    "compare": COMPARE,
-    "diff": DIFF,
-    "complexity": COMPLEXITY,
-    "export": EXPORT,
-    "zoo": ZOO,
-    "help": Command("Say what the verbs do.", add_help_arguments, run_help),
+HELP = Command(add_help_arguments, run_help)
+
+COMMANDS: Mapping[str, CommandEntry] = {
+    "build": CommandEntry("build:BUILD", "Build a model from layers, and get it and its config."),
+    "show": CommandEntry(
+        "show:SHOW",
+        "Look at a model's weights, initialise them by rules, compare before and after.",
+        takes_cell=True,
+    ),
+    "plan": CommandEntry(
+        "init:PLAN",
+        "Say which rule would fill which parameter with which law; nothing is written.",
+        takes_cell=True,
+    ),
+    "init": CommandEntry(
+        "init:INIT",
+        "Initialise a model's weights as an init_cfg says, and report what was done.",
+        takes_cell=True,
+    ),
+    "compare": CommandEntry(
+        "inspect:COMPARE", "Say what each of several configs would make of the same model."
+    ),
+    "diff": CommandEntry(
+        "inspect:DIFF", "Say what differs between two plans, snapshots, checkpoints or models."
+    ),
+    "complexity": CommandEntry(
+        "inspect:COMPLEXITY", "Count a model's multiply-adds, parameters and activation memory."
+    ),
+    "export": CommandEntry(
+        "inspect:EXPORT", "Write a plan, report, snapshot, comparison or model to a file."
+    ),
+    "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
+    "help": CommandEntry("table:HELP", "Say what the verbs do."),
 }
 
 
@@ -73,22 +92,24 @@ def run(frontend: Frontend, words: Sequence[str], cell: str | None = None) -> An
         ConfigError: Of the command itself.
     """
     name, *rest = words or ["help"]
-    command = find_command(name, frontend)
-    parser = command.parser(name, frontend)
+    entry = find_command(name, frontend)
+    parser = entry.parser(name, frontend)
     try:
         arguments = parser.parse_args(rest)
     except HelpRequested as asked:
         return Message(str(asked).rstrip())
     if cell is not None:
-        if not command.takes_cell:
+        if not entry.takes_cell:
             able = ", ".join(key for key, one in COMMANDS.items() if one.takes_cell)
             raise CommandUsageError(f"{name} takes no cell.", f"These do: {able}.")
+        from brickbook.commands.arguments import read_cell  # loads torch, which help does not need
+
         arguments.cell = read_cell(cell)
-    return command.run(frontend, arguments)
+    return entry.load().run(frontend, arguments)
 
 
-def find_command(name: str, frontend: Frontend) -> Command:
-    """Return a command of the table; CommandUsageError if there is none."""
+def find_command(name: str, frontend: Frontend) -> CommandEntry:
+    """Return a row of the table; CommandUsageError if there is none."""
     if name not in COMMANDS:
         raise CommandUsageError(f"{frontend.prefix} has no verb {name!r}.", nearest(name, COMMANDS))
     return COMMANDS[name]

@@ -10,12 +10,8 @@ from time import monotonic
 
 from brickbook.checkpoint import CheckpointError, Progress, convert, locate, transfers
 from brickbook.checkpoint.zoo import SCHEMES, ZooEntry, add_scheme, list_weights, sha256_of, table
-from brickbook.commands.arguments import (
-    add_force,
-    check_target,
-    complete_files,
-)
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from brickbook.commands.files import add_force, check_target, complete_files
 from brickbook.errors import BadValueError, join_limited
 
 __all__ = ["ZOO"]
@@ -136,6 +132,4 @@ def convert_file(arguments: argparse.Namespace, rest: Sequence[str]) -> Message:
     return Message(text)
 
 
-ZOO = Command(
-    "List published weights, fetch them, convert checkpoints.", add_zoo_arguments, run_zoo
-)
+ZOO = Command(add_zoo_arguments, run_zoo)

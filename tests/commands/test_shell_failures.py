@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from brickbook.cli import main
-from brickbook.commands import arguments, user_traceback
+from brickbook.commands import arguments, files, user_traceback
 from brickbook.errors import ConfigError
 
 HEAD = "from torch import nn\nready = nn.Linear(2, 2)\n"
@@ -153,7 +153,7 @@ def test_ctrl_c_is_one_line(folder):
 
 
 def test_a_pipe_that_nobody_fills(folder, capsys, monkeypatch):
-    monkeypatch.setattr(arguments, "PIPE_SECONDS", 0.2)
+    monkeypatch.setattr(files, "PIPE_SECONDS", 0.2)
     os.mkfifo("pipe")
     os.mkfifo("pipe.json")
     for argv in (("build", "pipe"), ("show", "torch.nn:ReLU", "--cfg", "pipe")):
@@ -182,7 +182,7 @@ def test_a_pipe_is_read(folder):
     ],
 )  # fmt: skip
 def test_what_is_no_config_file(folder, monkeypatch, file, message):
-    monkeypatch.setattr(arguments, "MAX_PIPE_BYTES", 1_000)
+    monkeypatch.setattr(files, "MAX_PIPE_BYTES", 1_000)
     (folder / "a_folder").mkdir()
     (folder / "latin.json").write_bytes(b"\xe9")
     with pytest.raises(ConfigError) as caught:

@@ -1,9 +1,9 @@
-"""The front ends: what a name in a line means in a notebook or IPython, and in a shell."""
+"""The front end of a notebook or IPython: what a name in a line means there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint import CheckpointError, read_state
-from brickbook.commands.arguments import read_config, read_inline, read_text
+from brickbook.commands.arguments import read_config, read_inline
 from brickbook.commands.command import CommandUsageError
+from brickbook.commands.files import read_text
 from brickbook.commands.load_model import load_model
 from brickbook.errors import BadValueError, nearest
 from brickbook.init.execution import InitReport, execute
@@ -21,52 +22,10 @@ from brickbook.live_panels import MODEL_LOCK, live_model_panel, refresh_live_pan
 from brickbook.measure.probe import is_batch
 from brickbook.views.export import from_json
 
-__all__ = ["NotebookFrontend", "ShellFrontend"]
+__all__ = ["NotebookFrontend", "read_record_file", "require_config"]
 
 CHECKPOINT_SUFFIXES = (".bin", ".ckpt", ".pkl", ".pt", ".pth", ".safetensors", ".tar")
 CONFIG_SUFFIXES = (".json", ".py")
-
-
-@dataclass(frozen=True)
-class ShellFrontend:
-    """A shell: models by what makes them, everything else in files."""
-
-    prefix: str = "brickbook"
-    is_shell: bool = True
-    has_widgets: bool = False
-
-    @property
-    def namespace(self) -> MutableMapping[str, Any]:
-        """No variables."""
-        return {}
-
-    def model(self, name: str) -> nn.Module:
-        """``module:callable``, ``file.py:callable``, ``torchvision:NAME`` or ``timm:NAME``."""
-        return load_model(name)
-
-    def config(self, name: str) -> Any:
-        """A file with JSON or a Python literal, or the literal itself."""
-        found = read_inline(name)
-        return require_config(read_config(name) if found is None else found, name)
-
-    def record_or_model(self, name: str) -> Any:
-        """A record as JSON, a checkpoint, or a model."""
-        found = read_record_file(name)
-        return self.model(name) if found is None else found
-
-    def variable_names(self, kind: str, typed: str) -> Iterable[str]:
-        """No variables."""
-        return ()
-
-    def model_lock(self) -> AbstractContextManager[object]:
-        """Nobody else writes."""
-        return nullcontext()
-
-    def execute(
-        self, plan: InitPlan, model: nn.Module, seed: int | None, atomic: bool, batch: Any
-    ) -> InitReport:
-        """Initialise a model."""
-        return execute(plan, model, seed=seed, atomic=atomic, batch=batch)
 
 
 @dataclass(frozen=True)
