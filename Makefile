@@ -39,7 +39,7 @@ quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or pr
 fuzz: $(VENV)/test.stamp  ## plan 100,000 random and hostile configs, new ones each time
 	$(BIN)/python tests/support/fuzz.py
 
-# Beside mmcv-lite, mmengine, timm and transformers; there a peer that is missing is a failure.
+# Beside mmcv-lite, mmengine, mmpretrain, timm and transformers; there a peer that is missing is a failure.
 parity: $(PEERS)/stamp  ## run the tests that compare with other libraries, in an environment of their own
 	BRICKBOOK_PARITY=1 $(PEERS)/bin/python -m pytest $(IN_PARALLEL) \
 	    $$(grep -rl --include='test_*.py' '^from peers import' tests)
@@ -80,6 +80,8 @@ $(PEERS)/stamp: $(WHAT_IS_INSTALLED)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	    -e '.[lab,test,parity]'
 	$(call headless,$(PEERS))
+	PYTHONPATH=tests/support $(PEERS)/bin/python -W ignore -c \
+	    'from mmpretrain_support import import_mmpretrain; import_mmpretrain()'
 	touch $@
 
 # mmcv asks for the OpenCV that opens windows; a machine without a screen may lack what that needs.

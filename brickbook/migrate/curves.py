@@ -452,6 +452,8 @@ def one_cycle(
 def cosine_cooldown(settings: Settings, progress: float, whole: float, base: float) -> float:
     """Anneal along a cosine, then keep a share of the lowest learning rate."""
     whole -= settings.get("cool_down_time", 10)
+    if whole == 0:
+        raise BadValueError("lr_config.cool_down_time", "it is as long as the training.")
     low = target(settings, base)
     if progress > whole:
         return low * settings.get("cool_down_ratio", 0.1)

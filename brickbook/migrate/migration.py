@@ -175,6 +175,9 @@ def migrate_config(
         old = plain(cfg)
     except RecursionError:
         raise BadValueError("cfg", "it is nested too deeply, or contains itself.") from None
+    for key in old:
+        if not isinstance(key, str):
+            raise BadArgumentError("cfg", f"expected names as keys, got {format_value(key)}.")
     refuse_other_projects(old)
     before = [field for field in OLD_FIELDS if field in old]
     after = [field for field in NEW_FIELDS if field in old]

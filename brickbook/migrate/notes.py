@@ -62,6 +62,7 @@ RULES: Mapping[str, Rule] = {
     "optimizer.pattern_anchored": Rule(T, SELFSUP),
     "optimizer.pattern_lost": Rule(H, SELFSUP),
     "optimizer.option_dead": Rule(C, SELFSUP),
+    "optimizer.twice": Rule(C, SELFSUP),
     "optimizer.option_lost": Rule(H, SELFSUP),
     "optimizer.stray_delete": Rule(C),
     # rules/schedule.py

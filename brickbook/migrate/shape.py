@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from brickbook.errors import BadArgumentError, format_value
@@ -29,7 +30,7 @@ SHAPES: tuple[tuple[str, tuple[type, ...]], ...] = (
         "sampler", "data.train_dataloader", "data.val_dataloader", "data.test_dataloader",
         "model.backbone", "model.train_cfg", "optimizer.paramwise_cfg",
         "optimizer.paramwise_options", "optimizer.paramwise_cfg.custom_keys",
-        "evaluation.metric_options")),
+        "evaluation.metric_options", "model.hog_para")),
     *((field, (*LIST, *NOTHING)) for field in (
         "custom_hooks", "log_config.hooks", "workflow", "evaluation.greater_keys",
         "evaluation.less_keys")),
@@ -42,7 +43,8 @@ SHAPES: tuple[tuple[str, tuple[type, ...]], ...] = (
         "lr_config.cool_down_ratio", "lr_config.gamma", "lr_config.power", "lr_config.step.[]",
         "lr_config.warmup_ratio", "lr_config.start_percent", "lr_config.max_lr",
         "lr_config.step_ratio_up", "lr_config.periods.[]", "lr_config.restart_weights.[]",
-        "model.train_cfg.augments.[].prob", "model.train_cfg.augments.prob")),
+        "model.train_cfg.augments.[].prob", "model.train_cfg.augments.prob", "model.momentum",
+        "model.base_momentum")),
     *((field, WHOLE) for field in (
         "lr_config.warmup_iters", "lr_config.cool_down_time", "lr_config.cyclic_times",
         "runner.max_epochs", "runner.max_iters", "total_epochs", "data.samples_per_gpu",
@@ -81,11 +83,20 @@ ARGUMENTS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "CUB": {"image_class_labels_file": NAME, "train_test_split_file": NAME},
     "Collect": {"keys": LIST, "meta_keys": (*LIST, *NOTHING)},
     "Lighting": {"eigvec": LIST},
+    "MaskFeatMaskGenerator": {"mask_window_size": WHOLE, "mask_ratio": NUMBER},
+    "MoCoV3Head": {"temperature": NUMBER},
     "Normalize": NORMALISATION,
     "RandomAug": NORMALISATION,
     "ResNet": {"out_indices": (*LIST, int), "frozen_stages": WHOLE},
 }
-NUMBERS = ("mean", "std", "out_indices")
+# Of the lists among them.
+ENTRIES = {
+    "ann_file": NAME,
+    "data_prefix": NAME,
+    "mean": NUMBER,
+    "out_indices": NUMBER,
+    "std": NUMBER,
+}
 
 
 def check_shape(old: Mapping[str, Any]) -> None:
@@ -120,13 +131,14 @@ def check_everywhere(value: Any, path: str) -> None:
     """Check what the parts of a config hold, wherever they stand."""
     if isinstance(value, Mapping):
         kind = value.get("type")
-        own = ARGUMENTS.get(kind, {}) if isinstance(kind, str) else {}
+        own = ARGUMENTS.get(kind.rpartition(".")[2], {}) if isinstance(kind, str) else {}
         for key, types in {**ARGUMENTS[""], **own}.items():
             if key in value:
                 check(value[key], types, f"{path}.{key}")
-            if key in NUMBERS and isinstance(value.get(key), (list, tuple)):
-                for i, number in enumerate(value[key]):
-                    check(number, NUMBER, f"{path}.{key}[{i}]")
+            entries = ENTRIES.get(key)
+            if entries and isinstance(value.get(key), (list, tuple)):
+                for i, entry in enumerate(value[key]):
+                    check(entry, entries, f"{path}.{key}[{i}]")
         for key, part in value.items():
             check_everywhere(part, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
@@ -135,8 +147,9 @@ def check_everywhere(value: Any, path: str) -> None:
 
 
 def check(value: Any, types: tuple[type, ...], path: str) -> None:
-    """Raise an error if a value is of none of the types; a truth value is no number."""
-    if isinstance(value, types) and not (isinstance(value, bool) and bool not in types):
+    """Raise an error if a value is of none of the types; True, inf and nan are no numbers."""
+    no_number = isinstance(value, bool) or (isinstance(value, float) and not isfinite(value))
+    if isinstance(value, types) and not no_number:
         return
     words = list(dict.fromkeys(WORDS[kind] for kind in types))
     raise BadArgumentError(path, f"expected {' or '.join(words)}, got {format_value(value)}.")

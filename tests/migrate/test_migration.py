@@ -206,6 +206,25 @@ def loop():
             "data.train.pipeline: expected a list, got {'type': 'Resize'}.",
         ),
         ({"optimizer": {"type": 3}}, "optimizer.type: expected a name, got 3."),
+        ({3: {}}, "cfg: expected names as keys, got 3."),
+        (
+            {"data": {"train": {"type": "VOC", "ann_file": ["a.txt", 3]}}},
+            "data.train.ann_file[1]: expected a name, got 3.",
+        ),
+        (
+            {"model": {"type": "BYOL", "base_momentum": "0.99"}},
+            "model.base_momentum: expected a number, got '0.99'.",
+        ),
+        ({"optimizer": {"lr": float("nan")}}, "optimizer.lr: expected a number or None, got nan."),
+        (
+            {"optimizer": {"lr": 0.1}, "runner": {"max_epochs": 10},
+             "lr_config": {"policy": "CosineAnnealingCooldown", "min_lr": 0}},
+            "lr_config.cool_down_time: it is as long as the training.",
+        ),
+        (
+            {"model": {"type": "MaskFeat", "hog_para": 9}},
+            "model.hog_para: expected a dict or None, got 9.",
+        ),
         ({"optimizer": {"lr": "1e-3"}}, "optimizer.lr: expected a number or None, got '1e-3'."),
         ({"runner": {"max_epochs": True}}, "runner.max_epochs: expected a number, got True."),
         (

@@ -103,6 +103,13 @@ OPTIMIZER = [
         ["optimizer.pattern_anchored", "optimizer.option_dead"],
     ),
     (
+        {"model": {"type": "SwAV", "neck": {"type": "SwAVNeck"}},
+         "optimizer": {**SGD, "paramwise_options": {"bias": {"lr_mult": 2}}}},
+        {"optim_wrapper": {"optimizer": SGD, "paramwise_cfg": {
+            "custom_keys": {"bias": {"lr_mult": 2}}, "bypass_duplicate": True}}},
+        ["optimizer.twice"],
+    ),
+    (
         {"optimizer": {**SGD, "weight_decay": 0.05, "constructor": "TransformerFinetuneConstructor",
                        "model_type": "vit", "layer_decay": 0.65,
                        "paramwise_options": {"ln": {"weight_decay": 0.0}}}},
@@ -310,6 +317,11 @@ DATASETS = [
         "train", imagenet(ann_file="other.txt"),
         {"type": "ImageNet", "data_prefix": "data/imagenet/train", "ann_file": "other.txt",
          "pipeline": []}, [],
+    ),
+    (
+        # ImageNet(split='test') has no labels.
+        "test", imagenet(split="test"),
+        {"type": "ImageNet", "data_prefix": "data/imagenet/test", "pipeline": []}, [],
     ),
     (
         "train",

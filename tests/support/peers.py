@@ -17,7 +17,7 @@ __all__ = ["import_peer"]
 
 
 def import_peer(name: str = "mmcv.cnn") -> ModuleType:
-    """Import a module of mmcv-lite, mmengine, timm or transformers; skip where it is missing."""
+    """Import a module of mmcv-lite, mmengine, mmpretrain, timm or transformers, or skip."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # not ours to mend
         if not os.environ.get("BRICKBOOK_PARITY"):

@@ -13,8 +13,6 @@ from brickbook.migrate.rules.pipelines import migrate_pipeline, migrate_views
 
 __all__ = ["innermost", "migrate_dataset"]
 
-SPLITS = ("train", "val", "test")
-
 
 def innermost(dataset: Any) -> Config:
     """Return the dataset within its wrappers.
@@ -113,8 +111,9 @@ def folder_of_split(new: Config, split: str, path: str, context: Context) -> Con
         return new
     root, folder = posixpath.split(normal(prefix))
     usual = posixpath.join(root, "meta", f"{folder}.txt")
-    # ImageNet21k of 1.x knows a split of training images only.
-    splits = SPLITS[:1] if new.get("type") == "ImageNet21k" else SPLITS
+    # ImageNet21k of 1.x knows a split of training images only, and ImageNet takes the labels away
+    # from a split that is called "test".
+    splits = ("train",) if new.get("type") == "ImageNet21k" else ("train", "val")
     if folder in splits and (not file or normal(file) == usual):
         context.note("dataset.root", f"{path}.data_prefix", root=root, split=folder)
         rest = {key: value for key, value in new.items() if key not in ("data_prefix", "ann_file")}

@@ -51,6 +51,11 @@ def migrate_optimizer(context: Context) -> Config:
     if options:
         keys = custom_keys(options, optimizer, context)
         paramwise = {**(paramwise or {}), "custom_keys": keys}
+        neck = (old.get("model") or {}).get("neck")
+        if isinstance(neck, dict) and neck.get("type") == "SwAVNeck":
+            # Its norm is registered under two names; 0.x takes each parameter once.
+            context.note("optimizer.twice", "model.neck", kind="SwAVNeck")
+            paramwise["bypass_duplicate"] = True
     wrapper.update(amp(context))
     if optimizer:
         wrapper["optimizer"] = optimizer

@@ -376,7 +376,10 @@ def compared(plan: Plan, whole: Length) -> tuple[str, str]:
     lr_config = in_proportion(plan, whole)
     quiet = replace(plan.context, notes=Notes())
     schedulers = schedulers_of(replace(plan, lr_config=lr_config, context=quiet))
-    return json.dumps(lr_config), json.dumps(schedulers)
+    before, after = (
+        json.dumps(part, default=repr, skipkeys=True) for part in (lr_config, schedulers)
+    )
+    return before, after
 
 
 @lru_cache(maxsize=256)  # the files of a project share their schedules

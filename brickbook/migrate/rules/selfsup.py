@@ -34,7 +34,7 @@ def migrate_selfsup_model(model: Config, context: Context) -> Config:
     if new.pop("with_sobel", None):
         context.note("model.argument_gone", "model.with_sobel", key="with_sobel")
     key = MOMENTUM.get(str(kind))
-    if key in new:
+    if key is not None and key in new:
         new[key] = round(1 - new[key], 12)
         context.note("model.momentum", f"model.{key}", key=key, old=model[key], new=new[key])
     for name in ("backbone", "neck", "head"):
