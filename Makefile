@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PEERS := .venv-peers
 # nbval takes seconds to load; only the notebooks need it.
 PYTEST := $(BIN)/python -m pytest -p no:nbval
-IN_PARALLEL := -n auto --dist loadfile
-BROWSER_TESTS = $$(grep -rl --include='test_*.py' 'pytest.mark.browser' tests)
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+BROWSER_TESTS = $$(grep -rl --include='test_*.py' 'pytest.mark.browser' tests | sort)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
