@@ -407,6 +407,9 @@ def explain_no_match(
             if selector.param_pattern:
                 problem = Sentence("{name} matches no parameter.", name=shown)
                 yield Unmatched(path, problem, nearest("", keys))
+            elif not keys.isdisjoint(("weight", "bias")):
+                problem = Sentence("the rule writes no parameter of {name}.", name=shown)
+                yield Unmatched(path, problem, "")
             else:
                 own = ", ".join(repr(f"{selector.text}:{key}") for key in sorted(keys)[:4])
                 yield Unmatched(

@@ -84,7 +84,10 @@ class Controller:
                     raise
                 self.plan = report.plan
                 self.plan_view.show(self.plan, self.plan_warnings(self.plan))
-                self.toolbar.status.show(report_summary(report, self.texts), "info")
+                words = [report_summary(report, self.texts)]
+                if self.session.data_used:
+                    words.append(self.texts("init.data_used", data=self.session.data_used))
+                self.toolbar.status.show(self.texts["init.gap"].join(words), "info")
             return report
 
     def carry_out(

@@ -38,6 +38,7 @@ from brickbook.measure.probe import (
     first_layer,
     guess_shape,
     is_batch,
+    make_batch,
     probe,
 )
 
@@ -98,9 +99,8 @@ class Diagnosis(Section):
     def words(self) -> HTMLText:
         """The list of findings; with it all other controls are made, at the first diagnosis."""
         self.chart = HTMLText(layout=full_width())
-        shape = self.input_shape
         self.shape = w.Combobox(
-            value=", ".join(map(str, (BATCH_SIZE, *shape))) if shape else "",
+            value=self.shape_text(),
             options=batch_names(self.namespace),
             placeholder=self.placeholder_text(),
             description=self.texts("diagnosis.input"),
@@ -218,13 +218,35 @@ class Diagnosis(Section):
         self.batch_running = True
         self.progress.start_job(self.texts("live.running"), task, self.on_signals)
 
+    def shape_text(self) -> str:
+        """Return what stands in the field of the input, or will."""
+        if "words" in vars(self):
+            return self.shape.value.strip()
+        return ", ".join(map(str, (BATCH_SIZE, *self.input_shape))) if self.input_shape else ""
+
+    def data_for_rules(self) -> tuple[Any, str]:
+        """Return what rules that need data run the model on, and what that is in words.
+
+        As the field of the input says, from which a batch that ran has come too.
+
+        Raises:
+            ConfigError: As in `probe_arguments`.
+        """
+        given = self.probe_arguments()
+        if "batch" in given:
+            batch = given["batch"]
+            shapes = (" × ".join(map(str, tensor.shape)) for tensor in collect_tensors(batch))
+            return batch, self.texts("live.given", shapes=", ".join(shapes))
+        drawn = make_batch(self.model, None, given["input_shape"], seed=0)
+        return drawn.args, f"{drawn.source}, {' × '.join(map(str, given['input_shape']))}"
+
     def probe_arguments(self) -> dict[str, Any]:
         """Return what to run the model on, as arguments of `probe`.
 
         Raises:
             ConfigError: there is no variable of that name, it is no batch, or the text no shape.
         """
-        text = self.shape.value.strip()
+        text = self.shape_text()
         if not text and self.batch is not None:
             return {"batch": self.batch}
         if text and text[0] not in "0123456789([":

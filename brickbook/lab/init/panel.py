@@ -114,6 +114,7 @@ class InitLab(Panel):
         self.counting = Counting(self.session, self.show_weights, texts)
         draw_signals = partial(depth_svg, language=texts.language)
         self.diagnosis = Diagnosis(model, draw_signals, self.namespace, input_shape, texts)
+        self.session.find_data = self.diagnosis.data_for_rules
         self.variants = Variants(self.rules, self.preview, self.show_weights, texts)
         self.controller = Controller(
             self.session, name, self.namespace, texts, self.title, self.rules, self.plan_view,

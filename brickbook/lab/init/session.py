@@ -45,6 +45,9 @@ class InitSession:
     The session holds ``lock`` while it reads or writes weights. Before an initialisation it copies
     the tensors that will be written to the CPU, if the copies take no more than ``undo_budget``
     bytes; else there is no `undo`, and ``history.why_no_undo`` is the reason.
+
+    Rules that need data run the model on ``batch``, else on what ``find_data`` gives, with what
+    that is in words: ``data_used`` of the last time.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class InitSession:
         texts: Texts | None = None,
     ) -> None:
         self.model, self.lock, self.batch = model, lock or RLock(), batch
+        self.find_data: Callable[[], tuple[Any, str]] | None = None
+        self.data_used = ""
         self.texts = texts or Texts()
         self.large = count_values(model) > exact_up_to
         self.history = WeightHistory(model, undo_budget, self.texts, self.large)
@@ -112,7 +117,15 @@ class InitSession:
         with self.lock:
             found = self.plan(rule_set)
             quiet = replace(found, unmatched=())
-            return self.execute(quiet, rule_set.seed, self.batch, reported_plan=found)
+            return self.execute(quiet, rule_set.seed, self.data_for(found), reported_plan=found)
+
+    def data_for(self, init_plan: InitPlan) -> object:
+        """Return what a plan runs the model on; None if it needs no data."""
+        self.data_used = ""
+        if not init_plan.fits or self.batch is not None or self.find_data is None:
+            return self.batch
+        batch, self.data_used = self.find_data()
+        return batch
 
     def execute(
         self,
@@ -187,7 +200,8 @@ class InitSession:
                 sizes = {"need": short_count(need), "budget": short_count(self.history.budget)}
                 raise BadValueError("variants", self.texts("init.no_copy", **sizes))
             with torch.random.fork_rng(enabled=rule_set.seed is None):
-                after = snapshot_of_copy(self.model, found, rule_set.seed, 64, self.batch)
+                batch = self.data_for(found)
+                after = snapshot_of_copy(self.model, found, rule_set.seed, 64, batch)
             before = snapshot(self.model) if self.large else self.known_snapshot()
             return Variant(compare(before, after), found)
 
