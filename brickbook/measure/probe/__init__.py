@@ -11,9 +11,10 @@ from brickbook.measure.probe.batch import (
     make_batch,
     map_tensors,
 )
+from brickbook.measure.probe.distribution import SignalHistogram, UnitStats
 from brickbook.measure.probe.hooks import first_float_tensor, tensor_stats
 from brickbook.measure.probe.probe import probe, run_forward, without_compile
-from brickbook.measure.probe.records import Signal, Signals
+from brickbook.measure.probe.records import Signal, Signals, WeightGradient
 from brickbook.measure.probe.restore import (
     grad_mode,
     preserved_state,
@@ -25,7 +26,10 @@ __all__ = [
     "Batch",
     "Shape",
     "Signal",
+    "SignalHistogram",
     "Signals",
+    "UnitStats",
+    "WeightGradient",
     "check_shape",
     "collect_tensors",
     "first_float_tensor",

@@ -170,7 +170,12 @@ def hardtanh_bounds(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[flo
 @torch.no_grad()
 def is_live(value: Any) -> bool:
     """Whether a tensor has anything but zeros."""
-    return isinstance(value, Tensor) and bool((value.detach() != 0).any())
+    if not isinstance(value, Tensor) or not value.numel():
+        return False
+    if not value.is_floating_point():
+        return bool((value.detach() != 0).any())
+    low, high = value.detach().aminmax()
+    return bool((low != 0) | (high != 0))
 
 
 @torch.no_grad()

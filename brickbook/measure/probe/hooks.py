@@ -23,6 +23,7 @@ from brickbook.introspect import (
     plain_module_name,
 )
 from brickbook.measure.probe.batch import Shape, collect_tensors
+from brickbook.measure.probe.distribution import UnitStats, flat_view, histogram, unit_stats
 from brickbook.measure.probe.functions import FunctionCalls, saturated_share
 from brickbook.measure.probe.records import Part, Signal
 
@@ -39,41 +40,94 @@ def first_float_tensor(tensors: Sequence[Tensor]) -> Tensor | None:
 
 
 @torch.no_grad()
-def tensor_stats(value: Tensor) -> dict[str, Any]:
+def tensor_stats(value: Tensor, by_batch: bool = False) -> dict[str, Any]:
     """Return mean, std, largest |x|, share of zeros, and how many elements are not finite.
 
-    Of a DTensor, those of the part that is on this rank.
+    Of a DTensor, those of the part that is on this rank. With ``by_batch`` also ``batch_std``, the
+    std over the first axis.
     """
-    x = local_tensor(value.detach())
-    x = torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
-    x = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    x = real_numbers(local_tensor(value.detach()))
     found: dict[str, Any] = dict.fromkeys(("mean", "std", "max"))
     found |= {"zeros": 0.0, "nan": 0, "inf": 0}
+    found |= {"batch_std": None} if by_batch else {}
     if not x.numel():
         return found
-    found["zeros"] = 1 - int(x.count_nonzero()) / x.numel()
-    top = largest_magnitude(x)
-    if not math.isfinite(top):
+    low, high = map(float, x.aminmax())
+    found["zeros"] = share_of_zeros(x, low, high)
+    if not math.isfinite(high - low):
         found |= {"nan": int(x.isnan().sum()), "inf": int(x.isinf().sum())}
         x = x[x.isfinite()]
         if not x.numel():
             return found
-        top = largest_magnitude(x)
+        low, high = map(float, x.aminmax())
+    top = max(-low, high)
     unit = measuring_unit(top)
-    std, mean = torch.std_mean(x / unit if unit != 1 else x, correction=0)
-    return found | {"mean": float(mean) * unit, "std": float(std) * unit, "max": top}
+    x = x / unit if unit != 1 else x
+    means = x.mean(0) if by_batch and value.dim() > 1 and len(x) > 1 else None
+    mean, square = float((x if means is None else means).mean()), mean_square(x)
+    if means is not None and not found["nan"] + found["inf"]:
+        found["batch_std"] = batch_std(x, means, square) * unit
+    return found | {"mean": mean * unit, "std": std_of(x, mean, square) * unit, "max": top}
 
 
 @torch.no_grad()
-def batch_std(value: Tensor, top: float | None) -> float | None:
-    """Return the std over the first axis, of numbers of at most ``top``; None for one sample."""
-    if value.dim() < 2 or len(value) < 2 or not value.numel() or top is None:
+def gradient_stats(grad: Tensor) -> tuple[float, float] | None:
+    """Return the std and the length of a gradient, None where nothing of it is finite."""
+    x = real_numbers(local_tensor(grad.detach()))
+    if x.numel():
+        mean, square = float(x.mean()), mean_square(x)
+        if SMALL_SQUARE < square < LARGE_SQUARE and square - mean * mean >= CANCELLATION * square:
+            return math.sqrt(square - mean * mean), math.sqrt(square * x.numel())
+    seen = tensor_stats(grad)
+    if seen["mean"] is None:
         return None
-    x = torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
-    x = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    unit = measuring_unit(top)
-    found = float((x / unit if unit != 1 else x).var(0, correction=0).double().mean().sqrt()) * unit
-    return found if math.isfinite(found) else None
+    return seen["std"], math.hypot(seen["mean"], seen["std"]) * math.sqrt(grad.numel())
+
+
+def real_numbers(x: Tensor) -> Tensor:
+    """Return a tensor as float32 or float64, complex numbers as two real ones."""
+    x = torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def share_of_zeros(x: Tensor, low: float, high: float) -> float:
+    """Return the share of zeros of numbers between ``low`` and ``high``; NaN is none."""
+    if low > 0 or high < 0:
+        return 0.0
+    if x.numel() > MAX_COUNTED or x.device.type != "cpu" or low != low:
+        return 1 - int(x.count_nonzero()) / x.numel()
+    signs = x.sign()  # their sum is exact, and several times faster than torch's count
+    return 1 - float((signs if low == 0 else signs.abs_()).sum()) / x.numel()
+
+
+def std_of(x: Tensor, mean: float, square: float) -> float:
+    """Return the std, many times faster than torch's: of the mean and the mean square.
+
+    Where the mean is far larger than the std, it is subtracted first.
+    """
+    variance = square - mean * mean
+    if variance < CANCELLATION * square:
+        apart = x - mean
+        variance = mean_square(apart) - float(apart.mean()) ** 2
+    return math.sqrt(max(0.0, variance))
+
+
+def batch_std(x: Tensor, means: Tensor, square: float) -> float:
+    """Return the std over the first axis, whose means are ``means``; 0 if all samples are alike."""
+    variance = square - mean_square(means)
+    if variance < CANCELLATION * square:
+        apart = x - x[:1]
+        variance = mean_square(apart) - mean_square(apart.mean(0))
+    return math.sqrt(max(0.0, variance))
+
+
+def mean_square(x: Tensor) -> float:
+    """Return the mean of the squares, summed up in float32 over short stretches only."""
+    flat = flat_view(x)
+    whole = len(flat) - len(flat) % STRETCH
+    norms = torch.linalg.vector_norm(flat[:whole].view(-1, STRETCH), dim=1).double()
+    rest = torch.linalg.vector_norm(flat[whole:]).double()
+    return float(norms.dot(norms) + rest * rest) / max(1, len(flat))
 
 
 def measuring_unit(top: float) -> float:
@@ -81,18 +135,15 @@ def measuring_unit(top: float) -> float:
     return 1.0 if not top or 1e-12 < top < 1e12 else top
 
 
-def largest_magnitude(x: Tensor) -> float:
-    """Return the largest absolute value; NaN if any is."""
-    low, high = x.aminmax()
-    return max(-float(low), float(high)) if low == low else math.nan
-
-
 @torch.no_grad()
 def nonzero_units(value: Tensor, axis: int) -> Tensor:
     """Return which units are anywhere other than 0."""
     others = [at for at in range(value.dim()) if at != axis]
-    most = value.detach().abs().amax(others) if others else value.detach().abs()
-    return most != 0
+    value = value.detach()
+    if value.is_complex() or not others:
+        return (value.abs().amax(others) if others else value) != 0
+    found = value.amax(others) != 0
+    return found if bool(found.all()) else found | (value.amin(others) != 0)
 
 
 @torch.no_grad()
@@ -123,6 +174,10 @@ PASS_THROUGH = (nn.Identity, nn.Sequential)  # what has no children and hands on
 # By class name, so that layers of one's own count: but not the Conv1D of transformers, a Linear.
 CHANNELS_SECOND = re.compile("Conv(?!1D)|(Batch|Group|Instance)Norm|Norm[123]d")
 ACTIVATION_NAME = re.compile("relu|gelu|silu|swish|mish|sigmoid|tanh|activation", re.IGNORECASE)
+MAX_COUNTED = 1 << 24  # up to here float32 counts exactly
+STRETCH = 4096
+SMALL_SQUARE, LARGE_SQUARE = 1e-24, 1e24  # between them the squares are float32
+CANCELLATION = 0.05  # so much of a variance must be left of a mean square
 MAX_CALLS = 8  # of one module: a cell in a loop may run a thousand times
 
 
@@ -136,10 +191,17 @@ class RunningModule(NamedTuple):
 
 
 class ActivationHooks:
-    """Hooks on every module of a model that record the statistics of each leaf's output."""
+    """Hooks on every module of a model that record the statistics of each leaf's output.
 
-    def __init__(self, model: nn.Module, gradients: bool) -> None:
+    With ``bins`` there are histograms of outputs and gradients, with ``per_unit`` the units' own
+    numbers; each tensor is looked at when it is made, and is not kept.
+    """
+
+    def __init__(
+        self, model: nn.Module, gradients: bool, bins: int = 0, per_unit: bool = False
+    ) -> None:
         self.model, self.gradients = model, gradients
+        self.bins, self.per_unit = bins, per_unit
         self.rows: list[Signal] = []
         self.stack: list[RunningModule] = []
         self.edges: list[GradientEdge] = []
@@ -218,17 +280,17 @@ class ActivationHooks:
             return
         here = local_tensor(value.detach())
         units, axis = self.count_units(here, module if part in ("layer", "norm") else None)
-        seen = tensor_stats(here)
+        seen = tensor_stats(here, by_batch=True)
         rectifies, bounds = isinstance(module, RECTIFIERS), module_bounds(module)
         row = Signal(
             name, class_name(module), part, tuple(here.shape), here.numel(),
-            **seen, units=units, call=self.calls[name], batch_std=batch_std(here, seen["max"]),
+            **seen, units=units, call=self.calls[name],
             dead=dead_share(here, axis, arriving) if rectifies else None,
             saturated=saturated_share(here, *bounds) if bounds else None,
             silent=rectifies and arriving is not None and not bool(arriving.any()),
         )  # fmt: skip
         at = len(self.rows)
-        self.rows.append(row)
+        self.rows.append(self.with_distribution(row, here, axis))
         if part == "layer":
             self.last_layer = at, ref(value)
         if part != "other":  # pooling and dropout may stand between a function and the next layer
@@ -236,15 +298,31 @@ class ActivationHooks:
         if self.gradients and value.requires_grad:
             if not any(given.requires_grad for given in collect_tensors(args)):
                 self.edges.append(get_gradient_edge(value))
-            value.register_hook(lambda grad: self.record_gradient(at, grad))
+            value.register_hook(lambda grad: self.record_gradient(at, grad, axis))
 
-    def record_gradient(self, at: int, grad: Tensor) -> None:
+    def with_distribution(self, row: Signal, value: Tensor, axis: int) -> Signal:
+        """Return a row with what is asked for beyond its numbers."""
+        if not value.numel() or not (self.bins or self.per_unit):
+            return row
+        x = real_numbers(value)
+        lies = histogram(x, self.bins) if self.bins else None
+        units = None
+        if self.per_unit and not value.is_complex():
+            units = UnitStats(*unit_stats(x, axis))
+        return replace(row, histogram=lies, by_unit=units)
+
+    def record_gradient(self, at: int, grad: Tensor, axis: int) -> None:
         """Record the statistics of a gradient."""
-        found = tensor_stats(grad)
-        mean, std = found["mean"], found["std"]
-        if mean is not None and std is not None:
-            norm = math.hypot(mean, std) * math.sqrt(grad.numel())
-            self.rows[at] = replace(self.rows[at], grad=std, grad_norm=norm)
+        row, found = self.rows[at], gradient_stats(grad)
+        if found is not None:
+            row = replace(row, grad=found[0], grad_norm=found[1])
+        if grad.numel() and (self.bins or row.by_unit is not None):
+            x = real_numbers(local_tensor(grad.detach()))
+            if self.bins:
+                row = replace(row, grad_histogram=histogram(x, self.bins))
+            if row.by_unit is not None:
+                row = replace(row, by_unit=replace(row.by_unit, grads=unit_stats(x, axis)[1]))
+        self.rows[at] = row
 
     def record_input(self, name: str, module: nn.Module, inputs: Sequence[Tensor]) -> None:
         """Record the input of a layer where a function, not a module, is the activation."""
@@ -262,14 +340,14 @@ class ActivationHooks:
             return
         self.mark_recorded(value)
         units, axis = self.count_units(here, module)
-        seen = tensor_stats(here)
-        self.rows.append(Signal(
+        seen = tensor_stats(here, by_batch=True)
+        row = Signal(
             f"input of {name}", f"{made.name} input", "activation", tuple(here.shape),
             here.numel(), **seen, units=units, call=self.calls[name] + 1,
-            batch_std=batch_std(here, seen["max"]),
             dead=dead_share(here, axis) if rectified and made.live else None,
             saturated=made.saturated, silent=rectified and not made.live,
-        ))  # fmt: skip
+        )  # fmt: skip
+        self.rows.append(self.with_distribution(row, here, axis))
 
     def mark_normed(self, inputs: Sequence[Tensor]) -> None:
         """Note of the last layer that a norm takes its output as it is."""

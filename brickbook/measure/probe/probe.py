@@ -13,18 +13,25 @@ from torch import Tensor, nn
 from torch.autograd.graph import get_gradient_edge
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, BadValueError, Sentence, first_line
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, first_line, wrong_value
 from brickbook.introspect import (
     SignalDeferral,
     gathers_parameters,
     is_sharded,
     keeps_grad_mode,
+    plain_name,
     unwrap_model,
 )
 from brickbook.measure.probe.batch import Batch, make_batch
+from brickbook.measure.probe.distribution import DEFAULT_BINS, histogram
 from brickbook.measure.probe.functions import CrossEntropy
-from brickbook.measure.probe.hooks import ActivationHooks, find_leaves
-from brickbook.measure.probe.records import Signal, Signals
+from brickbook.measure.probe.hooks import (
+    ActivationHooks,
+    find_leaves,
+    real_numbers,
+    tensor_stats,
+)
+from brickbook.measure.probe.records import Signal, Signals, WeightGradient
 from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
 
 __all__ = ["probe", "run_forward", "without_compile"]
@@ -44,6 +51,9 @@ def probe(
     loss: Callable[[Any], Tensor] | None = None,
     gradients: bool = True,
     mode: Mode | None = None,
+    histograms: bool | int = False,
+    per_unit: bool = False,
+    weight_gradients: bool = False,
 ) -> Signals:
     """Run a model once and return the numbers of every layer's output, in the order they ran.
 
@@ -69,6 +79,11 @@ def probe(
         gradients: Whether a backward pass follows.
         mode: "train" or "eval", None as the model is: in eval a fresh batch norm does not
             normalise.
+        histograms: Keep the histograms of outputs and gradients: True for 64 bins at most, or how
+            many.
+        per_unit: Keep mean, std and the gradient's std of each unit (channel or feature).
+        weight_gradients: Keep the numbers of the gradients by the parameters, and their histograms
+            with ``histograms``. They take the memory that ``backward`` takes for them.
 
     Raises:
         BadArgumentError: ``model`` is no module, or there is not one of batch and input_shape.
@@ -76,7 +91,11 @@ def probe(
             and the shapes it got are named.
     """
     check_model(model, mode)
+    bins = check_bins(histograms)
     inner = unwrap_model(model)
+    if weight_gradients and rank_of(inner)[1] > 1:
+        problem = "of a model that is spread over several processes there are none."
+        raise BadValueError("weight_gradients", problem)
     tensors = (*inner.parameters(), *inner.buffers())
     inference = any(tensor.is_inference() for tensor in tensors)
     gradients = gradients and not inference
@@ -93,18 +112,20 @@ def probe(
         if mode is not None:
             inner.train(mode == "train")
         flags = {part.training for part in inner.modules()}
-        with ActivationHooks(inner, gradients) as listener:
+        with ActivationHooks(inner, gradients, bins, per_unit) as listener:
             with listener.functions, signals.handled():
                 output = run_forward(inner, own, listener.stack)
             del own
             listener.active = False  # checkpointed parts run again in the backward pass
-            value = None
+            value, weights = None, ()
             has_loss = loss is not None or listener.functions.cross_entropy is not None
             assumed = None if has_loss else read_as_logits(output, listener.rows)
             loss = loss or default_loss(output)
             if gradients and loss is not None:
                 with signals.handled():
-                    value = run_backward(inner, output, loss, listener, reached)
+                    value, weights = run_backward(
+                        inner, output, loss, listener, reached, weight_gradients
+                    )
     return Signals(
         tuple(listener.rows),
         given.source,
@@ -116,7 +137,17 @@ def probe(
         *rank_of(inner),
         *(listener.functions.cross_entropy or assumed or (None, None, None)),
         assumed is not None,
+        weights,
     )
+
+
+def check_bins(histograms: bool | int) -> int:
+    """Return how many bins histograms have, 0 for none."""
+    if isinstance(histograms, bool):
+        return DEFAULT_BINS if histograms else 0
+    if not isinstance(histograms, int) or histograms < 2:
+        raise BadValueError("histograms", wrong_value("True, False or 2 bins or more", histograms))
+    return histograms
 
 
 def rank_of(model: nn.Module) -> tuple[int, int]:
@@ -179,8 +210,12 @@ def run_backward(
     loss: Callable[[Any], Tensor],
     hooks: ActivationHooks,
     inputs: list[Tensor],
-) -> float | None:
-    """Send gradients back; return the loss, None if nothing leads back from it."""
+    of_weights: bool = False,
+) -> tuple[float | None, tuple[WeightGradient, ...]]:
+    """Send gradients back; return the loss, None if nothing leads back from it.
+
+    With ``of_weights`` return also the numbers of the gradients by the parameters.
+    """
     with hooks.functions:
         value = loss(output)
     if not isinstance(value, Tensor) or value.numel() != 1:
@@ -188,7 +223,7 @@ def run_backward(
             "loss", f"expected a tensor with one number, got {describe_value(value)}."
         )
     if not value.requires_grad:
-        return None
+        return None, ()
     # As far as needed and no further: nothing reaches a parameter's .grad or its hooks.
     # A model may have detached what it got.
     wanted = [given for given in inputs if given.requires_grad]
@@ -197,12 +232,32 @@ def run_backward(
     for part in model.modules():
         if id(part) not in known:  # a token or a place that a model learns
             edges += [p for p in part.parameters(recurse=False) if p.requires_grad]
+    named = [(name, p) for name, p in model.named_parameters() if of_weights and p.requires_grad]
     try:
-        torch.autograd.grad(value.sum(), edges, allow_unused=True)
+        found = torch.autograd.grad(
+            value.sum(), [*(p for _, p in named), *edges], allow_unused=True
+        )
     except Exception as error:
         problem = Sentence("the backward pass failed: {error}", error=error_sentence(error))
         raise BadValueError("model", problem, "Pass gradients=False.") from error
-    return float(value.detach())
+    both = zip(named, found, strict=False)
+    weights = (weight_gradient(*item, grad, hooks.bins) for item, grad in both if grad is not None)
+    return float(value.detach()), tuple(weights)
+
+
+def weight_gradient(name: str, weight: Tensor, grad: Tensor, bins: int) -> WeightGradient:
+    """Return the numbers of a gradient by a parameter."""
+    grad = grad.to_dense() if grad.layout != torch.strided else grad
+    seen, whole = tensor_stats(grad), tensor_stats(weight)
+    norm, size = (
+        None if x["mean"] is None else math.hypot(x["mean"], x["std"]) * math.sqrt(grad.numel())
+        for x in (seen, whole)
+    )
+    return WeightGradient(
+        plain_name(name), tuple(grad.shape), grad.numel(), seen["mean"], seen["std"], norm,
+        norm / size if norm is not None and size else None, seen["nan"], seen["inf"],
+        histogram(real_numbers(grad), bins) if bins and grad.numel() else None,
+    )  # fmt: skip
 
 
 def default_loss(output: Any) -> Callable[[Any], Tensor] | None:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from brickbook.errors import UnknownNameError, nearest
 from brickbook.html import format_number, format_shape
-from brickbook.records import Column, Record, read_fields, refusing_damage
+from brickbook.measure.probe.distribution import SignalHistogram, UnitStats
+from brickbook.records import Column, Record, build_frame, read_fields, refusing_damage
 
-__all__ = ["Part", "Signal", "Signals"]
+__all__ = ["Part", "Signal", "Signals", "WeightGradient"]
 
 Part = Literal["layer", "norm", "activation", "other"]
 
@@ -35,6 +36,8 @@ class Signal:
     a tanh (of a sigmoid or hardtanh, stretched to ±1). ``grad`` is the standard deviation of the
     loss's gradient by the output and ``grad_norm`` its length. Each is None where it has no meaning
     or is not known.
+
+    ``histogram``, ``grad_histogram`` and ``by_unit`` are there if they were asked for.
 
     ``batch_std`` is the standard deviation over the batch, the first axis, of each element of a
     sample (the root of the mean variance): far below ``std`` where all samples look alike.
@@ -61,6 +64,19 @@ class Signal:
     silent: bool = False
     batch_std: float | None = None
     normed: bool = False
+    histogram: SignalHistogram | None = None
+    grad_histogram: SignalHistogram | None = None
+    by_unit: UnitStats | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], path: str = "signal") -> Signal:
+        """Undo ``dataclasses.asdict``; a ConfigError names a key that is missing or unknown."""
+        known = {**NEWER_ROW, **data} if isinstance(data, Mapping) else data
+        found = read_fields(cls, known, path)
+        for key in ("histogram", "grad_histogram"):
+            found[key] = SignalHistogram.from_dict(found[key], f"{path}.{key}")
+        found["by_unit"] = UnitStats.from_dict(found["by_unit"], f"{path}.by_unit")
+        return cls(**found)
 
     @property
     def label(self) -> str:
@@ -105,13 +121,55 @@ SIGNAL_COLUMNS = (
 
 
 # What the record of an older version does not say.
-NEWER_ROW = {"silent": False, "batch_std": None, "normed": False}
+NEWER_ROW = {
+    "silent": False,
+    "normed": False,
+    **dict.fromkeys(("batch_std", "histogram", "grad_histogram", "by_unit")),
+}
 NEWER_FIELDS = {
     "rank": 0,
     "ranks": 1,
     **dict.fromkeys(("cross_entropy", "classes", "logits_std")),
     "over_all_labels": False,
+    "weights": (),
 }
+
+
+@dataclass(frozen=True)
+class WeightGradient:
+    """The loss's gradient by one parameter: its moments, its length, and ‖gradient‖ / ‖weight‖.
+
+    Elements that are not finite are counted in ``nan`` and ``inf`` and left out of the rest. None:
+    nothing is left, or, for ``ratio``, the weight is all 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    count: int
+    mean: float | None
+    std: float | None
+    norm: float | None
+    ratio: float | None
+    nan: int = 0
+    inf: int = 0
+    histogram: SignalHistogram | None = None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], path: str = "weight") -> WeightGradient:
+        """Undo ``dataclasses.asdict``; a ConfigError names a key that is missing or unknown."""
+        found = read_fields(cls, data, path)
+        found["histogram"] = SignalHistogram.from_dict(found["histogram"], f"{path}.histogram")
+        return cls(**found)
+
+
+WEIGHT_COLUMNS = (
+    Column("name", dtype="str"),
+    Column("shape"),
+    Column("count", dtype="int64"),
+    *(Column(key, dtype="float64") for key in ("mean", "std", "norm", "ratio")),
+    Column("nan", dtype="int64"),
+    Column("inf", dtype="int64"),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,6 +186,8 @@ class Signals(Record, Sequence[Signal]):
     above `expected_loss`. Where neither the model has computed one nor a loss was given, the output
     of a last layer with five values or more is read as logits: ``cross_entropy`` is then the mean
     ``over_all_labels``, as of labels drawn at random.
+
+    ``weights`` are the gradients by the parameters, if they were asked for.
 
     Of a model that is spread over ``ranks`` processes, as under FSDP2, the numbers are those of
     ``rank`` alone: of its batch, and of its part of an output that is spread too.
@@ -146,6 +206,7 @@ class Signals(Record, Sequence[Signal]):
     classes: int | None = None
     logits_std: float | None = None
     over_all_labels: bool = False
+    weights: tuple[WeightGradient, ...] = ()
 
     _index = "label"
 
@@ -188,9 +249,14 @@ class Signals(Record, Sequence[Signal]):
     def _rows(self) -> Sequence[Signal]:
         return self.rows
 
+    def weight_frame(self) -> Any:
+        """Return the gradients by the parameters as a pandas DataFrame, one row a parameter."""
+        return build_frame(WEIGHT_COLUMNS, self.weights, "name")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-able values."""
-        return {**vars(self), "rows": [asdict(row) for row in self.rows]}
+        weights = [asdict(row) for row in self.weights]
+        return {**vars(self), "rows": [asdict(row) for row in self.rows], "weights": weights}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], path: str = "signals") -> Signals:
@@ -198,9 +264,9 @@ class Signals(Record, Sequence[Signal]):
         with refusing_damage(path):
             known = {**NEWER_FIELDS, **data} if isinstance(data, Mapping) else data
             top = read_fields(cls, known, path)
-            rows = (
-                read_fields(Signal, {**NEWER_ROW, **row} if isinstance(row, Mapping) else row,
-                            f"{path}.rows[{at}]")
-                for at, row in enumerate(top["rows"])
-            )  # fmt: skip
-            return cls(**{**top, "rows": tuple(Signal(**row) for row in rows)})
+            rows = (Signal.from_dict(r, f"{path}.rows[{at}]") for at, r in enumerate(top["rows"]))
+            weights = (
+                WeightGradient.from_dict(row, f"{path}.weights[{at}]")
+                for at, row in enumerate(top["weights"])
+            )
+            return cls(**{**top, "rows": tuple(rows), "weights": tuple(weights)})
