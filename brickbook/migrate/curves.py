@@ -10,7 +10,7 @@ A policy or a scheduler is one function and one row of its table.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,8 +73,8 @@ def lowest(settings: Settings, base: float) -> float:
 
 def cosine_ratio(step: int, period: float) -> float:
     """Return how much nearer the lowest value a cosine comes within one step."""
-    now, before = (1 + math.cos(math.pi * n / period) for n in (step, step - 1))
-    return now / before
+    before = 1 + math.cos(math.pi * (step - 1) / period)
+    return (1 + math.cos(math.pi * step / period)) / before
 
 
 def cosine_step(settings: Settings, step: int, value: float, base: float) -> float:
@@ -209,6 +209,11 @@ class RunningScheduler:
     clock: int = -1
     steps: int = -1
 
+    @property
+    def ended(self) -> bool:
+        """Whether it changes nothing any more."""
+        return self.clock + 1 >= self.settings["end"]
+
     def advance(self, value: float) -> float:
         """Return the value after one more epoch, or iteration, of training."""
         self.clock += 1
@@ -306,12 +311,19 @@ def scheduler_curve(
             base, now = scheduler.base, scheduler.advance(now)
     of_iterations = [scheduler for scheduler in running if not scheduler.by_epoch]
     of_epochs = [scheduler for scheduler in running if scheduler.by_epoch]
-    values = []
-    for i in range(1, length.iterations + 1):
-        values.append(now)
-        for scheduler in of_iterations:
-            now = scheduler.advance(now)
-        if length.epochs is not None and i % length.epoch_length == 0:
+    values: list[float] = []
+    while len(values) < length.iterations:
+        left = length.epoch_length - len(values) % length.epoch_length
+        steps_of_epoch = min(left, length.iterations - len(values))
+        if of_iterations:
+            for _ in range(steps_of_epoch):
+                values.append(now)
+                for scheduler in of_iterations:
+                    now = scheduler.advance(now)
+            of_iterations = [scheduler for scheduler in of_iterations if not scheduler.ended]
+        else:
+            values += [now] * steps_of_epoch
+        if length.epochs is not None and len(values) % length.epoch_length == 0:
             for scheduler in of_epochs:
                 now = scheduler.advance(now)
     return values
@@ -549,16 +561,13 @@ def policy_curve(
         skipped = warm // length.epoch_length if by_epoch else warm
     whole = (length.epochs or 0 if by_epoch else length.iterations) - skipped
 
-    def regular() -> Iterator[float]:
-        try:
-            for start in range(0, length.iterations, length.epoch_length if by_epoch else 1):
-                progress = start // length.epoch_length if by_epoch else start
-                value = policy(lr_config, progress - skipped, whole, lr)
-                yield from [value] * (length.epoch_length if by_epoch else 1)
-        except KeyError as error:
-            raise MissingKeyError(f"{path}.{error.args[0]}", f"{name} needs it.") from None
-
-    values = list(regular())[: length.iterations]
+    values, held = [], length.epoch_length if by_epoch else 1
+    try:
+        for progress in range(math.ceil(length.iterations / held)):
+            values += [policy(lr_config, progress - skipped, whole, lr)] * held
+    except KeyError as error:
+        raise MissingKeyError(f"{path}.{error.args[0]}", f"{name} needs it.") from None
+    values = values[: length.iterations]
     for i in range(min(warm, len(values))):
         values[i] *= warmup_factor(lr_config, i / warm, path)
     return values

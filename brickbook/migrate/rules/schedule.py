@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import sub
 from typing import Any
 
 from brickbook.errors import BadValueError, UnknownNameError, format_value, nearest
@@ -398,7 +399,7 @@ def curves(
 
 def farthest(before: list[float], after: list[float], lr: float) -> tuple[float, float]:
     """Return the largest distance of two curves in units of ``lr``, and where: a share of them."""
-    distances = [abs(a - b) for a, b in zip(before, after, strict=True)]
+    distances = list(map(abs, map(sub, before, after)))
     largest = max(distances)
     return largest / lr, distances.index(largest) / len(distances)
 
