@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from process_state import kept_process_state
+from seeds import seed_torch
 
 os.environ["BRICKBOOK_LANGUAGE"] = "en"  # also of the servers that tests start
 
@@ -36,7 +36,7 @@ def process_as_it_was() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Every test draws the same numbers, whichever tests ran before it."""
-    torch.manual_seed(0)
+    seed_torch(0)
 
 
 def find_chromium() -> Path | None:

@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 import torch
 from fault_injection import DispatchFault, Extra, Fault, FunctionFault, add_hooks, difference, look
+from seeds import seed_torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
@@ -41,7 +42,7 @@ class Own(BaseModule):
 
 
 def net(*parts):
-    torch.manual_seed(1)
+    seed_torch(1)
     model = Sequential(
         nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2), Extra(), *parts, init_cfg=NORMAL
     )
@@ -60,7 +61,7 @@ def spectral_norm():
 
 
 def chain():
-    torch.manual_seed(1)
+    seed_torch(1)
     return Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 3))
 
 

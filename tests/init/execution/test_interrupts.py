@@ -11,6 +11,7 @@ from collections import Counter
 import pytest
 import torch
 from fault_injection import Interrupter
+from seeds import seed_torch
 from torch import nn
 
 from brickbook import BaseModule, Sequential, initialize
@@ -161,7 +162,7 @@ class Own(BaseModule):
 
 
 def net(*parts):
-    torch.manual_seed(0)
+    seed_torch(0)
     rule = dict(type="Normal", mean=100.0, bias=7, layer="Linear")
     return Sequential(nn.Linear(2, 2), *parts, nn.BatchNorm1d(2), init_cfg=rule)
 
@@ -199,14 +200,14 @@ def test_wherever_an_interrupt_comes(case, interrupts):
     parts, options = CASES[case]
     parts = len(parts)
     whole = net(*(Own() for _ in range(parts)))
-    torch.manual_seed(9)
+    seed_torch(9)
     initialize(whole, **options)
     ends, at, seen = Counter(), 0, True
     while seen:
         at += 13
         model = net(*(Own() for _ in range(parts)))
         old = state(model)
-        torch.manual_seed(9)
+        seed_torch(9)
         tracer = Interrupter(at, is_ours)
         sys.settrace(tracer)
         try:
@@ -284,12 +285,12 @@ def test_both_signals_are_delivered(interrupts, monkeypatch):
 @pytest.mark.parametrize("options", [{}, {"seed": 3}, {"seed": 3, "atomic": True}])
 def test_another_thread_starts_models_too(options):
     here, there, errors = net(Own()), net(Own()), []
-    torch.manual_seed(4)
+    seed_torch(4)
     initialize(here, **options)
 
     def work():
         try:
-            torch.manual_seed(4)
+            seed_torch(4)
             initialize(there, **options)
         except BaseException as error:
             errors.append(error)

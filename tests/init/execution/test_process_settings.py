@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from fault_injection import Interrupter
+from seeds import seed_torch
 from torch import nn
 from torch.serialization import get_safe_globals
 
@@ -72,14 +73,14 @@ def test_an_interrupt_at_any_line_leaves_the_settings_of_the_process(name, tmp_p
     torch.save(model().state_dict(), file)
     was = signal.signal(signal.SIGINT, signal.default_int_handler)
     CASES[name](model(), str(file))
-    torch.manual_seed(0)
+    seed_torch(0)
     before, at, seen = settings(), 0, True
     wrong = []
     try:
         while seen:
             at += STEPS.get(name, 1)
             part, tracer = model(), Interrupter(at, changes_settings)
-            torch.manual_seed(0)
+            seed_torch(0)
             sys.settrace(tracer)
             try:
                 CASES[name](part, str(file))
