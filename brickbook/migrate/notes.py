@@ -44,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "already": Rule(C),
     # source/
     "source.unread": Rule(H),
+    "source.field_left": Rule(H),
     "source.comments_lost": Rule(C),
     # rules/optimizer.py
     "optimizer.moved": Rule(C, STRATEGY),

@@ -20,8 +20,10 @@ from brickbook.migrate.reader import (
     merge,
     parse_data,
 )
+from brickbook.migrate.source.places import Locator, find_definitions
 from brickbook.migrate.source.reading import PartialEvaluation
 from brickbook.migrate.source.text import Source
+from brickbook.migrate.source.values import split_path
 
 __all__ = ["BaseName", "Files", "OldFile"]
 
@@ -64,12 +66,39 @@ class OldFile:
     whole: Config
     evaluation: PartialEvaluation | None
 
+    @property
+    def lazy(self) -> bool:
+        """Whether this is a config of 1.x's style ``with read_base():``."""
+        return self.source is not None and any(
+            isinstance(node, ast.With) and "read_base" in ast.unparse(node.items[0])
+            for node in self.source.module.body
+        )
+
     def place(self, node: ast.AST | None) -> str:
         """Return the place of a node for a message."""
         if node is None or self.source is None:
             return self.path
         start = self.source.start(node)
         return f"{self.path}:{self.source.line_of(start)}:{self.source.column_of(start)}"
+
+    def refused(self, error: ConfigError) -> ConfigError:
+        """Return the error of a rule with the place of its key in this file."""
+        path, place = split_path(error.path), self.path
+        if self.source is not None and self.evaluation is not None:
+            locator = Locator(self.source, find_definitions(self.evaluation.executed))
+            for length in range(len(path), 0, -1):
+                site = locator.site(path[:length])
+                if site is not None:
+                    place = self.place(site.node)
+                    break
+        return type(error)(f"{place}: {error.path}", error.problem, error.hint)
+
+    def leave_out(self, name: str) -> None:
+        """Take a field that cannot be known as one that is not there."""
+        if self.evaluation is not None and name in self.own:
+            self.evaluation.unknown.add(name)
+        for values in (self.own, self.base, self.whole):
+            values.pop(name, None)
 
 
 class Files:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,24 +11,11 @@ from brickbook.migrate.source.files import OldFile
 from brickbook.migrate.source.places import Locator
 from brickbook.migrate.source.rewrite import Rewritten
 from brickbook.migrate.source.targets import ANCHORS
-from brickbook.migrate.source.values import NO_VALUE, Marked, Path, at, plain_value
+from brickbook.migrate.source.values import NO_VALUE, Marked, Path, at, plain_value, split_path
 
-__all__ = ["NewLines", "bases_of_key", "place_notes", "split_path"]
+__all__ = ["NewLines", "bases_of_key", "place_notes"]
 
-STEP = re.compile(r"\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[\]]+)")
 VARIABLES = ("runtime.variable", "runtime.argument_lost")
-
-
-def split_path(path: str) -> Path:
-    """Return the steps of a note's path.
-
-    >>> split_path("data.train.pipeline[4].mean"), split_path("a['x.y'].b")
-    (('data', 'train', 'pipeline', 4, 'mean'), ('a', 'x.y', 'b'))
-    """
-    steps: list[Any] = []
-    for number, single, double, word in STEP.findall(path):
-        steps.append(int(number) if number else single or double or word)
-    return tuple(steps)
 
 
 def bases_of_key(file: OldFile, path: Path) -> int:
@@ -72,17 +58,20 @@ class NewLines:
         """Return the new line of an old key: of the value, of a part of it, or of its field."""
         if path in self.lines:
             return self.lines[path]
-        for length in range(len(path), 0, -1):
-            parts = [line for one, line in self.lines.items() if one[:length] == path[:length]]
-            if parts:
-                return min(parts)
         fields = [
             self.fields[key]
             for key in self.fields
             if key == path[0] or path[0] in ANCHORS.get(key, ())
         ]
+        for length in range(len(path), 1 if fields else 0, -1):
+            parts = [(len(one), line) for one, line in self.lines.items()
+                     if one[:length] == path[:length]]  # fmt: skip
+            if parts:
+                return min(parts)[1]
         if fields:
-            return min(fields)
+            own = [self.fields[key] for key in self.fields if ANCHORS.get(key, path)[:1] == path[:1]
+                   and key != "data_preprocessor"]  # fmt: skip
+            return min(own or fields)
         site = self.new.locator.site(path[:1])
         return None if site is None else self.new.source.line_of(site.span.start)
 

@@ -150,7 +150,7 @@ class Rewrite:
             made = Attempt(self, fields, inline)
             again = made.conflicts() - inline
             if not again:
-                return made.text(), made.fields, made.kept
+                return made.text(), made.fields, made.kept | set(made.defined)
             inline |= again
 
     @property

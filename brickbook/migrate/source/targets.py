@@ -6,10 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from brickbook.errors import BadValueError, ConfigError
-from brickbook.migrate.migration import NEW_FIELDS, OLD_FIELDS, Migration, Schedule, migrate_config
+from brickbook.migrate.migration import (
+    NEW_FIELDS,
+    OLD_FIELDS,
+    SELFSUP_MODELS,
+    Migration,
+    Schedule,
+    migrate_config,
+)
 from brickbook.migrate.reader import Config, merge
+from brickbook.migrate.rules.runtime import TAKEN
+from brickbook.migrate.rules.selfsup import CLASSIFIERS
 from brickbook.migrate.source.files import OldFile
-from brickbook.migrate.source.values import Marked, leaves, mark, same
+from brickbook.migrate.source.values import Marked, Unread, leaves, mark, same, split_path
 
 __all__ = ["ANCHORS", "Targets", "difference"]
 
@@ -39,6 +48,10 @@ ANCHORS: Mapping[str, tuple[str, ...]] = {
     "randomness": ("seed", "deterministic"),
     "auto_scale_lr": (),
 }
+# What only 1.x has: types, and models whose heads are told their loss.
+LOOP = ("by_epoch", "max_epochs", "max_iters", "val_interval")
+NEW_TYPES = ("CutMix", "Mixup", "PackInputs", "ResizeMix", "SelfSupDataPreprocessor")
+PRETRAINED = tuple(name for name in SELFSUP_MODELS if name not in CLASSIFIERS)
 # What a field needs in a part of a config that is read with others.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     "val_evaluator": ("data",),
@@ -75,11 +88,12 @@ class Targets:
         """Return whether a file is of the "old" or of the "new" generation."""
         if key not in self.generations:
             whole = self.files[key].whole
-            found = "new" if any(field in whole for field in NEW_FIELDS) else ""
-            found = "old" if not found and any(field in whole for field in OLD_FIELDS) else found
+            found = "new" if self.files[key].lazy else side(whole)
             if not found:  # such as a model alone
                 users = {self.generation(user) for user in self.users[key]}
-                found = "new" if users == {"new"} else "old"
+                beside = {side(file.whole) for file in self.files.values()}
+                alone = not users and (("old" not in beside and "new" in beside) or is_new(whole))
+                found = "new" if users == {"new"} or alone else "old"
             self.generations[key] = found
         return self.generations[key]
 
@@ -90,13 +104,17 @@ class Targets:
             BadValueError: with the place of the ``_base_``.
         """
         file = self.files[key]
-        if not any(field in file.own for field in OLD_FIELDS):
+        if not any(field in file.own for field in (*OLD_FIELDS, "fp16", "momentum_config")):
             return
         for base in file.bases:
             if any(field in self.files[base.key].whole for field in NEW_FIELDS):
                 problem = f"the _base_ file {base.written!r} is of 1.x already, this one of 0.x."
                 hint = "Migrate a tree of configs together."
                 raise BadValueError(file.place(base.node), problem, hint)
+
+    def has_fields(self, key: str) -> bool:
+        """Whether a file says anything that a rule speaks of."""
+        return any(field in self.files[key].whole for field in TAKEN)
 
     # ------------------------------------------------------------------------------------- wholes
 
@@ -127,15 +145,17 @@ class Targets:
             return self.context(best[1])
         return found
 
-    def migration(self, key: str, left_out: tuple[str, ...] = ()) -> Migration:
-        """Return the migration of what a file and its bases say, with marks on its values."""
-        if key not in self.migrations or left_out:
+    def migration(self, key: str) -> Migration:
+        """Return the migration of what a file and its bases say, with marks on its values.
+
+        Raises:
+            ConfigError: of a rule, with the place in the file.
+        """
+        while key not in self.migrations:
             file = self.files[key]
-            own = {name: value for name, value in file.own.items() if name not in left_out}
-            marked = merge(mark(own, True), mark(file.base, False), file.path)
-            if self.is_whole(key):
-                name = file.key
-            else:
+            marked = merge(mark(file.own, True), mark(file.base, False), file.path)
+            name = file.key
+            if not self.is_whole(key):
                 rest = {
                     name: value
                     for name, value in self.context(key).items()
@@ -145,7 +165,10 @@ class Targets:
             try:
                 self.migrations[key] = migrate_config(marked, schedule=self.schedule, name=name)
             except ConfigError as error:
-                raise refused(file, error) from None
+                field = split_path(error.path)[0]
+                if not holds_unread(file.whole.get(field)):
+                    raise file.refused(error) from None
+                file.leave_out(field)
         return self.migrations[key]
 
     def target(self, key: str) -> Config:
@@ -213,6 +236,26 @@ class Targets:
             self.ban(name, base.key)
 
 
+def side(whole: Config) -> str:
+    """Return the generation that a config's fields are of, "" if they do not tell."""
+    if any(field in whole for field in OLD_FIELDS):
+        return "old"
+    return "new" if any(field in whole for field in NEW_FIELDS) else ""
+
+
+def is_new(whole: Config) -> bool:
+    """Whether a model, a pipeline or a loop has what only 1.x has."""
+    loop = whole.get("train_cfg")
+    if isinstance(loop, dict) and any(key in LOOP for key in loop):
+        return True
+    model = whole.get("model")
+    head = model.get("head") if isinstance(model, dict) else None
+    kind = model.get("type") if isinstance(model, dict) else None
+    if isinstance(head, dict) and "loss" in head and kind in PRETRAINED:
+        return True
+    return any(isinstance(leaf, str) and leaf in NEW_TYPES for leaf in leaves(whole))
+
+
 def difference(base: Any, target: Config) -> Config:
     """Return what, merged over a base, gives the target; what a file wrote itself stays in it.
 
@@ -240,6 +283,6 @@ def is_own(value: Any) -> bool:
     return any(isinstance(leaf, Marked) and leaf.own for leaf in leaves(value))
 
 
-def refused(file: OldFile, error: ConfigError) -> ConfigError:
-    """Return the error of a rule with the place of its key in a file."""
-    return type(error)(f"{file.path}: {error.path}", error.problem, error.hint)
+def holds_unread(value: Any) -> bool:
+    """Whether a part of a value is not known."""
+    return any(isinstance(leaf, Unread) for leaf in leaves(value))

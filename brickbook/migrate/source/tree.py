@@ -8,13 +8,14 @@ import posixpath
 from collections.abc import Callable, Iterable, Mapping
 
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError, format_value, nearest
-from brickbook.migrate.migration import NEW_FIELDS, SCHEDULES, Schedule, SourceMigration
+from brickbook.migrate.migration import NEW_FIELDS, OLD_FIELDS, SCHEDULES, Schedule, SourceMigration
 from brickbook.migrate.notes import Note
 from brickbook.migrate.reader import Config
 from brickbook.migrate.source.data import write_data
 from brickbook.migrate.source.files import MARK, Files, OldFile
 from brickbook.migrate.source.notes import identity, place_notes
 from brickbook.migrate.source.places import Locator, find_definitions
+from brickbook.migrate.source.reading import bound_names
 from brickbook.migrate.source.rewrite import Rewrite, Rewritten, base_reads
 from brickbook.migrate.source.targets import Targets
 
@@ -229,9 +230,14 @@ class Tree:
         new_path = self.new_path(key)
         if self.targets.generation(key) == "new":
             field = next((name for name in NEW_FIELDS if name in file.whole), "model")
+            field = "read_base" if file.lazy else field
             note = Note("already", field, {"field": field})
             self.wholes[key], self.known[key] = file.whole, known
             self.made[key] = SourceMigration(raw, (note,), raw, file.path, file.path)
+            return
+        if not self.targets.has_fields(key) and not names:
+            self.wholes[key], self.known[key] = file.whole, known
+            self.made[key] = SourceMigration(raw, self.problems(file), raw, file.path, new_path)
             return
         migration = self.targets.migration(key)
         target = self.targets.target(key)
@@ -263,13 +269,21 @@ class Tree:
         """Return notes of what was not evaluated."""
         if file.evaluation is None or file.source is None:
             return ()
-        notes = []
-        for one in file.evaluation.problems:
-            start = file.source.start(one.node)
+        notes, ends = [], 0
+        found = [(file.source.start(one.node), -file.source.end(one.node), one)
+                 for one in file.evaluation.problems]  # fmt: skip
+        for start, end, one in sorted(found, key=lambda each: each[:2]):
+            if -end <= ends:
+                continue  # a part of what was named already
+            ends = -end
             line, column = file.source.line_of(start), file.source.column_of(start)
             code = ast.unparse(one.node).partition("\n")[0]
             values = {"code": code if len(code) <= 60 else f"{code[:56]} …", "problem": one.problem}
             notes.append(Note("source.unread", "", values, line, column))
+        for name in sorted(file.evaluation.unknown & set(OLD_FIELDS)):
+            node = next(node for node in file.source.module.body if name in bound_names(node))
+            line, column = file.source.line_of(file.source.start(node)), 1
+            notes.append(Note("source.field_left", name, {"key": name}, line, column))
         return tuple(notes)
 
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["NO_VALUE", "Origins", "Path", "Unread", "at", "leaves", "mark", "plain_value", "same"]
+__all__ = [
+    "NO_VALUE",
+    "Origins",
+    "Path",
+    "Unread",
+    "at",
+    "leaves",
+    "mark",
+    "plain_value",
+    "same",
+    "split_path",
+]
 
 Path = tuple[Any, ...]
 NO_VALUE = object()
+STEP = re.compile(r"\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]|\.?([^.\[\]]+)")
 
 
 class Marked:
@@ -167,3 +180,15 @@ def same(a: Any, b: Any) -> bool:
         if isinstance(a, kind) or isinstance(b, kind):
             return isinstance(a, kind) and isinstance(b, kind) and (a == b or (a != a and b != b))
     return a is b or a == b
+
+
+def split_path(path: str) -> Path:
+    """Return the steps of a note's path.
+
+    >>> split_path("data.train.pipeline[4].mean"), split_path("a['x.y'].b")
+    (('data', 'train', 'pipeline', 4, 'mean'), ('a', 'x.y', 'b'))
+    """
+    steps: list[Any] = []
+    for number, single, double, word in STEP.findall(path):
+        steps.append(int(number) if number else single or double or word)
+    return tuple(steps)

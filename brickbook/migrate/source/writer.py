@@ -24,6 +24,9 @@ from brickbook.migrate.source.values import (
 __all__ = ["WIDTH", "Writer", "loaded_names", "used_paths"]
 
 WIDTH = 79  # of the old projects' lines
+ANY = 10**6  # room for a line of any length
+FLAT = 10**9  # room that asks for one line, or for any text of several if that cannot be
+SECOND_TRIES = 200  # of a file's layout
 
 
 def literal(value: Any) -> str:
@@ -72,6 +75,7 @@ class Writer:
         self.names: set[str] = set()  # that stay, with their old value
         self.wanted: dict[str, tuple[Any, Path]] = {}  # names that get a new one
         self.disagreeing: set[str] = set()
+        self.second_tries = SECOND_TRIES
         self.spent: set[Item] = set()  # items whose comments are written
 
     # ------------------------------------------------------------------------------------- writing
@@ -166,11 +170,9 @@ class Writer:
             return made
 
         spent, comma = set(self.spent), "," * (isinstance(value, tuple) and len(pairs) == 1)
-        texts = entries(indent, lambda head: 10**6)
+        texts = entries(indent, lambda head: FLAT)
         line = opened + ", ".join(texts) + comma + closed
-        if "\n" not in line and len(line) <= room:
-            return line
-        if not pairs:
+        if room == FLAT or not pairs or ("\n" not in line and len(line) <= room):
             return line
         self.spent = spent
         inner = indent + self.step
@@ -203,20 +205,24 @@ class Writer:
         spent = set(self.spent)
         reused = sum(entry.item is not None for entry in entries)
         before = self.source.text[self.source.start(display.node) : self.source.end(display.node)]
+        if room == FLAT:
+            return "\n" if "#" in before else self.new(value, path, indent, FLAT)
         if 2 * reused <= len(display.items) and "\n" in before and "#" not in before:
-            line = self.new(value, path, indent, room)  # little of it is left
-            if "\n" not in line:
+            line = self.new(value, path, indent, FLAT)  # little of it is left
+            if "\n" not in line and len(line) <= room:
                 return line
             self.spent = set(spent)
         text = self.join(entries, display, path, base)
         moved = shift(text, base, indent)
         first = len(moved.partition("\n")[0])
-        grown = "\n" in before or len(before) < len(moved) or len(before) <= room
+        line = self.source.lines[self.source.line_of(self.source.start(display.node)) - 1]
+        grown = len(line) <= WIDTH  # else the old file has no such limit
         if "\n" not in moved and first > room and entries and grown:
             self.spent = spent
             return self.explode(entries, display, indent)
         wide = longest(moved) > max(WIDTH, longest(before))
-        if wide and entries and len(entries) > 1 and "#" not in before:
+        if grown and wide and len(entries) > 1 and "#" not in before and self.second_tries:
+            self.second_tries -= 1
             self.spent = spent
             return self.explode(entries, display, indent)
         return moved
@@ -333,7 +339,7 @@ class Writer:
             column = len(lead.rpartition("\n")[2]) if "\n" in lead else 0
             if item is not None:
                 self.spent.add(item)
-            code = self.text_of(entry, display, inner, WIDTH - column - 1 if column else 10**6)
+            code = self.text_of(entry, display, inner, WIDTH - column - 1 if column else ANY)
             last = i == len(entries) - 1
             single = display.kind == "tuple" and len(entries) == 1
             trail = item.trail if item is not None else ""
