@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -120,6 +121,7 @@ def build_and_run(cfg: Config, call_input: CallInput | None) -> BrickRun:
         try:
             check_sizes(cfg, ERROR_ROOT)
             module = to_meta(build_without_draws(cfg)).eval()
+            check_transposed_inputs(module)
         except Exception as error:  # a constructor may raise anything, and the list shows it
             return BrickRun(fault=building_fault(error, cfg, ERROR_ROOT))
         if call_input is None:
@@ -131,6 +133,22 @@ def build_and_run(cfg: Config, call_input: CallInput | None) -> BrickRun:
             got = drop_batch_axis(first_shape(call_input.args)) or ()
             return BrickRun(params=count_params(module), fault=running_fault(error, cfg, got))
         return BrickRun(value, count_params(module), macs.total)
+
+
+def check_transposed_inputs(module: nn.Module) -> None:
+    """Let transposed convolutions check their input: on the meta device torch does not."""
+
+    def check(part: Any, args: tuple[Any, ...]) -> None:
+        shape = tuple(args[0].shape) if args and isinstance(args[0], Tensor) else ()
+        axes = len(part.kernel_size) + 2
+        if shape and len(shape) != axes:
+            raise ValueError(f"expected {axes - 1} axes, got {len(shape) - 1}")
+        if shape and shape[1] != part.in_channels:
+            raise ValueError(f"expected {part.in_channels} channels, got {shape[1]}")
+
+    for part in module.modules():
+        if isinstance(part, _ConvTransposeNd):
+            part.register_forward_pre_hook(check)
 
 
 def build_without_draws(cfg: Config) -> nn.Module:

@@ -19,7 +19,7 @@ from brickbook.bricks.transformer.builders import (
     build_transformer_layer,
     build_transformer_layer_sequence,
 )
-from brickbook.bricks.transformer.ffn import FFN, GatedFFN
+from brickbook.bricks.transformer.ffn import FFN, FeedForward, GatedFFN
 from brickbook.bricks.transformer.layer import BaseTransformerLayer
 from brickbook.bricks.transformer.patches import PatchEmbed, PatchMerging
 from brickbook.bricks.transformer.sequence import TransformerLayerSequence
@@ -33,6 +33,7 @@ __all__ = [
     "TRANSFORMER_LAYER_SEQUENCE",
     "AdaptivePadding",
     "BaseTransformerLayer",
+    "FeedForward",
     "GatedFFN",
     "MultiheadAttention",
     "PatchEmbed",

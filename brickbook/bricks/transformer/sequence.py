@@ -56,8 +56,8 @@ class TransformerLayerSequence(BaseModule):
     def forward(
         self,
         query: Tensor,
-        key: Tensor | None,
-        value: Tensor | None,
+        key: Tensor | None = None,
+        value: Tensor | None = None,
         query_pos: Tensor | None = None,
         key_pos: Tensor | None = None,
         attn_masks: Tensor | Sequence[Tensor | None] | None = None,

@@ -17,7 +17,8 @@ from brickbook.blueprint import (
     slots_in,
 )
 from brickbook.blueprint.trace import Trace
-from brickbook.config import signature_of, to_literal
+from brickbook.bricks.transformer import FeedForward, MultiheadAttention
+from brickbook.config import signature_of, to_literal, unwrap_partial
 from brickbook.errors import ConfigError
 from brickbook.html import format_count
 from brickbook.i18n import Texts
@@ -145,7 +146,7 @@ def brick_row(
         number,
         level,
         is_container=is_container,
-        arguments=arguments_text(cfg),
+        arguments=", ".join(filter(None, (arguments_text(cfg), identity_text(cfg)))),
         input=row.input,
         output=row.output,
         params=row.params,
@@ -189,6 +190,18 @@ def arguments_text(cfg: Mapping[str, Any]) -> str:
         word = type_name(inner) if inner is not None else to_literal(value)
         words.append(word if key in needed else f"{key}={word}")
     return ", ".join(words)
+
+
+def identity_text(cfg: Mapping[str, Any]) -> str:
+    """Say that a brick adds its input by itself, as attention and feed-forward networks do."""
+    try:
+        make = unwrap_partial(resolve(cfg.get("type"))[1])
+    except ConfigError:
+        return ""
+    if not isinstance(make, type) or not issubclass(make, (MultiheadAttention, FeedForward)):
+        return ""
+    keeps_it = cfg.get("add_identity", cfg.get("add_residual", True))
+    return builder_text("own identity") if keeps_it else ""
 
 
 def required_arguments(cfg: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets as w
@@ -25,6 +26,13 @@ from brickbook.lab.widgets import LeanLayout, Panel, close_tree, reports_errors
 __all__ = ["Form"]
 
 NONE = "none"
+
+# By sub-config: its arguments that a transformer layer fills in, from which of its own, and where
+# in that.
+PASSED_DOWN: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "attn_cfgs": {"batch_first": ("batch_first", "")},
+    "ffn_cfgs": {"embed_dims": ("attn_cfgs", "embed_dims")},
+}
 
 
 class Form(Panel):
@@ -114,8 +122,22 @@ class Form(Panel):
     @reports_errors
     def update_value(self) -> None:
         """Put the values of the rows together."""
+        for row in self.rows.values():
+            if isinstance(row, ConfigRow):
+                row.set_passed_down(self.passed_down(row.field.name))
         given = {name: row.value for name, row in self.rows.items() if row.is_given}
         self.set_trait("value", {**self.hidden_values, **given})
+
+    def passed_down(self, name: str) -> dict[str, Any]:
+        """Return the arguments that ``make`` gives a sub-config which does not name them."""
+        found = {}
+        for key, (sibling, inner) in PASSED_DOWN.get(name, {}).items():
+            value = self.rows[sibling].value if sibling in self.rows else None
+            if inner:
+                value = value.get(inner) if isinstance(value, Mapping) else None
+            if value is not None:
+                found[key] = value
+        return found
 
     def show_error(self, key_path: str, message: str) -> None:
         """Show a message under the field it belongs to, at the top if there is no such field."""
@@ -150,6 +172,7 @@ class ConfigRow(FieldRow):
     ) -> None:
         self.nested: Form | None = None
         self.kind: Any = None
+        self.passed_down: dict[str, Any] = {}
         self.owner_arguments = styles.owner_arguments
         registry = registry_of(field.name)
         known = list(registry.module_dict) if registry is not None else []
@@ -193,7 +216,13 @@ class ConfigRow(FieldRow):
         found = nested_fields(self.field.name, make) if callable(make) else ()
         # The owner passes on an argument that it has too: an inplace is asked for once.
         passed_on = self.owner_arguments if registry_scope(self.field.name) == "activation" else ()
-        fields = [f for f in found if f.name not in passed_on or f.name in (own or ())]
+        fields = [
+            replace(f, default=self.passed_down[f.name], required=False)
+            if f.name in self.passed_down
+            else f
+            for f in found
+            if f.name not in passed_on or f.name in (own or ())
+        ]
         if fields or own:
             self.nested = Form(make, own, fields=fields, texts=self.texts)  # pyright: ignore[reportArgumentType]
             self.nested.observe(self.on_nested_change, "value")
@@ -202,6 +231,13 @@ class ConfigRow(FieldRow):
         if old is not None:
             old.close()
         self.update_value()
+
+    def set_passed_down(self, values: dict[str, Any]) -> None:
+        """Show as defaults what the owner gives the type; what is given here stays."""
+        if values != self.passed_down:
+            self.passed_down = values
+            if self.nested is not None:
+                self.show_type(self.kind, self.nested.value)
 
     @reports_errors
     def on_nested_change(self, _change: object) -> None:

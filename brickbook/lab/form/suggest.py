@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -21,6 +21,8 @@ __all__ = ["default_blueprint", "default_values", "suggest"]
 
 # The widest of these that divides the channels becomes the number of groups.
 GROUP_COUNTS = (32, 16, 8, 4, 2, 1)
+
+SOFTMAXES = (nn.Softmax, nn.LogSoftmax, nn.Softmin)  # without an axis they warn
 
 # Suggested values of other required arguments.
 DEFAULT_VALUES: Mapping[str, Any] = {
@@ -54,7 +56,8 @@ def suggest(make: Callable[..., Any], shape: Sequence[int] | None) -> dict[str, 
 
     Sizes that the blueprint infers are left out; other sizes of the input are taken from ``shape``
     where it is known. A convolution of 3 gets the padding that keeps the size, a pooling halves
-    it. A container begins empty.
+    it. A container begins empty. Attention takes the axes of a sample, the batch first; its layers
+    and feed-forward networks are as wide as the sample.
 
     >>> suggest(nn.GroupNorm, (24, 8, 8))
     {'num_groups': 8}
@@ -72,10 +75,20 @@ def suggest(make: Callable[..., Any], shape: Sequence[int] | None) -> dict[str, 
                 found[name] = shape[0]
             if name in FEATURE_ARGUMENTS:
                 found[name] = shape[-1]
+    names = {field.name for field in fields}
+    found.update(suggest_transformer_parts(names, shape[-1] if shape else 64))
+    depths = getattr(make, "arch_settings", {})
+    if "depth" in found and depths:
+        found["depth"] = min(depths)
+    if "ratio" in found and shape:
+        found["ratio"] = 0.25 if shape[0] >= 4 else 1.0
+    if {"num_heads", "in_channels"} <= names and shape:
+        found["num_heads"] = next(n for n in (8, 4, 2, 1) if shape[0] % n == 0)
+    if unwrap_partial(make) in SOFTMAXES:
+        found["dim"] = 1
     if "num_groups" in found:
         channels = shape[0] if shape else 1
         found["num_groups"] = next(n for n in GROUP_COUNTS if channels % n == 0)
-    names = {field.name for field in fields}
     if {"in_channels", "kernel_size", "padding"} <= names and found.get("kernel_size") == 3:
         found["padding"] = 1
     elif "kernel_size" in found and "in_channels" not in names:
@@ -85,6 +98,27 @@ def suggest(make: Callable[..., Any], shape: Sequence[int] | None) -> dict[str, 
     for name, slot in slots_of(make).items():
         if name in signature_of(make).required:
             found[name] = [[], []] if slot == "chains" else []
+    return found
+
+
+def suggest_transformer_parts(names: Collection[str], width: int) -> dict[str, Any]:
+    """Return arguments of attention, feed-forward networks and their layers, of those in names."""
+    attention = {"type": "MultiheadAttention", "embed_dims": width, "num_heads": 1}
+    network = {"type": "FFN", "embed_dims": width, "feedforward_channels": 4 * width}
+    layer = {
+        "attn_cfgs": attention,
+        "ffn_cfgs": network,
+        "operation_order": ("self_attn", "norm", "ffn", "norm"),
+        "batch_first": True,
+    }
+    found: dict[str, Any] = {"batch_first": True} if "batch_first" in names else {}
+    if {"embed_dims", "feedforward_channels"} <= set(names):
+        found |= {"embed_dims": width, "feedforward_channels": 4 * width}
+    if {"attn_cfgs", "operation_order"} <= set(names):
+        found |= layer
+    if "transformerlayers" in names:
+        found["transformerlayers"] = {"type": "BaseTransformerLayer", **layer}
+        found["num_layers"] = 2
     return found
 
 
