@@ -157,7 +157,7 @@ def test_a_result_is_of_1x_and_without_loose_ends(schedule):
 
 
 def test_the_faithful_curve():
-    """Within 0.2 % of the base learning rate in 98 % of the pairs, at 500 iterations an epoch.
+    """Within 0.2 % of the base learning rate at 500 iterations an epoch.
 
     Longer trainings have fewer, for the sake of time.
     """
@@ -176,4 +176,4 @@ def test_the_faithful_curve():
             after = scheduler_curve(new.get("param_scheduler"), lr, length)
             seen[key] = max(abs(a - b) for a, b in zip(before, after, strict=True)) / lr
         good.append(seen[key] <= 0.002)
-    assert mean(good) >= 0.98
+    assert mean(good) >= 0.99

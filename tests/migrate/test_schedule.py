@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from brickbook.errors import ConfigError
@@ -129,9 +131,11 @@ CASES = [
         ],
     ),
     (
+        # What the warm-up is multiplied with rises from (1 + cos(2π/8)) / 2 to 1.
         {"policy": "StepFixCosineAnnealing", "min_lr": 0, **WARM},
         [LINEAR, {"type": "CosineAnnealingLR", "by_epoch": True, "begin": 2}],
-        None,
+        [LINEAR, {**LINEAR, "start_factor": (3 + math.cos(math.pi / 4)) / 4},
+         {"type": "CosineAnnealingLR", "by_epoch": True, "begin": 2}],
     ),
     (
         {"policy": "fixed", "warmup": "exp", "warmup_iters": 2, "warmup_ratio": 0.25},
@@ -187,6 +191,22 @@ def test_the_faithful_form_with_a_warmup_of_epochs():
     new = scheduler_curve(migrate(lr_config, "faithful").cfg["param_scheduler"], 1.0, length)
     old = policy_curve(lr_config, 1.0, length)
     assert max(abs(a - b) for a, b in zip(old, new, strict=True)) < 0.001
+
+
+@pytest.mark.parametrize("low", [0.0, 0.3])
+def test_the_faithful_form_of_a_cosine_after_the_warmup(low):
+    """MAE's schedule: 40 of 400 epochs are warm-up."""
+    lr_config = {"policy": "StepFixCosineAnnealing", "min_lr": low, "by_epoch": False, **WARM,
+                 "warmup_iters": 40, "warmup_ratio": 1e-4}  # fmt: skip
+    length = Length.of_epochs(400, epoch_length=100)
+    old = policy_curve(lr_config, 1.0, length)
+    far = []
+    for schedule in ("guide", "faithful"):
+        runner = {"type": "EpochBasedRunner", "max_epochs": 400}
+        new = migrate(lr_config, schedule, runner=runner).cfg["param_scheduler"]
+        curve = scheduler_curve(new, 1.0, length)
+        far.append(max(abs(a - b) for a, b in zip(old, curve, strict=True)))
+    assert far[1] < 0.002 < 0.003 < far[0]
 
 
 @pytest.mark.parametrize(
