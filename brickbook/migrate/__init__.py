@@ -3,7 +3,7 @@
 Nothing here loads torch, and no config is executed. `read_config` reads a config file with its
 ``_base_`` files; `migrate_config` turns a whole config, as a dict, into one of 1.x, with a note for
 everything that changes; `migrate_source` and `migrate_tree` do so with the texts of config files,
-whose layout and comments stay; `migrate_code` does the imports of Python code; `policy_curve` and
+whose layout and comments stay; `migrate_code` does Python code; `policy_curve` and
 `scheduler_curve` give the learning rate of every iteration under an old and a new schedule,
 `learning_rates` both for a config.
 """

@@ -184,6 +184,19 @@ RULES: Mapping[str, Rule] = {
     "code.unknown": Rule(H, MODULES),
     "code.hidden": Rule(H),
     "code.star": Rule(H, MODULES),
+    "code.not_in_brickbook": Rule(C),
+    "code.text": Rule(H),
+    "code.decorator": Rule(T),
+    "code.method": Rule(H, MODULES),
+    "code.method_alike": Rule(C, MODULES),
+    "code.method_clash": Rule(H, MODULES),
+    "code.method_gone": Rule(H, MODULES),
+    "code.signature": Rule(H, MODULES),
+    "code.more_arguments": Rule(C),
+    "code.call": Rule(H, MODULES),
+    "code.runner": Rule(H),
+    "code.classes": Rule(C),
+    "code.maybe": Rule(H, MODULES),
 }
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Fate", "Move", "Moves", "Source", "read_moves"]
+__all__ = ["Fate", "Move", "Moves", "Source", "read_facts", "read_moves"]
 
 Source = Literal["mmcls", "mmcv"]
 FACTS = Path(__file__).parents[1] / "facts"
@@ -89,6 +89,7 @@ class Moves:
         self.gone = gone
         self.stays = stays
         self.unmoved = tuple(f"{module}." for module in unmoved)
+        self.to_brickbook = any(target.startswith("brickbook") for target in moved.values())
         self.roots = frozenset(package.partition(".")[0] for package in packages)
 
     def is_old(self, dotted: str) -> bool:

@@ -183,10 +183,10 @@ class Planner:
             items = [Item(module) for module in dict.fromkeys(needed)]
             if stays or (not items and move.fate is not Fate.MOVED):
                 items.insert(0, Item("", alias=binding.alias))
-                self.tell_left(binding.alias, move)
+                self.tell_module(binding.alias, move, stays)
             else:
                 items = items or [Item(move.module)]
-                self.tell(binding.alias, move)
+                self.tell_module(binding.alias, move, stays)
             self.items[binding.alias] = items
 
     def plan_named(self, variable: Variable) -> None:
@@ -218,11 +218,11 @@ class Planner:
             items = [Item(needed_module) for needed_module in dict.fromkeys(needed)]
             if stays:
                 items.insert(0, Item("", alias=binding.alias))
-                self.tell_left(binding.alias, move)
+                self.tell_module(binding.alias, move, stays)
             else:
                 if relative:
                     items.insert(0, self.module_item(binding, module, local))
-                self.tell(binding.alias, move)
+                self.tell_module(binding.alias, move, stays)
             self.items[binding.alias] = items
 
     def module_item(self, binding: Binding, module: str, local: str) -> Item:
@@ -265,6 +265,20 @@ class Planner:
             self.remarks.note("code.moved", use.node, move.old, old=move.old, new=move.new)
         return True
 
+    def tell_module(self, node: cst.CSTNode, move: Move, stays: bool) -> None:
+        """Add the note for the import of a module."""
+        if move.fate is Fate.KEPT:
+            return
+        if stays:
+            self.tell_left(node, move)
+        else:
+            self.tell(node, move)
+
+    def keeps(self, move: Move) -> bool:
+        """Return whether a name stays although everything that is there goes to brickbook."""
+        kept = move.fate is Fate.KEPT and self.moves.to_brickbook
+        return kept and not self.moves.is_module(move.old)
+
     def tell(self, node: cst.CSTNode, move: Move) -> None:
         """Add the note for a move."""
         if move.fate is Fate.MOVED and move.new != move.old:
@@ -280,6 +294,8 @@ class Planner:
             self.remarks.note("code.removed", node, move.old, old=move.old)
         elif move.fate is Fate.UNKNOWN:
             self.remarks.note("code.unknown", node, move.old, old=move.old)
+        elif self.keeps(move):
+            self.remarks.note("code.not_in_brickbook", node, move.old, old=move.old)
 
 
 def is_plain(binding: Binding) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import libcst as cst
 
 from brickbook.migrate.code.bindings import Names, dotted, find_variables
+from brickbook.migrate.code.classes import rewrite_classes
+from brickbook.migrate.code.comments import write_comments
+from brickbook.migrate.code.decorators import drop_decorators
 from brickbook.migrate.code.imports import import_statements, rewrite_imports
 from brickbook.migrate.code.moves import Fate, Moves, Source, read_moves
 from brickbook.migrate.code.plan import Planner
 from brickbook.migrate.code.remarks import Remarks
 from brickbook.migrate.code.source import Edits, SourceFile
+from brickbook.migrate.code.strings import rewrite_strings
 from brickbook.migrate.migration import SourceMigration
 from brickbook.migrate.notes import Note
 
@@ -26,9 +30,15 @@ def rewrite(text: str, path: str, source: Source, comments: bool) -> SourceMigra
     remarks = Remarks(file)
     names = Names(file)
     variables = find_variables(file, moves)
-    planner = Planner(file, moves, names, edits, remarks, set())
+    dropped = drop_decorators(file, moves, variables, edits, remarks)
+    planner = Planner(file, moves, names, edits, remarks, dropped)
     rewrite_imports(file, planner.plan(variables), edits)
     rewrite_stars(file, moves, edits, remarks)
+    if source == "mmcls":
+        rewrite_classes(file, variables, edits, remarks)
+        rewrite_strings(file, moves, edits, remarks)
+    if comments:
+        write_comments(file, edits, remarks)
     new = edits.apply()
     notes = remarks.notes(edits)
     if new == text and not notes and imports_new(file, source):
