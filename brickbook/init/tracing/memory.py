@@ -17,7 +17,8 @@ from brickbook.init.tracing.contents import CODE, EMPTY, VALUES, Content, Kind
 
 __all__ = ["Extent", "Holding", "Memory", "Part", "Write", "covers", "extent_of", "holding_of"]
 
-LARGEST_MAP = 1 << 24  # elements of a storage whose parts are looked at one by one
+LARGEST_MAP = 1 << 20  # elements of a storage whose parts are looked at one by one
+MOST_RUNS = 1000  # of elements that hold the same, in one tensor
 
 
 class Extent(NamedTuple):
@@ -66,21 +67,42 @@ class Part(NamedTuple):
 
 @dataclass
 class Memory:
-    """What is known of a storage: the whole, the parts that were written since, and all writes."""
+    """What is known of a storage: the whole, the parts that were written since, and all writes.
+
+    ``layout`` is the tensor that the law of the whole is of: a matrix's law holds for no other.
+    """
 
     whole: Content
+    layout: Extent | None = None
     parts: list[Part] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     born: Call | None = None
 
+    @property
+    def contents(self) -> list[Content]:
+        """What the whole and the parts hold, under one another."""
+        return [self.whole.of_a_part(), *(part.content for part in self.parts)]
+
     def read(self, tensor: Tensor) -> Content:
         """Return what a tensor of this storage holds."""
+        if self.parts and all(content.is_fixed for content in self.contents):
+            return blended(
+                self.contents
+            )  # on the way to something: which part is where is no matter
         holding = holding_of(tensor, self)
         return holding.content if holding.padding is None else CODE
 
     def adopt(self, other: Memory) -> None:
         """Take over what is known of another storage, of which this one is a copy."""
-        self.whole, self.parts = other.whole, list(other.parts)
+        self.whole, self.layout, self.parts = other.whole, other.layout, list(other.parts)
+
+    def whole_in(self, tensor: Tensor) -> Content:
+        """Return what a tensor holds of what was written with the whole storage."""
+        own, of = extent_of(tensor), self.layout
+        if not covers(tensor) or of is None:
+            return self.whole.of_a_part()
+        same_rows = own.shape[:1] == of.shape[:1] and is_dense(own) and is_dense(of)
+        return self.whole if own == of or same_rows else self.whole.of_a_part()
 
 
 class Run(NamedTuple):
@@ -112,7 +134,7 @@ class Holding(NamedTuple):
 def holding_of(tensor: Tensor, memory: Memory) -> Holding:
     """Return what a tensor holds, from what is known of its storage."""
     if not memory.parts:
-        return Holding(memory.whole if covers(tensor) else memory.whole.of_a_part())
+        return Holding(memory.whole_in(tensor))
     runs = runs_of(tensor, memory)
     if runs is None:
         return Holding(CODE)
@@ -125,16 +147,13 @@ def join_runs(tensor: Tensor, runs: Sequence[Run]) -> tuple[Content, int | None]
     contents = [run.content for run in runs]
     if len(contents) == 1:
         return contents[0], None
-    if EMPTY in contents:
-        return EMPTY, None
     laws = [content.law for content in contents if content.law is not None]
     size = tensor[0].numel() if tensor.dim() else 1
     starts = [0]
     for run in runs:
         starts.append(starts[-1] + run.elements)
     if len(laws) < len(runs) or any(start % size for start in starts):
-        fixed = all(content.is_fixed for content in contents)
-        return (VALUES if fixed else CODE), None
+        return blended(contents), None
     sections = [(law, run.elements // size) for law, run in zip(laws, runs, strict=True)]
     padded = padding_row(sections) if tensor.dim() == 2 else None
     if padded is not None:
@@ -161,13 +180,30 @@ def runs_of(tensor: Tensor, memory: Memory) -> list[Run] | None:
         return merged([(stop - start, number) for start, stop, number in pieces], memory)
     elements = tensor.untyped_storage().nbytes() // max(tensor.element_size(), 1)
     if elements > LARGEST_MAP:
-        return None
+        return (
+            None
+            if EMPTY in memory.contents
+            else [Run(tensor.numel(), blended(memory.contents), frozenset({-1}))]
+        )
     owners = torch.full((elements,), -1, dtype=torch.int32, device="cpu")
     for number, part in enumerate(memory.parts):
         owners.as_strided(part.extent.shape, part.extent.strides, part.extent.offset).fill_(number)
     own = owners.as_strided(extent.shape, extent.strides, extent.offset).reshape(-1)
     numbers, counts = torch.unique_consecutive(own, return_counts=True)
+    if len(numbers) > MOST_RUNS:  # columns, say: what matters is which parts are met at all
+        met = torch.unique(own).tolist()
+        found = merged([(1, number) for number in met], memory)
+        return [Run(tensor.numel(), blended([run.content for run in found]), frozenset(met))]
     return merged(list(zip(counts.tolist(), numbers.tolist(), strict=True)), memory)
+
+
+def blended(contents: Sequence[Content]) -> Content:
+    """Return what a tensor holds whose elements hold different things in no simple order."""
+    if all(content == contents[0].of_a_part() for content in contents):
+        return contents[0]
+    if EMPTY in contents:
+        return EMPTY
+    return VALUES if all(content.is_fixed for content in contents) else CODE
 
 
 def is_dense(extent: Extent) -> bool:

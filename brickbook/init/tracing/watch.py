@@ -118,7 +118,8 @@ class WriteWatch(TorchDispatchMode):
     ) -> None:
         """Note that an operation has made a tensor, of others perhaps."""
         call = find_call(storage)
-        memory = self.memories[storage] = Memory(content, born=call)
+        layout = None if made is None else extent_of(made)
+        memory = self.memories[storage] = Memory(content, layout, born=call)
         if func.overloadpacket.__name__ in COPIES and made is not None:
             self.adopt(memory, args[0], made)
         if content is not EMPTY:
@@ -214,7 +215,7 @@ class WriteWatch(TorchDispatchMode):
         write.extent = None if covers(tensor) else extent_of(tensor)
         if write.extent is None:
             if fresh or not memory.parts:
-                memory.whole = write.content
+                memory.whole, memory.layout = write.content, extent_of(tensor)
                 memory.parts.clear()
         else:
             memory.parts = [part for part in memory.parts if part.extent != write.extent]
