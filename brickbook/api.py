@@ -150,6 +150,7 @@ if TYPE_CHECKING:
         revert_sync_batchnorm,
     )
     from brickbook.init.execution.materialize import materialize, skeleton
+    from brickbook.init.tracing import History, trace
     from brickbook.measure import CoordinateCheck, coordinate_check
     from brickbook.measure.cost import Complexity, complexity
     from brickbook.measure.cost.mmcv_flops import get_model_complexity_info
@@ -216,6 +217,7 @@ __all__ = [
     "GeneralizedAttention",
     "HSigmoid",
     "HSwish",
+    "History",
     "InitPlan",
     "InitReport",
     "KaimingInit",
@@ -306,6 +308,7 @@ __all__ = [
     "skeleton",
     "snapshot",
     "takes_bricks",
+    "trace",
     "trunc_normal_init",
     "uniform_init",
     "update_init_info",
@@ -330,9 +333,11 @@ AT_FIRST_USE = {
     "convert_sync_batchnorm": "brickbook.bricks.transforms.sync_batchnorm",
     "fuse_conv_bn": "brickbook.bricks.transforms.fuse",
     "get_model_complexity_info": "brickbook.measure.cost.mmcv_flops",
+    "History": "brickbook.init.tracing",
     "materialize": "brickbook.init.execution.materialize",
     "revert_sync_batchnorm": "brickbook.bricks.transforms.sync_batchnorm",
     "skeleton": "brickbook.init.execution.materialize",
+    "trace": "brickbook.init.tracing",
     "update_init_info": "brickbook.utils.weight_init",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,22 @@ from brickbook.commands.user_traceback import is_in_user_file
 from brickbook.config import call
 from brickbook.errors import BadArgumentError, BadValueError, MissingFileError, nearest
 
-__all__ = ["load_model"]
+__all__ = ["find_maker", "load_model"]
 
 SHORT_NAMES = {"torchvision": "torchvision.models"}
 
 
 def load_model(spec: str) -> nn.Module:
     """Return the model that ``module:callable``, ``file.py:callable`` or ``timm:name`` means."""
+    make = find_maker(spec, or_model=True)
+    model = make if isinstance(make, nn.Module) else call(make, (), {}, "model")
+    if not isinstance(model, nn.Module):
+        raise BadArgumentError("model", f"{spec} gives {type(model)}, no torch.nn.Module.")
+    return model
+
+
+def find_maker(spec: str, *, or_model: bool = False) -> Callable[[], Any]:
+    """Return what builds the model that a name means, with ``or_model`` perhaps a model itself."""
     place, colon, name = spec.rpartition(":")
     if not colon or not place or not name:
         raise BadValueError("model", f"expected module:callable or file.py:callable, got {spec!r}.")
@@ -41,10 +51,10 @@ def load_model(spec: str) -> nn.Module:
             make = getattr(make, part)
     if not callable(make):
         raise BadArgumentError("model", f"{spec} is {make!r}, no model and nothing that makes one.")
-    model = make if isinstance(make, nn.Module) else call(make, (), {}, "model")
-    if not isinstance(model, nn.Module):
-        raise BadArgumentError("model", f"{spec} gives {type(model)}, no torch.nn.Module.")
-    return model
+    if isinstance(make, nn.Module) and not or_model:
+        problem = f"{spec} is a model, built when its module was imported."
+        raise BadArgumentError("model", problem, "Name the class or the function that builds it.")
+    return make
 
 
 def import_file(file: str) -> Any:

@@ -71,6 +71,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "export": CommandEntry(
         "inspect:EXPORT", "Write a plan, report, snapshot, comparison or model to a file."
     ),
+    "trace": CommandEntry(
+        "trace:TRACE", "Say which line of code writes which weight while a model is built."
+    ),
     "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
     "help": CommandEntry("table:HELP", "Say what the verbs do."),
 }

@@ -21,6 +21,7 @@ from brickbook.files import write_whole
 from brickbook.html import html_table
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
+from brickbook.init.tracing import History
 from brickbook.measure.snapshot import (
     COMPARISON_COLUMNS,
     Alternatives,
@@ -98,8 +99,8 @@ def suffix_of(path: Path) -> str:
 
 def record_parts(value: Any) -> tuple[Comparison | None, InitPlan | None, InitReport | None]:
     """Return what there is of a record: numbers, plan, report; TypeError for anything else."""
-    if isinstance(value, InitPlan):
-        return None, value, None
+    if isinstance(value, (InitPlan, History)):
+        return None, value if isinstance(value, InitPlan) else value.plan, None
     if isinstance(value, InitReport):
         return None, value.plan, value
     if isinstance(value, nn.Module):
@@ -127,7 +128,7 @@ def to_html(value: Any, title: str = "") -> str:
     if comparison is not None:
         return page(title, comparison, plan, report)
     plan = plan or InitPlan(())
-    record = report if report is not None else plan
+    record = value if isinstance(value, History) else report if report is not None else plan
     warnings = map(str, (*plan.unmatched, *plan.overflows))
     return static_page(
         title, repr(record), warnings, svg.plan_svg(plan, columns=4), full_table(record)
@@ -165,6 +166,8 @@ def to_png(value: Any, title: str = "") -> bytes:
 def to_csv(value: Any) -> str:
     """Return the statistics, one line per tensor, full precision; shapes as 64x3x7x7."""
     if isinstance(value, Alternatives):
+        return csv_text(*record_values(value))
+    if isinstance(value, History):
         return csv_text(*record_values(value))
     comparison, plan, report = record_parts(value)
     if comparison is None:
@@ -215,7 +218,7 @@ def csv_cell(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return what `from_json` reads back; of a model its snapshot, of the init lab its numbers."""
-    if not isinstance(value, (InitPlan, InitReport, Snapshot, Comparison, Alternatives)):
+    if not isinstance(value, (InitPlan, InitReport, History, Snapshot, Comparison, Alternatives)):
         comparison, _, _ = record_parts(value)
         value = comparison.after if isinstance(value, nn.Module) and comparison else comparison
     return value.to_json()
@@ -234,6 +237,8 @@ def from_json(json_text: str, path: str = "json") -> Any:
     for keys, read in READERS.items():
         if isinstance(data, dict) and keys <= data.keys():
             return read(data)
+    if isinstance(data, dict) and data.keys() == {"rows"}:
+        return History.from_dict(data)
     raise BadValueError(path, "holds no plan, report, snapshot, comparison or alternatives.")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from brickbook.html import format_number, format_shape
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
+from brickbook.init.tracing import History
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
 from brickbook.measure.race import Race, sparkline
 from brickbook.measure.snapshot import Alternatives, Comparison
@@ -29,8 +30,8 @@ SPARKLINE_LENGTH = 16
 
 
 RECORD_TYPES = (
-    Alternatives, Comparison, Complexity, CoordinateCheck, Differences, InitPlan, InitReport,
-    Race, ShapeTrace, Signals, Snapshot,
+    Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History, InitPlan,
+    InitReport, Race, ShapeTrace, Signals, Snapshot,
 )  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""``trace``: which line of code writes which weight while a model is built."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from brickbook.commands.files import add_json, check_target, complete_files, write_text
+from brickbook.commands.load_model import find_maker
+from brickbook.files import write_whole
+from brickbook.init.tracing import trace
+from brickbook.views.export import to_html
+
+__all__ = ["TRACE"]
+
+
+def add_trace_arguments(parser: Parser, frontend: Frontend) -> None:
+    """Add the arguments of ``trace``."""
+    what = "what builds the model: package.module:callable, file.py:callable, timm:NAME, "
+    what += "torchvision:NAME"
+    if not frontend.is_shell:
+        what += "; or a variable, a class or a function"
+    parser.add("model", help=f"{what}; it is called without arguments")
+    parser.add("tensor", nargs="?", help="say the story of this parameter or buffer alone")
+    meta = "build it on the meta device, without memory"
+    parser.add("--meta", action="store_true", help=meta)
+    add_json(parser, "history")
+    parser.add("--html", metavar="FILE", complete=complete_files, help="write a page too")
+
+
+def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
+    """Build the model, and return its history, or that of one tensor."""
+    for option in ("json", "html"):
+        if getattr(arguments, option):
+            check_target(getattr(arguments, option), f"--{option}", arguments.force)
+    make = maker(frontend, arguments.model)
+    with torch.device("meta") if arguments.meta else nullcontext():
+        history = trace(make)
+    shown = Message(repr(history[arguments.tensor])) if arguments.tensor else history
+    if arguments.json:
+        write_text(history.to_json(), arguments.json, "--json", arguments.force)
+    if arguments.html:
+        target = check_target(arguments.html, "--html", arguments.force)
+        write_whole(target, to_html(history, arguments.model), "--html")
+    return shown
+
+
+def maker(frontend: Frontend, name: str) -> Callable[[], nn.Module]:
+    """Return what builds the model that a name means."""
+    if frontend.is_shell or ":" in name:
+        return find_maker(name)
+    first, *rest = name.split(".")
+    value: Any = frontend.namespace.get(first)
+    for part in rest:
+        value = getattr(value, part, None)
+    if isinstance(value, nn.Module):
+        hint = "Give the class or the function that builds it."
+        raise CommandUsageError(f"{name} is built already: nothing of it can be seen.", hint)
+    if not callable(value):
+        raise CommandUsageError(f"there is no class or function {name!r} that builds a model.")
+    return cast("Callable[[], nn.Module]", value)
+
+
+TRACE = Command(add_trace_arguments, run_trace)
