@@ -159,6 +159,7 @@ if TYPE_CHECKING:
     from brickbook.measure.mean_field import MeanField, mean_field
     from brickbook.measure.probe import Signals, probe
     from brickbook.measure.race import Race, race
+    from brickbook.measure.recorder import ActivationHistory, Recorder
     from brickbook.measure.snapshot import Comparison, Snapshot, compare, snapshot
     from brickbook.utils.weight_init import update_init_info
 
@@ -181,6 +182,7 @@ __all__ = [
     "TRANSFORMER_LAYER_SEQUENCE",
     "UPSAMPLE_LAYERS",
     "VGG",
+    "ActivationHistory",
     "AdaptivePadding",
     "Add",
     "AlexNet",
@@ -239,6 +241,7 @@ __all__ = [
     "PixelShufflePack",
     "PretrainedInit",
     "Race",
+    "Recorder",
     "Registry",
     "Repeat",
     "ResNet",
@@ -324,9 +327,9 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
-    "Comparison", "Complexity", "CoordinateCheck", "Finding", "MeanField", "Race", "Signals",
-    "Snapshot", "compare", "complexity", "coordinate_check", "diagnose", "expected_signals",
-    "mean_field", "probe", "race", "snapshot",
+    "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "MeanField",
+    "Race", "Recorder", "Signals", "Snapshot", "compare", "complexity", "coordinate_check",
+    "diagnose", "expected_signals", "mean_field", "probe", "race", "snapshot",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),

@@ -7,6 +7,7 @@ from brickbook.measure.expected import expected_signals
 from brickbook.measure.mean_field import MeanField, mean_field
 from brickbook.measure.probe import Signal, Signals, probe
 from brickbook.measure.race import Race, race
+from brickbook.measure.recorder import ActivationHistory, Recorder
 from brickbook.measure.snapshot import (
     Comparison,
     Snapshot,
@@ -19,6 +20,7 @@ from brickbook.measure.snapshot import (
 
 __all__ = [
     "RULES",
+    "ActivationHistory",
     "Comparison",
     "Complexity",
     "CoordinateCheck",
@@ -27,6 +29,7 @@ __all__ = [
     "Finding",
     "MeanField",
     "Race",
+    "Recorder",
     "ShapeRow",
     "ShapeTrace",
     "Signal",

@@ -10,7 +10,9 @@ from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.init.tracing import History
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
+from brickbook.measure.mean_field import MeanField
 from brickbook.measure.race import Race, sparkline
+from brickbook.measure.recorder import ActivationHistory
 from brickbook.measure.snapshot import Alternatives, Comparison
 from brickbook.printable import escape_controls
 from brickbook.records import TextTable, record_table
@@ -30,8 +32,8 @@ SPARKLINE_LENGTH = 16
 
 
 RECORD_TYPES = (
-    Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History, InitPlan,
-    InitReport, Race, ShapeTrace, Signals, Snapshot,
+    ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
+    InitPlan, InitReport, MeanField, Race, ShapeTrace, Signals, Snapshot,
 )  # fmt: skip
 
 

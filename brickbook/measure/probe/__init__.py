@@ -11,8 +11,14 @@ from brickbook.measure.probe.batch import (
     make_batch,
     map_tensors,
 )
-from brickbook.measure.probe.distribution import SignalHistogram, UnitStats
-from brickbook.measure.probe.hooks import first_float_tensor, tensor_stats
+from brickbook.measure.probe.distribution import SignalHistogram, UnitStats, even_sample
+from brickbook.measure.probe.hooks import (
+    find_leaves,
+    first_float_tensor,
+    mean_square_tensor,
+    real_numbers,
+    tensor_stats,
+)
 from brickbook.measure.probe.probe import probe, run_forward, without_compile
 from brickbook.measure.probe.records import Signal, Signals, WeightGradient
 from brickbook.measure.probe.restore import (
@@ -32,6 +38,8 @@ __all__ = [
     "WeightGradient",
     "check_shape",
     "collect_tensors",
+    "even_sample",
+    "find_leaves",
     "first_float_tensor",
     "first_layer",
     "grad_mode",
@@ -39,8 +47,10 @@ __all__ = [
     "is_batch",
     "make_batch",
     "map_tensors",
+    "mean_square_tensor",
     "preserved_state",
     "probe",
+    "real_numbers",
     "reject_torchscript",
     "run_forward",
     "seeded_rng",

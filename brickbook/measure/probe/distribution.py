@@ -14,7 +14,15 @@ from brickbook.measure.snapshot.accumulate import StreamingHistogram, Workspace
 from brickbook.measure.snapshot.histogram import bin_edges, width_of
 from brickbook.records import read_fields
 
-__all__ = ["DEFAULT_BINS", "SignalHistogram", "UnitStats", "flat_view", "histogram", "unit_stats"]
+__all__ = [
+    "DEFAULT_BINS",
+    "SignalHistogram",
+    "UnitStats",
+    "even_sample",
+    "flat_view",
+    "histogram",
+    "unit_stats",
+]
 
 DEFAULT_BINS = 64
 MAX_SAMPLE = 1 << 15  # of a larger tensor so many numbers, evenly spread, stand for all
@@ -96,15 +104,21 @@ def flat_view(x: Tensor) -> Tensor:
     return x.permute(sorted(range(x.dim()), key=lambda axis: -x.stride(axis))).reshape(-1)
 
 
+def even_sample(x: Tensor, limit: int) -> Tensor:
+    """Return about ``limit`` elements of a larger tensor, evenly apart, else all, in one row."""
+    flat = flat_view(x)
+    if len(flat) <= limit:
+        return flat
+    least = len(flat) // limit
+    # A step that divides no size goes through all columns and channels alike.
+    primes = (step for step in STEPS if step >= least and all(n % step for n in x.shape))
+    return flat[:: next(primes, least | 1)].contiguous()
+
+
 @torch.no_grad()
 def histogram(x: Tensor, bins: int) -> SignalHistogram | None:
     """Return the histogram of float32 or float64 numbers; None if none is finite."""
-    flat = flat_view(x)
-    if len(flat) > MAX_SAMPLE:
-        least = len(flat) // MAX_SAMPLE
-        # A step that divides no size goes through all columns and channels alike.
-        primes = (step for step in STEPS if step >= least and all(n % step for n in x.shape))
-        flat = flat[:: next(primes, least | 1)].contiguous()
+    flat = even_sample(x, MAX_SAMPLE)
     found = StreamingHistogram(bins)
     found.add(flat, Workspace.allocate(len(flat), flat.device))
     if not found.counts:

@@ -27,7 +27,14 @@ from brickbook.measure.probe.distribution import UnitStats, flat_view, histogram
 from brickbook.measure.probe.functions import FunctionCalls, saturated_share
 from brickbook.measure.probe.records import Part, Signal
 
-__all__ = ["ActivationHooks", "find_leaves", "first_float_tensor", "tensor_stats"]
+__all__ = [
+    "ActivationHooks",
+    "find_leaves",
+    "first_float_tensor",
+    "mean_square_tensor",
+    "real_numbers",
+    "tensor_stats",
+]
 
 
 def first_float_tensor(tensors: Sequence[Tensor]) -> Tensor | None:
@@ -122,12 +129,17 @@ def batch_std(x: Tensor, means: Tensor, square: float) -> float:
 
 
 def mean_square(x: Tensor) -> float:
-    """Return the mean of the squares, summed up in float32 over short stretches only."""
+    """Return the mean of the squares."""
+    return float(mean_square_tensor(x))
+
+
+def mean_square_tensor(x: Tensor) -> Tensor:
+    """Return the mean of the squares as float64, summed up in float32 over short stretches only."""
     flat = flat_view(x)
     whole = len(flat) - len(flat) % STRETCH
     norms = torch.linalg.vector_norm(flat[:whole].view(-1, STRETCH), dim=1).double()
     rest = torch.linalg.vector_norm(flat[whole:]).double()
-    return float(norms.dot(norms) + rest * rest) / max(1, len(flat))
+    return (norms.dot(norms) + rest * rest) / max(1, len(flat))
 
 
 def measuring_unit(top: float) -> float:
