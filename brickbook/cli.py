@@ -73,7 +73,12 @@ def report_failure(error: BaseException, words: Sequence[str]) -> int:
 def show_result(result: object) -> int:
     """Print what a command returned: a record as a table; return the exit code."""
     if isinstance(result, Message):
-        print_line(result.text)
+        if result.exact:
+            print_file(result.text)
+        else:
+            print_line(result.text)
+        if result.notes:
+            sys.stderr.write(f"{escape_controls(result.notes, kept=LINES)}\n")
         return result.exit_code
     from brickbook.views.text import text  # loads torch, which a message does not need
 
@@ -100,6 +105,18 @@ def print_line(line: str) -> None:
         encoding = sys.stdout.encoding
         sys.stdout.write(f"{line}\n".encode(encoding, "replace").decode(encoding))
     sys.stdout.flush()
+
+
+def print_file(content: str) -> None:
+    """Write the text of a file to stdout: unchanged, in UTF-8, unless a terminal would obey it."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None or sys.stdout.isatty():
+        if content:
+            print_line(content.removesuffix("\n"))
+        return
+    sys.stdout.flush()
+    buffer.write(content.encode("utf-8", "backslashreplace"))
+    buffer.flush()
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def run(shell: InteractiveShell, line: str, cell: str | None = None) -> Any:
     except ConfigError as error:
         raise UsageError(str(error)) from error
     if isinstance(answer, Message):
-        print(escape_controls(answer.text, kept="\n\t"))
+        for text in filter(None, (answer.text, answer.notes)):
+            print(escape_controls(text, kept="\n\t"))
         return None
     return answer
 

@@ -212,7 +212,7 @@ def test_a_cell_holds_the_config(notebook):
          "(Expecting value: line 1 column 2 (char 1))."),
         ("init model --init Zeros", "{}",
          "--init: cannot stand beside a cell: that says the rules."),
-        ("diff model model", "{}", "diff takes no cell. These do: show, plan, init."),
+        ("diff model model", "{}", "diff takes no cell. These do: show, plan, init, migrate."),
     ],
 )  # fmt: skip
 def test_a_cell_that_is_no_config(notebook, line, body, message):

@@ -101,10 +101,19 @@ class HelpRequested(Exception):  # noqa: N818 - it is no error
 
 @dataclass(frozen=True)
 class Message:
-    """The text that a command shows instead of a value; ``exit_code`` is for a shell."""
+    """The text that a command shows instead of a value.
+
+    Attributes:
+        text: What is shown.
+        exit_code: For a shell.
+        notes: What is said beside the text: on stderr in a shell.
+        exact: The text is that of a file: a pipe gets it as it is.
+    """
 
     text: str
     exit_code: int = 0
+    notes: str = ""
+    exact: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -169,11 +178,13 @@ class CommandEntry:
             ``"build:BUILD"``.
         summary: One sentence for the help.
         takes_cell: Whether the body of a notebook cell may stand for ``--cfg``.
+        read_cell: Makes a value of that body; None reads it as a config.
     """
 
     place: str
     summary: str
     takes_cell: bool = False
+    read_cell: Callable[[str], Any] | None = None
 
     def load(self) -> Command:
         """Import the command."""

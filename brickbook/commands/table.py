@@ -75,6 +75,12 @@ COMMANDS: Mapping[str, CommandEntry] = {
         "trace:TRACE", "Say which line of code writes which weight while a model is built."
     ),
     "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
+    "migrate": CommandEntry(
+        "migrate:MIGRATE",
+        "Migrate configs and code of MMClassification 0.x and MMSelfSup 0.x to 1.x.",
+        takes_cell=True,
+        read_cell=str,  # the text itself
+    ),
     "help": CommandEntry("table:HELP", "Say what the verbs do."),
 }
 
@@ -105,7 +111,9 @@ def run(frontend: Frontend, words: Sequence[str], cell: str | None = None) -> An
         if not entry.takes_cell:
             able = ", ".join(key for key, one in COMMANDS.items() if one.takes_cell)
             raise CommandUsageError(f"{name} takes no cell.", f"These do: {able}.")
-        from brickbook.commands.arguments import read_cell  # loads torch, which help does not need
+        read_cell = entry.read_cell
+        if read_cell is None:  # it loads torch, which help does not need
+            from brickbook.commands.arguments import read_cell
 
         arguments.cell = read_cell(cell)
     return entry.load().run(frontend, arguments)

@@ -11,7 +11,7 @@ whose layout and comments stay; `migrate_code` does Python code; `policy_curve` 
 from brickbook.migrate.code import migrate_code
 from brickbook.migrate.curves import Length, policy_curve, scheduler_curve
 from brickbook.migrate.migration import Migration, SourceMigration, migrate_config
-from brickbook.migrate.notes import Note, Severity
+from brickbook.migrate.notes import Note, Severity, sorted_notes
 from brickbook.migrate.rates import LearningRates, learning_rates, source_rates
 from brickbook.migrate.reader import read_config
 from brickbook.migrate.source import migrate_source, migrate_tree
@@ -31,5 +31,6 @@ __all__ = [
     "policy_curve",
     "read_config",
     "scheduler_curve",
+    "sorted_notes",
     "source_rates",
 ]

@@ -6,7 +6,7 @@ code looks at the rule's name and at the values, never at the sentence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from brickbook.errors import UnknownNameError, format_value, nearest
 from brickbook.i18n import Texts
 
-__all__ = ["RULES", "Note", "Notes", "Rule", "Severity"]
+__all__ = ["RULES", "Note", "Notes", "Rule", "Severity", "sorted_notes"]
 
 
 class Severity(str, Enum):
@@ -253,6 +253,19 @@ class Note:
             "values": dict(self.values),
             "text": self.text(language),
         }
+
+
+def sorted_notes(notes: Iterable[Note]) -> list[Note]:
+    """Return notes by their place in the old file, those without one at last.
+
+    What is said of several keys at one place, as of a pipeline that two loaders share, is there
+    once.
+    """
+    said = {
+        (note.line, note.column, note.new_line, note.rule, repr(note.values)): note
+        for note in notes
+    }
+    return sorted(said.values(), key=lambda note: (note.line is None, note.line, note.column or 0))
 
 
 class Notes(list[Note]):

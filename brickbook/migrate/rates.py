@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from brickbook.errors import ConfigError
 from brickbook.migrate.curves import Length
 from brickbook.migrate.migration import Schedule, project_of
-from brickbook.migrate.reader import Evaluation, parse
 from brickbook.migrate.rules.context import Context
 from brickbook.migrate.rules.schedule import (
     MOST_COMPARED,
@@ -20,6 +19,7 @@ from brickbook.migrate.rules.schedule import (
     farthest,
     plan_of,
 )
+from brickbook.migrate.source.files import Files
 
 __all__ = ["LearningRates", "learning_rates", "source_rates"]
 
@@ -84,8 +84,16 @@ def source_rates(
     Returns:
         The curves; None also where the schedule cannot be known.
     """
+    main = posixpath.basename(path.replace("\\", "/"))
+
+    def find(key: str) -> str:
+        if key == main:
+            return text
+        if base_lookup is None:
+            raise LookupError(key)
+        return base_lookup(key)
+
     try:
-        module = parse(text, Path(path))
-        return learning_rates(Evaluation(Path(path), {}).run(module), schedule=schedule)
+        return learning_rates(Files(find, str).read(main).whole, schedule=schedule)
     except (ConfigError, ArithmeticError, LookupError, TypeError, ValueError):
         return None

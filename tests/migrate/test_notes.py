@@ -10,7 +10,7 @@ import pytest
 import brickbook.migrate
 from brickbook.errors import UnknownNameError
 from brickbook.i18n import LANGUAGES, Texts
-from brickbook.migrate import Note, Severity, migrate_config
+from brickbook.migrate import Note, Severity, migrate_config, sorted_notes
 from brickbook.migrate.notes import RULES
 
 HERE = Path(brickbook.migrate.__file__).parent
@@ -92,3 +92,9 @@ def test_an_unknown_rule():
     with pytest.raises(UnknownNameError) as caught:
         Note("runtime.sed", "seed")
     assert str(caught.value) == "rule: there is no rule 'runtime.sed'. Did you mean 'runtime.seed'?"
+
+
+def test_notes_by_place_and_once():
+    a, b = (Note("pipeline.normalize", path, {}, 4, 18, 4) for path in ("data.val", "data.test"))
+    first, last = Note("loops.moved", "runner", {}, 2, 1, 2), Note("runtime.scope", "default_scope")
+    assert sorted_notes([last, a, b, first]) == [first, b, last]
