@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,18 @@ from brickbook.migrate.source.places import Locator
 from brickbook.migrate.source.rewrite import Rewritten
 from brickbook.migrate.source.targets import ANCHORS
 from brickbook.migrate.source.values import NO_VALUE, Marked, Path, at, plain_value, split_path
+from brickbook.migrate.source.writer import loaded_names
 
 __all__ = ["NewLines", "bases_of_key", "place_notes"]
 
-VARIABLES = ("runtime.variable", "runtime.argument_lost")
+VARIABLES = ("runtime.own_key", "runtime.variable")
+# Rules that speak of a new field, not of an old one.
+FIELDS: Mapping[str, str] = {
+    "data.auto_scale_lr": "auto_scale_lr",
+    "evaluation.default_metric": "test_evaluator",
+    "preprocessor.num_classes": "data_preprocessor",
+    "runtime.scope": "default_scope",
+}
 
 
 def bases_of_key(file: OldFile, path: Path) -> int:
@@ -100,17 +109,27 @@ def place_notes(
         path = split_path(note.path)
         values = {key: plain_value(value) for key, value in note.values.items()}
         note = Note(note.rule, str(note.path), values)
-        if note.rule in VARIABLES and new is not None and path and path[0] in new.kept:
+        if note.rule in VARIABLES and (path[0] not in file.own or is_variable(path[0], new)):
             continue
         found = bases_of_key(file, path)
         own = found > 0 and at(file.own, path[:found]) is not NO_VALUE
         exact = own and found == len(path)
-        if not exact and identity(note) in known:
+        field = FIELDS.get(note.rule)
+        if new is not None and field is not None and field not in new.fields:
             continue
-        if not own and not whole:
+        if not exact and field is None and identity(note) in known:
+            continue
+        if not own and not whole and field is None:
             continue
         placed.append(with_lines(note, path[:found] if own else (), path, file, locator, lines))
     return placed
+
+
+def is_variable(name: Any, new: Rewritten | None) -> bool:
+    """Whether a name stays because expressions of the new file read it."""
+    if new is None or name not in new.kept:
+        return False
+    return name in loaded_names(new.source.module)
 
 
 def with_lines(
@@ -135,7 +154,10 @@ def with_lines(
         if start is not None:
             line, column = file.source.line_of(start), file.source.column_of(start)
     if lines is not None:
-        new_line = lines.find(path) if found else lines.fields.get(path[0]) if path else None
+        field = FIELDS.get(note.rule, path[0])
+        new_line = lines.find(path) if found else None
+        if field in lines.fields and (note.rule in FIELDS or new_line is None):
+            new_line = lines.fields[field]
     return replace(note, line=line, column=column, new_line=new_line)
 
 

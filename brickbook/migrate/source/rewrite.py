@@ -319,6 +319,8 @@ class Attempt:
                 gap, lines = before_comments(gap, lines[0][1]), lines[1:]
             out += gap
             piece = self.replacement(start, end, statements, lines)
+            if any(BASE in bound_names(statement) for statement in statements):
+                piece = self.rename_bases(piece)
             here = end
             if piece:
                 out += piece
@@ -333,7 +335,7 @@ class Attempt:
             body = out.rstrip("\n")
             lines = "\n".join(line for _, line in last)
             out = (f"{body}\n\n" if body.strip() else "") + lines + ending
-        return self.rename_bases(out).replace(HELD, "\n")
+        return out.replace(HELD, "\n")
 
     def groups(self) -> list[tuple[int, int, list[ast.stmt]]]:
         """Return the statements by their lines: start, end of the last line, statements."""

@@ -143,6 +143,8 @@ class Targets:
                 found.update(self.files[base.key].whole)
         if not found:  # one base alone: look further up
             return self.context(best[1])
+        if model := self.files[best[1]].whole.get("model"):
+            found["model"] = model  # its head tells the number of classes
         return found
 
     def migration(self, key: str) -> Migration:
