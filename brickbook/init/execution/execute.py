@@ -230,7 +230,7 @@ class Execution:
         """
         loaded = {id(tensor) for load in self.pending for tensor in load.filled(self.model)}
         steps = ordered_steps(self.plan, self.writer.tensors, loaded)
-        for call, group in groupby(steps, custom_call_of):
+        for call, group in groupby(steps, custom_call_of) if self.plan.runs else [(None, steps)]:
             if call is None:
                 rows: list[Any] = list(group)
                 self.writer.write(rows)

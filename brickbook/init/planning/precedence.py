@@ -212,7 +212,8 @@ def move_laws_to_originals(model: nn.Module, rows: list[PlanRow]) -> list[PlanRo
 
 def shape_and_dtype(tensor: Tensor) -> tuple[tuple[int, ...], str]:
     """Return what a row says of a tensor; a lazy one has no shape yet."""
-    return () if is_lazy(tensor) else tuple(tensor.shape), dtype_name(tensor.dtype)
+    lazy = type(tensor) is not nn.Parameter and is_lazy(tensor)
+    return () if lazy else tuple(tensor.shape), dtype_name(tensor.dtype)
 
 
 @cache

@@ -348,7 +348,9 @@ class InitPlan(Records[PlanRow]):
     @cached_property
     def planned(self) -> tuple[PlanRow, ...]:
         """The rows that will be written by a law, in the order of writing."""
-        return tuple(sorted((r for r in self.rows if r.law is not None), key=writing_order))
+        # Twice by a number: pairs of them would be thousands of tuples for the garbage collector.
+        written = sorted((r for r in self.rows if r.law is not None), key=attrgetter("order"))
+        return tuple(sorted(written, key=attrgetter("phase")))
 
     @cached_property
     def draws(self) -> tuple[tuple[Law, str], ...]:

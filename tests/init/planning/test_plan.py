@@ -21,7 +21,8 @@ from brickbook import (
 )
 from brickbook.i18n import LANGUAGES, Texts
 from brickbook.init.initializers import LSUVInit
-from brickbook.init.planning import PlanRow, Reason, Why
+from brickbook.init.laws import Constant
+from brickbook.init.planning import Phase, PlanRow, Reason, Why
 
 
 def constant(val, **more):
@@ -413,3 +414,12 @@ def test_layers_that_are_not_alike_are_planned_each_by_itself():
     todo = plan(model, dict(type="Kaiming", layer="Linear", mode="fan_out"))
     stds = [todo[f"1.{at}.weight"].law.std for at in (0, 1, 3)]
     assert stds == pytest.approx([(2 / 4) ** 0.5, (2 / 8) ** 0.5, (2 / 4) ** 0.5])
+
+
+def test_planned_rows_stand_in_the_order_of_writing():
+    places = [(Phase.RULES, 2), (Phase.TORCH_DEFAULTS, 3), (Phase.RULES, 0), (Phase.RESETS, 1)]
+    plain = PlanRow("weight", "parameter", "Linear", (1,), "float32")
+    ours = plain._replace(law=Constant(0.0))
+    rows = [ours._replace(name=str(order), order=order, phase=phase) for phase, order in places]
+    planned = InitPlan((*rows, plain)).planned
+    assert [(row.phase, row.order) for row in planned] == sorted(places)
