@@ -492,6 +492,10 @@ VIEWS = [
      [{"type": "GaussianBlur", "prob": 0.1, "magnitude_range": (0.1, 2.0),
        "magnitude_std": "inf"}]),
     ({"type": "Solarization", "p": 0.2}, [{"type": "Solarize", "thr": 128, "prob": 0.2}]),
+    ({"type": "Lighting", "alphastd": 0.2},
+     [{"type": "Lighting", "alphastd": 0.2, "eigval": [55.4625, 4.794, 1.1475], "to_rgb": False,
+       "eigvec": [[-0.5836, -0.6948, 0.4203], [-0.5808, -0.0045, -0.814],
+                  [-0.5675, 0.7192, 0.4009]]}]),
     ({"type": "CenterCrop", "size": 9}, [{"type": "CenterCrop", "crop_size": 9}]),
     ({"type": "Resize", "size": 256, "interpolation": 3},
      [{"type": "ResizeEdge", "scale": 256, "edge": "short", "interpolation": "bicubic",
@@ -540,6 +544,17 @@ def test_transforms_of_selfsup(old, expected):
     dataset = {"type": "SingleViewDataset", "data_source": source, "pipeline": [old]}
     cfg = migrate_config({"data": {"train": dataset}}).cfg
     assert cfg["train_dataloader"]["dataset"]["pipeline"] == [LOAD, *expected, PACK]
+
+
+@pytest.mark.parametrize("name", ["AutoAugment", "Pad", "RandAugment", "RandomErasing"])
+def test_a_transform_of_torchvision_is_not_taken_for_another_of_its_name(name):
+    source = {"type": "ImageNet", "data_prefix": "d/train"}
+    pipeline = [{"type": name, "p": 0.1}]
+    dataset = {"type": "SingleViewDataset", "data_source": source, "pipeline": pipeline}
+    migration = migrate_config({"data": {"train": dataset}})
+    assert migration.cfg["train_dataloader"]["dataset"]["pipeline"] == [LOAD, *pipeline, PACK]
+    (note,) = [note for note in migration.notes if note.rule == "pipeline.unknown"]
+    assert note.text("en") == f"No rule knows the transform {name!r}; it stays as it is."
 
 
 def test_the_test_data_of_voc_keep_the_labels_of_difficult_objects():

@@ -253,7 +253,7 @@ VIEW = [
     {"type": "ToTensor"},
     UNIT_NORMALIZE,
 ]  # fmt: skip
-ONE_VIEW = [VIEW[0], VIEW[5], VIEW[6], UNIT_NORMALIZE]
+ONE_VIEW = [VIEW[0], VIEW[5], VIEW[6], {"type": "Lighting"}, UNIT_NORMALIZE]
 TWICE = {"type": "RandomResizedCropAndInterpolationWithTwoPic", "size": IMAGE,
          "interpolation": "bicubic"}  # fmt: skip
 EVALUATED = [{"type": "Resize", "size": IMAGE + 8}, {"type": "CenterCrop", "size": IMAGE},

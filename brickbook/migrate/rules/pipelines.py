@@ -351,6 +351,19 @@ def view_normalize(cfg: Config, place: Place) -> list[Config]:
     return []
 
 
+# The directions in which the colours of ImageNet vary, of red, green and blue, and how much, in
+# units of 1: MMSelfSup has them within.
+PCA_VALUES = (0.2175, 0.0188, 0.0045)
+PCA_VECTORS = ((-0.5675, 0.7192, 0.4009), (-0.5808, -0.0045, -0.814), (-0.5836, -0.6948, 0.4203))
+
+
+def view_lighting(cfg: Config, place: Place) -> list[Config]:
+    """``Lighting(alphastd)`` → with MMSelfSup's own directions, for BGR up to 255."""
+    write_default(cfg, place, "eigval", times_255(PCA_VALUES))
+    write_default(cfg, place, "eigvec", [list(row) for row in reversed(PCA_VECTORS)])
+    return [{**cfg, "to_rgb": False}]
+
+
 def times_255(values: Any) -> list[float] | None:
     """Return numbers for pixels up to 255, without the noise of the multiplication."""
     return None if values is None else [round(value * 255, 6) for value in values]
@@ -394,11 +407,14 @@ def random_aug(cfg: Config, place: Place) -> list[Config]:
     ]
 
 
+# Transforms of torchvision that have other arguments than those of the same name in TRANSFORMS.
+OF_TORCHVISION = ("AutoAugment", "Pad", "RandAugment", "RandomErasing")
 VIEW_TRANSFORMS: Mapping[str, Transform] = {
-    **TRANSFORMS,
+    **{name: rule for name, rule in TRANSFORMS.items() if name not in OF_TORCHVISION},
     "BEiTMaskGenerator": as_it_is,
     "CenterCrop": view_center_crop,
     "GaussianBlur": view_blur,
+    "Lighting": view_lighting,
     "MaskFeatMaskGenerator": mask_feat,
     "Normalize": view_normalize,
     "RandomAppliedTrans": random_apply,
