@@ -161,6 +161,7 @@ if TYPE_CHECKING:
     from brickbook.measure.race import Race, race
     from brickbook.measure.recorder import ActivationHistory, Recorder
     from brickbook.measure.snapshot import Comparison, Snapshot, compare, snapshot
+    from brickbook.measure.spectra import Spectra, jacobian_spectrum, spectra
     from brickbook.utils.weight_init import update_init_info
 
 __all__ = [
@@ -250,6 +251,7 @@ __all__ = [
     "Sequential",
     "Signals",
     "Snapshot",
+    "Spectra",
     "SqueezeExcite",
     "Swish",
     "TransformerLayerSequence",
@@ -291,6 +293,7 @@ __all__ = [
     "get_state_dict",
     "initialize",
     "is_norm",
+    "jacobian_spectrum",
     "kaiming_init",
     "load_checkpoint",
     "load_ipython_extension",
@@ -310,6 +313,7 @@ __all__ = [
     "save_checkpoint",
     "skeleton",
     "snapshot",
+    "spectra",
     "takes_bricks",
     "trace",
     "trunc_normal_init",
@@ -328,8 +332,9 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
     "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "MeanField",
-    "Race", "Recorder", "Signals", "Snapshot", "compare", "complexity", "coordinate_check",
-    "diagnose", "expected_signals", "mean_field", "probe", "race", "snapshot",
+    "Race", "Recorder", "Signals", "Snapshot", "Spectra", "compare", "complexity",
+    "coordinate_check", "diagnose", "expected_signals", "jacobian_spectrum", "mean_field", "probe",
+    "race", "snapshot", "spectra",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),

@@ -17,6 +17,7 @@ from brickbook.measure.snapshot import (
     compare_stats,
     snapshot,
 )
+from brickbook.measure.spectra import Spectra, Spectrum, jacobian_spectrum, spectra
 
 __all__ = [
     "RULES",
@@ -35,6 +36,8 @@ __all__ = [
     "Signal",
     "Signals",
     "Snapshot",
+    "Spectra",
+    "Spectrum",
     "TensorChange",
     "TensorStats",
     "compare",
@@ -43,9 +46,11 @@ __all__ = [
     "coordinate_check",
     "diagnose",
     "expected_signals",
+    "jacobian_spectrum",
     "mean_field",
     "probe",
     "race",
     "shapes",
     "snapshot",
+    "spectra",
 ]

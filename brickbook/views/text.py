@@ -14,6 +14,7 @@ from brickbook.measure.mean_field import MeanField
 from brickbook.measure.race import Race, sparkline
 from brickbook.measure.recorder import ActivationHistory
 from brickbook.measure.snapshot import Alternatives, Comparison
+from brickbook.measure.spectra import Spectra
 from brickbook.printable import escape_controls
 from brickbook.records import TextTable, record_table
 from brickbook.views.diff import Differences
@@ -33,7 +34,7 @@ SPARKLINE_LENGTH = 16
 
 RECORD_TYPES = (
     ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
-    InitPlan, InitReport, MeanField, Race, ShapeTrace, Signals, Snapshot,
+    InitPlan, InitReport, MeanField, Race, ShapeTrace, Signals, Snapshot, Spectra,
 )  # fmt: skip
 
 
