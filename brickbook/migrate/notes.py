@@ -197,6 +197,7 @@ RULES: Mapping[str, Rule] = {
     "code.runner": Rule(H),
     "code.classes": Rule(C),
     "code.maybe": Rule(H, MODULES),
+    "code.arguments": Rule(H, MODULES),
 }
 
 

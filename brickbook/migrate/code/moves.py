@@ -65,6 +65,7 @@ class Moves:
         kept: old module → its names that are in the module of the new name.
         moved: name, or ``package.name``, → ``module:name``.
         removed: name, or ``package.name``, → what does its work now.
+        changed: name, or ``package.name``, → the new signature, for what is called otherwise now.
         gone: old modules that are no module any more → the nearest one.
         stays: packages whose names stay where they are, unless a table speaks of them; a name of
             another package that no table knows is unknown.
@@ -78,6 +79,7 @@ class Moves:
         kept: dict[str, frozenset[str]],
         moved: dict[str, str],
         removed: dict[str, str],
+        changed: dict[str, str],
         gone: dict[str, str],
         stays: frozenset[str] = frozenset(),
         unmoved: tuple[str, ...] = (),
@@ -86,6 +88,7 @@ class Moves:
         self.kept = kept
         self.moved = moved
         self.removed = removed
+        self.changed = changed
         self.gone = gone
         self.stays = stays
         self.unmoved = tuple(f"{module}." for module in unmoved)
@@ -126,6 +129,8 @@ class Moves:
         for at, part in enumerate(rest):
             if f"{old}.".startswith(self.unmoved):
                 break
+            if rest[at + 1 : at + 2] == [part]:  # the module of a function of the same name
+                continue
             for key in self.keys(root, part):
                 if key in self.moved:
                     new, _, name = self.moved[key].partition(":")
@@ -144,6 +149,16 @@ class Moves:
         """Return the entries that may speak of a name of a package, the closest first."""
         own = f"{root}.{name}"
         return (own,) if root in self.stays else (own, name)
+
+    def signature(self, move: Move) -> str:
+        """Return the new signature of what is called otherwise now, "" for all others."""
+        if move.key != move.old.rpartition(".")[2] and "." not in move.key:
+            return ""  # an attribute of it
+        name = move.old.rpartition(".")[2]
+        for key in self.keys(move.old.partition(".")[0], name):
+            if key in self.changed:
+                return self.changed[key]
+        return ""
 
     def split(self, parts: list[str]) -> tuple[str, list[str]]:
         """Return the longest known module of a dotted name, and what follows it.
@@ -189,6 +204,7 @@ def read_moves(source: Source) -> Moves:
         kept={module: frozenset(names.split()) for module, names in facts["kept"].items()},
         moved=facts["moved"],
         removed=facts["removed"],
+        changed=facts["changed"],
         gone=facts["gone"],
         stays=frozenset(facts["stays"]),
         unmoved=tuple(facts["unmoved"]),

@@ -118,6 +118,8 @@ class Planner:
                 self.rename_use(use, variable.name, moves[0])
             elif left:
                 self.tell(use.nodes[0], left[0])
+            if not left and len(use.nodes) == 1:
+                self.tell_arguments(use.node, moves[0])
 
     def rename_use(self, use: Use, old_name: str, move: Move) -> None:
         """Put the new name where an object is used."""
@@ -263,7 +265,16 @@ class Planner:
         if words != old_words:
             self.edits.replace(self.file.span(nodes[-1]), ".".join(words))
             self.remarks.note("code.moved", use.node, move.old, old=move.old, new=move.new)
+        self.tell_arguments(use.node, move)
         return True
+
+    def tell_arguments(self, node: cst.CSTNode, move: Move) -> None:
+        """Add a note for a call with arguments of what takes others now."""
+        call = self.file.parents[node]
+        signature = self.moves.signature(move)
+        if isinstance(call, cst.Call) and call.func is node and call.args and signature:
+            values = {"old": move.old, "new": f"{move.name}{signature}"}
+            self.remarks.note("code.arguments", node, move.old, **values)
 
     def tell_module(self, node: cst.CSTNode, move: Move, stays: bool) -> None:
         """Add the note for the import of a module."""

@@ -59,6 +59,9 @@ def test_every_change_and_every_place_left() -> None:
          hook + left),
         ("code.moved", "mmcls.core.mAP", 7, 34, 7,
          "`mmcls.core.mAP` is `mmpretrain.evaluation.AveragePrecision.calculate`."),
+        ("code.arguments", "mmcls.core.mAP", 7, 34, 7,
+         "`mmcls.core.mAP` takes other arguments now, and may give another result: "
+         "`AveragePrecision.calculate(pred, target, average='macro')`. The call is left for you."),
     ]  # fmt: skip
     assert not migration.complete
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -14,6 +15,7 @@ from peers import import_peer
 from torchvision_support import import_torchvision
 
 import brickbook
+from brickbook.migrate import migrate_code
 from brickbook.migrate.code.moves import Fate, Moves, read_moves
 
 MOVES = read_moves("mmcls")
@@ -61,6 +63,8 @@ PACKAGE = " (package)"
         ("mmcls.__version__", "mmpretrain.__version__"),
         ("mmselfsup.models.algorithms.MoCo", "mmpretrain.models.selfsup.MoCo"),
         ("mmselfsup.datasets.pipelines.ToTensor", "mmcv.transforms.ToTensor"),
+        ("mmselfsup.utils.distributed_sinkhorn.distributed_sinkhorn",
+         "mmpretrain.models.losses.swav_loss.distributed_sinkhorn"),
         ("mmcv.Config.fromfile", "mmengine.Config.fromfile"),
         ("mmcv.runner.base_module.BaseModule", "mmengine.model.BaseModule"),
         ("mmcv.cnn.NORM_LAYERS", "mmengine.registry.MODELS"),
@@ -142,15 +146,17 @@ def follow(target: str) -> Any:
 
 
 def follow_dotted(name: str) -> Any:
-    """Return what a dotted name stands for; an attribute goes before a module."""
-    first, *rest = name.split(".")
-    found: Any = importlib.import_module(first)
-    for part in rest:
-        if inspect.ismodule(found) and not hasattr(found, part):
-            found = importlib.import_module(f"{found.__name__}.{part}")
-        else:
+    """Return what a dotted name stands for; a module goes before a name of the one around."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
             found = getattr(found, part)
-    return found
+        return found
+    raise ModuleNotFoundError(name)
 
 
 def test_every_target_can_be_imported() -> None:
@@ -213,3 +219,45 @@ def test_a_public_name_is_imported_from_the_package_itself() -> None:
     for old, target in read_moves("mmcv").moved.items():
         name = old.partition(".")[2]
         assert (target == f"brickbook:{name}") == (name in brickbook.__all__), old
+
+
+# Signatures
+
+
+def test_signatures_are_those_of_what_is_installed() -> None:
+    import_openmmlab()
+    for key, signature in MOVES.changed.items():
+        root, _, name = key.rpartition(".")
+        old = MOVES.moved.get(key) or MOVES.name(f"{root or 'mmcls'}.datasets.{name}")
+        if not isinstance(old, str):
+            continue
+        found = inspect.signature(follow(old))
+        names = [name for name in found.parameters if name not in ("self", "cls")]
+        if signature != "(…)":
+            assert re.findall(r"(?:[(]|, )[*]*(\w+)(?==|,|[)])", signature)[0:1] == names[0:1], key
+
+
+def test_calls_with_other_arguments_are_noted() -> None:
+    old = """\
+from mmcls.core import precision
+from mmcls.models.losses import accuracy as acc
+from mmcls.utils import get_root_logger
+import mmcls
+precision(1, 2)
+acc(1, 2, topk=(1, 5))
+get_root_logger()
+get_root_logger('log.txt')
+mmcls.datasets.pipelines.Resize(size=(2, 3))
+mmcls.datasets.pipelines.Resize
+"""
+    noted = [
+        (note.line, note.text("en"))
+        for note in migrate_code(old).notes
+        if note.rule == "code.arguments"
+    ]
+    left = "and may give another result: "
+    assert [line for line, _ in noted] == [5, 6, 8, 9]
+    assert noted[2][1] == (
+        f"`mmcls.utils.get_root_logger` takes other arguments now, {left}"
+        "`MMLogger.get_current_instance()`. The call is left for you."
+    )
