@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from brickbook.errors import BadArgumentError
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan, PlanRow, reject_flat_shards
+from brickbook.init.tracing import History
 from brickbook.introspect import find_chains, gather, plain_module_name
 from brickbook.measure.diagnosis.finding import SEVERITIES, Finding, make_finding
 from brickbook.measure.diagnosis.gains import find_gains
 from brickbook.measure.diagnosis.hidden import find_hidden_sizes, normed_layers
+from brickbook.measure.diagnosis.history import find_in_history
 from brickbook.measure.diagnosis.plan import (
     ObservedStats,
     find_unmatched,
@@ -45,6 +47,7 @@ def diagnose(
     report: InitReport | None = None,
     comparison: Comparison | None = None,
     signals: Signals | None = None,
+    history: History | None = None,
 ) -> tuple[Finding, ...]:
     """Find what is wrong with a model's initialisation: the worst first, then in the model's order.
 
@@ -59,14 +62,15 @@ def diagnose(
         report: What an initialisation did; its plan replaces ``plan``.
         comparison: The statistics of the tensors, instead of the tensors themselves.
         signals: What `probe` has measured.
+        history: What `trace` has seen.
 
     Raises:
         BadArgumentError: There is nothing to look at.
         BadValueError: FSDP1 keeps pieces of the parameters of ``model``.
     """
-    if model is None and plan is None and report is None and comparison is None and signals is None:
-        problem = "expected something to look at: model, plan, report, comparison or signals."
-        raise BadArgumentError("diagnose", problem)
+    if all(each is None for each in (model, plan, report, comparison, signals, history)):
+        known = "model, plan, report, comparison, signals or history"
+        raise BadArgumentError("diagnose", f"expected something to look at: {known}.")
     done = report is not None or comparison is not None
     plan_made = report.plan if report is not None else plan
     found: list[Finding] = []
@@ -90,6 +94,8 @@ def diagnose(
                 replace(item, severity="note") if item.rule == "gain" else item for item in found
             ]
         found += in_signals
+    if history is not None:
+        found += find_in_history(history)
     places = number_layers(model, plan_made, comparison, signals)
     rules = list(RULES)
     return tuple(

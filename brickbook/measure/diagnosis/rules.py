@@ -13,6 +13,7 @@ __all__ = [
     "DEAD_SHARE",
     "DEPTH_FACTOR",
     "DIFFERENT_SHARE",
+    "EMBEDDING_STD",
     "GAIN_FACTOR",
     "GRADIENT_FACTOR",
     "HIDDEN_GAIN",
@@ -44,6 +45,7 @@ LOSS_FACTOR = (1.5, 4.0)  # note, warning: cross entropy at the start over ln(cl
 OUTPUT_STD = 10.0  # of outputs, beyond which a softmax has one class left
 HIDDEN_GAIN = 8.0  # of a weight before a norm, or one over it
 HUGE_GAIN = 4.0  # of recurrent weights, and of those for queries and keys
+EMBEDDING_STD = 0.5  # of a table of embeddings; language models have 0.02 or 1/√width
 MIN_SAMPLES = 16  # elements that a unit must have before it can be called dead
 
 
@@ -104,6 +106,10 @@ THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "law": {"errors": f"{LAW_TOLERANCE[0]:g}", "slack": f"{LAW_TOLERANCE[1]:g}"},
     "unmatched": {},
     "untouched": {},
+    "left-empty": {},
+    "torch-start": {},
+    "drawn-again": {},
+    "embedding": {"std": f"{EMBEDDING_STD:g}"},
 }
 
 
