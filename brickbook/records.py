@@ -180,10 +180,15 @@ class Record:
         body = html_table(table.headings, table.rows, right_aligned=table.right_aligned)
         return self._picture() + collapsible(repr(self), table.warnings, body)
 
+    def _draw(self) -> Any:
+        """Return the picture, with ``svg`` and ``description``; None if the record has none."""
+        module, _, name = self._drawn_by.rpartition(".")
+        return getattr(import_module(module), name)(self) if module else None
+
     def _picture(self) -> str:
         """Return the picture of the record as HTML, "" for none."""
-        module, _, name = self._drawn_by.rpartition(".")
-        return getattr(import_module(module), name)(self)._repr_html_() if module else ""
+        picture = self._draw()
+        return "" if picture is None else picture._repr_html_()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

@@ -1,7 +1,8 @@
 """A record as a file: HTML, SVG, PNG, CSV or JSON, by the end of the file's name.
 
-`export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now)
-or an open init lab (its comparison, plan and report).
+`export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now),
+an open init lab (its comparison, plan and report), or what was measured: signals, a race, a history
+of activations, spectra, a mean field, a coordinate check.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ from brickbook.html import html_table
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.init.tracing import History
+from brickbook.measure import (
+    ActivationHistory,
+    CoordinateCheck,
+    MeanField,
+    Race,
+    Signals,
+    Spectra,
+)
 from brickbook.measure.snapshot import (
     COMPARISON_COLUMNS,
     Alternatives,
@@ -49,6 +58,9 @@ __all__ = [
     "to_png",
     "to_svg",
 ]
+
+# What was measured: one table, and a picture if the record has one.
+MEASURED = (ActivationHistory, CoordinateCheck, MeanField, Race, Signals, Spectra)
 
 # What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
 FORMULA_PREFIXES = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
@@ -124,6 +136,10 @@ def to_html(value: Any, title: str = "") -> str:
     if isinstance(value, Alternatives):
         picture = svg.alternatives_svg(value, columns=4)
         return static_page(title, repr(value), value.unmatched_messages, picture, full_table(value))
+    if isinstance(value, MEASURED):
+        picture = value._draw()
+        drawn = "" if picture is None else picture.svg
+        return static_page(title, repr(value), value._warnings(), drawn, full_table(value))
     comparison, plan, report = record_parts(value)
     if comparison is not None:
         return page(title, comparison, plan, report)
@@ -145,6 +161,11 @@ def to_svg(value: Any, title: str = "") -> str:
     """Return a picture of small multiples for any viewer: histograms, of a plan its laws."""
     if isinstance(value, Alternatives):
         return svg.alternatives_svg(value, title)
+    if isinstance(value, MEASURED):
+        picture = value._draw()
+        if picture is None:
+            raise BadValueError("value", f"{type(value).__name__} has no picture.")
+        return picture.svg
     comparison, plan, report = record_parts(value)
     if comparison is None:
         return svg.plan_svg(plan or InitPlan(()), title)
@@ -165,9 +186,7 @@ def to_png(value: Any, title: str = "") -> bytes:
 
 def to_csv(value: Any) -> str:
     """Return the statistics, one line per tensor, full precision; shapes as 64x3x7x7."""
-    if isinstance(value, Alternatives):
-        return csv_text(*record_values(value))
-    if isinstance(value, History):
+    if isinstance(value, (Alternatives, History, *MEASURED)):
         return csv_text(*record_values(value))
     comparison, plan, report = record_parts(value)
     if comparison is None:
@@ -218,14 +237,15 @@ def csv_cell(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return what `from_json` reads back; of a model its snapshot, of the init lab its numbers."""
-    if not isinstance(value, (InitPlan, InitReport, History, Snapshot, Comparison, Alternatives)):
+    known = (InitPlan, InitReport, History, Snapshot, Comparison, Alternatives, *MEASURED)
+    if not isinstance(value, known):
         comparison, _, _ = record_parts(value)
         value = comparison.after if isinstance(value, nn.Module) and comparison else comparison
     return value.to_json()
 
 
 def from_json(json_text: str, path: str = "json") -> Any:
-    """Read what `to_json` wrote: a plan, report, snapshot, comparison or alternatives.
+    """Read what `to_json` wrote: a plan, report, snapshot, comparison, alternatives or a measure.
 
     Raises:
         ValueError: The text is none of them.
@@ -238,8 +258,24 @@ def from_json(json_text: str, path: str = "json") -> Any:
         if isinstance(data, dict) and keys <= data.keys():
             return read(data)
     if isinstance(data, dict) and data.keys() == {"rows"}:
-        return History.from_dict(data)
+        return read_rows(data)
     raise BadValueError(path, "holds no plan, report, snapshot, comparison or alternatives.")
+
+
+# By a key of the first row, where rows are all that there is.
+ROW_READERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "width": CoordinateCheck.from_dict,
+    "sampled": ActivationHistory.from_dict,
+    "exact": Spectra.from_dict,
+}
+
+
+def read_rows(data: Mapping[str, Any]) -> Any:
+    """Read a record that is rows and nothing else."""
+    rows = data["rows"]
+    first = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    read = next((read for key, read in ROW_READERS.items() if key in first), History.from_dict)
+    return read(data)
 
 
 # By the keys that only such a record has.
@@ -249,6 +285,9 @@ READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
     frozenset({"bins", "tensors"}): Snapshot.from_dict,
     frozenset({"before", "after"}): Comparison.from_dict,
     frozenset({"start", "choices"}): Alternatives.from_dict,
+    frozenset({"runs", "steps"}): Race.from_dict,
+    frozenset({"rows", "source"}): Signals.from_dict,
+    frozenset({"q_star", "chi"}): MeanField.from_dict,
 }
 
 SUFFIXES: dict[str, Callable[[Any, str], str | bytes]] = {

@@ -122,7 +122,7 @@ PAGE_CSS = Path(__file__).with_name("page.css")
 
 # The browser itself refuses any request to anywhere.
 POLICY = "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'"
-NO_SCRIPT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+NO_SCRIPT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 # There is no kernel: the traits never change but for the chosen parameter.
 STARTUP_SCRIPT = """

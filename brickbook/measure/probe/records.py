@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from brickbook.errors import UnknownNameError, nearest
 from brickbook.html import format_number, format_shape
@@ -209,6 +209,7 @@ class Signals(Record, Sequence[Signal]):
     weights: tuple[WeightGradient, ...] = ()
 
     _index = "label"
+    _drawn_by: ClassVar[str] = "brickbook.views.svg.depth.signals_picture"
 
     def __getitem__(self, key: Any) -> Any:
         """Return a row by its place or by its label, or the rows of a slice."""

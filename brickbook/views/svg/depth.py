@@ -18,6 +18,7 @@ from brickbook.views.data.depth_curves import (
     inactive_title,
     shown_quantities,
 )
+from brickbook.views.svg.histograms import Picture
 from brickbook.views.svg.primitives import (
     INK,
     Style,
@@ -31,13 +32,19 @@ from brickbook.views.svg.primitives import (
     text,
 )
 
-__all__ = ["depth_svg"]
+__all__ = ["depth_svg", "signals_picture"]
 
 PANEL_HEIGHTS: dict[Quantity, int] = {"std": 96, "grad": 64, "inactive": 36}
 LEFT, RIGHT, PANEL_GAP, LINE_HEIGHT = 44, 10, 30, 16
 LETTER_WIDTH = 6.2  # about
 DASHES = ("", "6 3", "2 3", "7 3 2 3", "10 4", "10 3 2 3")
 MAX_MARKERS = 60  # layers, from which on there is no room for markers
+
+
+def signals_picture(signals: Signals, language: str | None = None) -> Picture:
+    """Return the picture of one record for a notebook: outputs and gradients through depth."""
+    description = describe_curves(depth_curves(signals), Texts(language))
+    return Picture(depth_svg(signals, gradients=True, width=480, language=language), description)
 
 
 def depth_svg(
