@@ -26,7 +26,10 @@ from brickbook.views.svg.learning_rate import describe_rates, learning_rate_svg
 def changes(old, new, *notes):
     """Return the rows of a migration, short: numbers, sign, notes and rules."""
     rows = diff_rows(SourceMigration(new, notes, old, "a.py", "a.py"))
-    return [(row.old_number, row.new_number, row.sign, row.notes, row.rules) for row in rows]
+    return [
+        (row.old_number, row.new_number, row.sign, row.notes, row.old_rules, row.new_rules)
+        for row in rows
+    ]
 
 
 def note(line=None, new_line=None):
@@ -52,16 +55,23 @@ def test_lines_stand_beside_their_counterparts(old, new, rows):
 
 def test_notes_say_which_lines_belong_together():
     assert changes("a\nb\nc\n", "x\ny\n", note(3, 2)) == [
-        (1, 1, "~", (), (0,)), (2, None, "-", (), (0,)), (3, 2, "~", (0,), (0,)),
-    ]  # fmt: skip
+        (1, 1, "~", (), (0,), (0,)),
+        (2, None, "-", (), (0,), ()),
+        (3, 2, "~", (0,), (0,), (0,)),
+    ]
     crossed = changes("a\nb\n", "x\ny\n", note(1, 2), note(2, 1))
     assert [row[:2] for row in crossed] == [(None, 1), (1, 2), (2, None)]
+    shared = changes("a\nb\nc\n", "x\ny\n", note(1, 1), note(3, 1))
+    assert [row[:2] for row in shared] == [(1, 1), (2, 2), (3, None)]
 
 
 def test_every_line_that_changes_has_the_rule_above_it():
     old, new = "a\nb\nc\nkept\nd\n", "A\nB\nC\nkept\nD\n"
     assert [row[4] for row in changes(old, new, note(2, 2))] == [(0,), (0,), (0,), (), ()]
     assert [row[4] for row in changes(old, new, note(1), note(3))] == [(0,), (0,), (1,), (), ()]
+    # A new line has the rule of the new line above it, whatever stands beside it.
+    rows = changes("a\nb\n", "A\nB\nC\nD\n", note(1, 1), note(2))
+    assert [row[4:] for row in rows] == [((0,), (0,)), ((1,), (0,)), ((), (0,)), ((), (0,))]
 
 
 def test_notes_of_the_new_file_alone_and_of_no_line():
@@ -78,7 +88,7 @@ def test_every_line_of_both_files_is_there_once():
     assert [row.new for row in rows if row.new_number] == lines_of(NEW)
     beside = {row.old_number: row.new_number for row in rows}
     assert (beside[25], beside[26]) == (21, 22)
-    assert all(row.rules for row in rows if row.sign)
+    assert all(row.old_rules or row.new_rules for row in rows if row.sign)
 
 
 def test_lines_near_a_change():

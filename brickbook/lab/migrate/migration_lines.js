@@ -74,16 +74,16 @@ export class LineTable {
     const [gone, come] = MARKS[line.sign];
     const old = lineCells(row, line.old, gone, line.before);
     const made = lineCells(row, line.new, come, line.after);
-    this.mark(line, line.new === null ? old : made);
+    this.mark(line.old_rules, old);
+    this.mark(line.new_rules, made);
     return row;
   }
 
   // The numbers of the notes that explain a line, at its end.
-  mark(line, cell) {
-    if (!line.sign) return;
+  mark(rules, cell) {
     const { notes, words } = this.content;
     const refs = part("span", "refs");
-    for (const at of line.rules) {
+    for (const at of rules) {
       if (!isShown(notes[at], this.choice)) continue;
       const label = words.to_note.replace("{n}", at + 1).replace("{rule}", this.content.rules[at]);
       const link = part("button", "ref", at + 1);

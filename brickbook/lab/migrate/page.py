@@ -139,7 +139,8 @@ def line_dicts(rows: Sequence[DiffRow], texts: Texts) -> Iterator[dict[str, Any]
             found: dict[str, Any] = {
                 "old": row.old_number, "before": shown(row.old),
                 "new": row.new_number, "after": shown(row.new),
-                "sign": row.sign, "notes": list(row.notes), "rules": list(row.rules),
+                "sign": row.sign, "notes": list(row.notes),
+                "old_rules": list(row.old_rules), "new_rules": list(row.new_rules),
             }  # fmt: skip
             if folded:
                 first = at == places[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import groupby, zip_longest
@@ -25,7 +25,9 @@ class DiffRow:
         new_number: from 1, None where the old line has no counterpart.
         new: the line.
         notes: places in `sorted_notes` of what speaks of this very line.
-        rules: places of what explains the change: those notes, or the nearest of the same change.
+        old_rules: places of what explains that the old line goes: what speaks of it, or of the
+            nearest line above it in the same change.
+        new_rules: the same of the new line.
     """
 
     old_number: int | None
@@ -33,7 +35,8 @@ class DiffRow:
     new_number: int | None
     new: str
     notes: tuple[int, ...] = ()
-    rules: tuple[int, ...] = ()
+    old_rules: tuple[int, ...] = ()
+    new_rules: tuple[int, ...] = ()
 
     @property
     def sign(self) -> str:
@@ -51,16 +54,24 @@ def diff_rows(migration: SourceMigration) -> list[DiffRow]:
     pairs = {(note.line, note.new_line) for note in notes}
     anchors = sorted((a - 1, b - 1) for a, b in pairs if a is not None and b is not None)
     rows = aligned(lines_of(migration.old), lines_of(migration.text), anchors)
-    by_old = {row.old_number: at for at, row in enumerate(rows) if row.old_number is not None}
-    by_new = {row.new_number: at for at, row in enumerate(rows) if row.new_number is not None}
-    found: dict[int, list[int]] = {}
-    for number, note in enumerate(notes):
-        at = by_old.get(note.line or 0, by_new.get(note.new_line or 0))
-        if at is not None:
-            found.setdefault(at, []).append(number)
-    marked = [replace(row, notes=tuple(found.get(at, ()))) for at, row in enumerate(rows)]
+    old, new = by_line(note.line for note in notes), by_line(note.new_line for note in notes)
+    there = {row.old_number for row in rows if row.old_number is not None}
+    lost = by_line(None if note.line in there else note.new_line for note in notes)
+    marked = [
+        replace(row, notes=old.get(row.old_number or 0, ()) + lost.get(row.new_number or 0, ()))
+        for row in rows
+    ]
     groups = (list(group) for _, group in groupby(marked, lambda row: not row.sign))
-    return [row for group in groups for row in with_rules(group)]
+    return [row for group in groups for row in with_rules(group, old, new)]
+
+
+def by_line(lines: Iterable[int | None]) -> dict[int, tuple[int, ...]]:
+    """Return the places of notes by their line."""
+    found: dict[int, tuple[int, ...]] = {}
+    for number, line in enumerate(lines):
+        if line is not None:
+            found[line] = (*found.get(line, ()), number)
+    return found
 
 
 def lines_of(text: str) -> list[str]:
@@ -91,25 +102,39 @@ def pairs_between(
 ) -> Iterator[tuple[int | None, int | None]]:
     """Yield the lines of two stretches in pairs, None for a line without a counterpart."""
     (i, i_end), (j, j_end) = old, new
+    last = (-1, -1)
     for a, b in [*anchors, (i_end, j_end)]:
-        if i <= a <= i_end and j <= b <= j_end:
+        if i <= a <= i_end and j <= b <= j_end and a > last[0] and b > last[1]:
             yield from zip_longest(range(i, a), range(j, b))
-            i, j = a, b
+            i, j = last = a, b
     yield from zip_longest(range(i, i_end), range(j, j_end))
 
 
-def with_rules(group: Sequence[DiffRow]) -> Iterator[DiffRow]:
-    """Yield rows that change together; one without a note has the rules of the one above it.
-
-    What stands above the first note has the rules of that.
-    """
+def with_rules(
+    group: Sequence[DiffRow],
+    old: Mapping[int, tuple[int, ...]],
+    new: Mapping[int, tuple[int, ...]],
+) -> Iterator[DiffRow]:
+    """Yield rows that change together with what explains them; others as they are."""
     if not group[0].sign:
-        yield from (replace(row, rules=row.notes) for row in group)
+        yield from group
         return
-    last = next((row.notes for row in group if row.notes), ())
-    for row in group:
-        last = row.notes or last
-        yield replace(row, rules=last)
+    old_rules = carried([old.get(row.old_number or 0, ()) for row in group])
+    new_rules = carried([new.get(row.new_number or 0, ()) for row in group])
+    for row, of_old, of_new in zip(group, old_rules, new_rules, strict=True):
+        yield replace(
+            row,
+            old_rules=() if row.old_number is None else of_old or of_new,
+            new_rules=() if row.new_number is None else of_new or of_old,
+        )
+
+
+def carried(rules: Sequence[tuple[int, ...]]) -> Iterator[tuple[int, ...]]:
+    """Yield rules, in the place of none those before; what is above the first has the first."""
+    last = next(filter(None, rules), ())
+    for found in rules:
+        last = found or last
+        yield last
 
 
 def near_changes(rows: Sequence[DiffRow], context: int) -> list[bool]:
