@@ -15,6 +15,7 @@ __all__ = [
     "PANEL_LOCK",
     "LivePanel",
     "ModelPanel",
+    "forget_live_panel",
     "live_model_panel",
     "live_panels",
     "refresh_live_panels",
@@ -66,6 +67,13 @@ def replace_live_panel(key: Hashable, panel: LivePanel) -> None:
         PANELS[key] = panel
     if old is not None and old is not panel:
         old.close()
+
+
+def forget_live_panel(key: Hashable, panel: LivePanel) -> None:
+    """Note that a panel that lives on is not the one for ``key`` any more."""
+    with PANEL_LOCK:
+        if PANELS.get(key) is panel:
+            del PANELS[key]
 
 
 def live_panels() -> tuple[LivePanel, ...]:

@@ -209,6 +209,17 @@ test("a spike beside a law is cut, unless counts are logarithmic", () => {
   assert.equal(grid.scale(one, false).height(100), 3);
 });
 
+test("the line of a law is never cut", () => {
+  const law = side({ counts: [0, 8, 0], curve: [2, 90, 2], law: { atoms: [] } });
+  const one = cell({ counts: { before: [3, 1, 3] }, sides: [law] });
+  for (const log of [false, true]) {
+    const { top, height } = grid.scale(one, log);
+    assert.equal(top, 90);
+    assert.equal(height(90), 3);
+    assert.ok(height(45) > 3);
+  }
+});
+
 test("columns of the table can be sorted, and what is missing comes last", () => {
   const cells = [cell({ name: "w10" }), cell({ name: "w9", before: null }), cell({ name: "w1", before: { mean: 5, std: 0 } })];
   const columns = grid.columns([], say);

@@ -20,8 +20,8 @@ from brickbook.lab.init.session import (
     AnotherModelError,
     InitSession,
     missing_checkpoint_files,
-    name_rebound,
 )
+from brickbook.lab.init.stale import StaleNotice
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.toolbar import Counting, Toolbar
 from brickbook.lab.init.variants import Variants
@@ -59,6 +59,7 @@ class Controller:
     diagnosis: Diagnosis
     variants: Variants
     show_weights: Callable[[], None]
+    stale: StaleNotice
     plan: InitPlan | None = None
     refused_step: tuple[str, object] | None = (
         None  # the button, and what it would have written over
@@ -145,6 +146,7 @@ class Controller:
         """Return what rules would make of the model, on a copy; a batch that runs is stopped."""
         self.diagnosis.stop()
         try:
+            self.check_name()
             return self.session.preview(rule_set)
         finally:
             self.diagnosis.resume()
@@ -176,8 +178,7 @@ class Controller:
 
     def check_name(self) -> None:
         """Refuse to change a model that the panel's name does not mean any more."""
-        if name_rebound(self.namespace, self.name, self.session.model):
-            text = self.texts("init.name_rebound", name=self.name)
+        if text := self.stale.problem():
             self.toolbar.status.show(text)
             raise AnotherModelError(self.name, text)
 
@@ -190,8 +191,14 @@ class Controller:
         self.show_weights()
 
     def look_again(self) -> None:
-        """Show the weights as they are, with a message, if something else has changed them."""
+        """Show the weights as they are, with a message, if something else has changed them.
+
+        Also what else has changed: the name, the layers, their code, their mode.
+        """
         changed = self.session.look_again()
+        if self.stale.look_again(self.diagnosis.signals is not None):
+            self.diagnosis.discard_signals()
+            self.diagnosis.resume()
         if self.handle_changes(changed):
             self.update_plan()
         if changed:
@@ -249,4 +256,7 @@ class Controller:
         for error in missing_checkpoint_files(plan, self.texts):
             self.rules.show_error(error)
             lines.append(error_text(error, self.texts))
+        for path, name in self.rules.idle_layers:
+            text = self.texts("rules.idle", name=name)
+            lines.append(self.texts("init.line", place=path_label(path, self.texts), text=text))
         return lines

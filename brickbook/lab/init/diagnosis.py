@@ -53,7 +53,8 @@ class Diagnosis(Section):
 
     All work is done in a thread; `stop` ends it. A batch runs under the models' lock: one of a
     shape to draw, or the one of that name in ``namespace``, the user's variables. ``input_shape``,
-    without the batch size, stands in the field at first.
+    without the batch size, stands in the field at first. None runs while ``find_problem`` says why
+    not.
 
     ``findings`` is what was found last, ``signals`` what a batch has shown (None before). Controls:
     ``disclosure``; ``shape``, ``run`` and ``progress`` once it was opened.
@@ -68,7 +69,9 @@ class Diagnosis(Section):
         namespace: Mapping[str, Any] | None = None,
         input_shape: Sequence[int] | None = None,
         texts: Texts | None = None,
+        find_problem: Callable[[], str] = str,
     ) -> None:
+        self.find_problem = find_problem
         self.model, self.draw_signals, self.texts = model, draw_signals, texts or Texts()
         self.namespace, self.input_shape = namespace or {}, input_shape
         self.plan: InitPlan | None = None
@@ -204,7 +207,9 @@ class Diagnosis(Section):
     @reports_errors
     def on_run(self, _button: w.Button) -> None:
         """Run the given batch, or one of N(0, 1) numbers, through the model as it is."""
-        self.show_message("")
+        self.show_message(self.find_problem())
+        if self.message:
+            return
         try:
             given = self.probe_arguments()
         except ConfigError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from brickbook.lab.init.controller import Controller
 from brickbook.lab.init.detail import Detail
 from brickbook.lab.init.diagnosis import Diagnosis
 from brickbook.lab.init.plan_view import PlanView
-from brickbook.lab.init.presets import initial_init_cfg
+from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, initial_init_cfg
 from brickbook.lab.init.rule_list import RuleList
 from brickbook.lab.init.session import EXACT_UP_TO, UNDO_BUDGET, InitSession, name_rebound
+from brickbook.lab.init.stale import StaleNotice, find_namespace
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.toolbar import Counting, Exports, LabContents, Toolbar
 from brickbook.lab.init.variants import Variants
@@ -31,12 +33,13 @@ from brickbook.lab.widgets import (
     Grid,
     LeanLayout,
     Panel,
+    close_tree,
     descendants,
     full_width,
     reports_errors,
     scrolling_column,
 )
-from brickbook.live_panels import MODEL_LOCK, live_panels, replace_live_panel
+from brickbook.live_panels import MODEL_LOCK, forget_live_panel, live_panels, replace_live_panel
 from brickbook.measure.snapshot import Comparison
 from brickbook.views.export import export
 from brickbook.views.grid.payload import Variant
@@ -65,7 +68,8 @@ class InitLab(Panel):
         batch: what rules that need data run the model on, as in `initialize`; the diagnosis too.
         input_shape: without a ``batch``, the shape (without the batch size) of the N(0, 1) numbers
             that the diagnosis offers to run the model on.
-        namespace: the user's variables; nothing is written once ``name`` is another model there.
+        namespace: the user's variables: nothing is written, and no batch runs, once ``name`` is
+            another model there; None for those of the notebook, if ``name`` is the model there.
         language: "en" or "zh", None for the reader's. Names, laws, what docstrings say of
             arguments and what others' code raises stay as they are.
 
@@ -93,18 +97,29 @@ class InitLab(Panel):
         rule_set = RuleSet.from_cfg(
             init_cfg if init_cfg is not None else initial_init_cfg(model), seed
         )
-        self.texts = texts = Texts(language)
+        self.texts = Texts(language)
         super().__init__(layout=full_width(min_width="0"))
-        self.model, self.name, self.namespace = model, name, namespace or {}
+        self.name, self.namespace = name, find_namespace(namespace, name, model)
+        self.undo_budget, self.exact_up_to, self.input_shape = undo_budget, exact_up_to, input_shape
+        self.show_model(model, rule_set, batch)
+
+    def show_model(self, model: nn.Module, rule_set: RuleSet, batch: object) -> None:
+        """Make all parts for a model, in the place of those that are shown."""
+        texts = self.texts
+        self.model = model
         replaced = [
-            old for old in live_panels() if isinstance(old, InitLab) and old.yields_to(self)
+            old
+            for old in live_panels()
+            if isinstance(old, InitLab) and old is not self and old.yields_to(self)
         ]
         for old in replaced:
             old.diagnosis.stop()  # its batch holds the lock
+        budgets = (self.undo_budget, self.exact_up_to)
         with MODEL_LOCK:
-            self.session = InitSession(model, MODEL_LOCK, undo_budget, exact_up_to, batch, texts)
-        title = title_text(name, model, self.session.comparison, texts)
+            self.session = InitSession(model, MODEL_LOCK, *budgets, batch, texts)
+        title = title_text(self.name, model, self.session.comparison, texts)
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
+        self.stale = StaleNotice(self.namespace, self.name, model, self.take, texts)
         self.rules = RuleList(model, rule_set, self.refresh, texts)
         self.grid = Grid(layout=LeanLayout(flex="1 1 30em", min_width="0"))
         self.detail = Detail(texts)
@@ -113,12 +128,15 @@ class InitLab(Panel):
         self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)
         self.counting = Counting(self.session, self.show_weights, texts)
         draw_signals = partial(depth_svg, language=texts.language)
-        self.diagnosis = Diagnosis(model, draw_signals, self.namespace, input_shape, texts)
+        self.diagnosis = Diagnosis(
+            model, draw_signals, self.namespace, self.input_shape, texts, self.stale.problem
+        )
         self.session.find_data = self.diagnosis.data_for_rules
         self.variants = Variants(self.rules, self.preview, self.show_weights, texts)
         self.controller = Controller(
-            self.session, name, self.namespace, texts, self.title, self.rules, self.plan_view,
+            self.session, self.name, self.namespace, texts, self.title, self.rules, self.plan_view,
             self.toolbar, self.counting, self.diagnosis, self.variants, self.show_weights,
+            self.stale,
         )  # fmt: skip
         self.arrange()
         self.grid.observe(self.on_grid_change, ["selected", "log_counts"])
@@ -127,6 +145,23 @@ class InitLab(Panel):
         for old in replaced:
             old.close()
         self.counting.start_if_sampled()
+
+    @reports_errors
+    def take(self, model: nn.Module) -> None:
+        """Show another model in this place, by the rules at hand; Undo of the old one ends.
+
+        Where the rules are those of the default preset, it is that for the new model.
+        """
+        rule_set, old = self.state, self.children
+        if self.rules.presets.value == DEFAULT_NAME:
+            rule_set = replace(rule_set, rules=DEFAULT_PRESET.rules(model))
+        batch = self.session.batch
+        self.release()
+        forget_live_panel(("model", id(self.model)), self)
+        self.show_model(model, rule_set, batch)
+        for part in old:
+            if part is not self.notice:
+                close_tree(part)
 
     def yields_to(self, new: InitLab) -> bool:
         """Whether a new panel replaces this one: of its model, or of one that has its name now."""
@@ -137,7 +172,15 @@ class InitLab(Panel):
         """Put everything in its place."""
         left = scrolling_column(w.VBox([self.rules, self.variants], layout=full_width()))
         body = w.HBox([left, self.grid], layout=full_width())
-        top = (self.title, self.notice, self.plan_view, self.diagnosis, self.toolbar, self.counting)
+        top = (
+            self.title,
+            self.notice,
+            self.stale,
+            self.plan_view,
+            self.diagnosis,
+            self.toolbar,
+            self.counting,
+        )
         self.children = (*top, body, self.detail)
 
     @property
@@ -307,11 +350,15 @@ class InitLab(Panel):
     def close(self) -> None:
         """Close the panel and let go of the old weights."""
         if hasattr(self, "controller"):  # also called for a panel that could not be made
-            self.session.discard_copies()
-            self.counting.close()
-            self.diagnosis.stop()
-            self.toolbar.close()
+            self.release()
         super().close()
+
+    def release(self) -> None:
+        """Stop all work and let go of the old weights."""
+        self.session.discard_copies()
+        self.counting.close()
+        self.diagnosis.stop()
+        self.toolbar.close()
 
     def __repr__(self) -> str:
         return f"InitLab({self.name}: {parameter_count(self.comparison, self.texts)})"

@@ -74,7 +74,8 @@ PRESETS: Mapping[str, Preset | GoodStart] = {
     ),
 }
 
-DEFAULT_PRESET = PRESETS["by_kind"]
+DEFAULT_NAME = "by_kind"
+DEFAULT_PRESET = PRESETS[DEFAULT_NAME]
 
 
 def initial_init_cfg(model: nn.Module) -> Any:

@@ -12,10 +12,17 @@ from ipywidgets.widgets.widget_bool import CheckboxStyle
 from torch import nn
 
 from brickbook.config import to_literal
+from brickbook.errors import ConfigError
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS, BaseInit
-from brickbook.introspect import known_class_names, module_matches
+from brickbook.introspect import (
+    ModuleIndex,
+    known_class_names,
+    module_matches,
+    parse_selector,
+    resolve_selector,
+)
 from brickbook.lab.form import Field, Form, fields_of
 from brickbook.lab.init.state import count_layer_classes, overrides_of, with_overrides
 from brickbook.lab.widgets import (
@@ -445,7 +452,16 @@ class LayerClasses:
             return self.counts[name]
         if not isinstance(layer, (str, type)):
             return 0  # the plan refuses it
-        return sum(module_matches(part, (layer,)) for part in self.model.modules())
+        found = sum(module_matches(part, (layer,)) for part in self.model.modules())
+        if found:
+            return found
+        try:
+            index = ModuleIndex(self.model)
+            matches = resolve_selector(parse_selector(layer), index).matches
+            parts = {match.position: index.named_modules[match.position][1] for match in matches}
+            return sum(bool(part._parameters) for part in parts.values())
+        except ConfigError:
+            return 0  # it too
 
 
 class LayerPicker(Section):
@@ -488,6 +504,13 @@ class LayerPicker(Section):
         )
         self.other_class.observe(self.on_other_class, "value")
         super().__init__(line, self.other_class)
+
+    @property
+    def idle(self) -> list[str]:
+        """What is chosen, and matches nothing."""
+        return [
+            name for name, layer in self.chosen.items() if not self.classes.count_matches(layer)
+        ]
 
     @property
     def value(self) -> list[Any]:

@@ -12,7 +12,7 @@ from brickbook.errors import ConfigError
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.history import History
-from brickbook.lab.init.presets import DEFAULT_PRESET, PRESETS
+from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, PRESETS
 from brickbook.lab.init.rule_card import LayerClasses, RuleCard
 from brickbook.lab.init.state import LabState, RuleSet
 from brickbook.lab.init.words import problem_text
@@ -64,7 +64,7 @@ class RuleList(Section):
                 (texts["rules.choose"], NO_PRESET),
                 *((texts[f"preset.{name}"], name) for name in PRESETS),
             ],
-            value="by_kind" if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
+            value=DEFAULT_NAME if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
             description=texts["rules.presets"],
             style={"description_width": "9ch"},
             layout=full_width(max_width="26em"),
@@ -127,6 +127,16 @@ class RuleList(Section):
             for key, text in card.errors.items()
         }
         return {**found, **({"seed": self.message} if self.message else {})}
+
+    @property
+    def idle_layers(self) -> list[tuple[str, str]]:
+        """The layers that rules name beside others, and that the model lacks, by key path."""
+        return [
+            (f"init_cfg[{at}].layer", name)
+            for at, card in enumerate(self.cards)
+            if card.shows_layer and len(card.picker.idle) < len(card.picker.value)
+            for name in card.picker.idle
+        ]
 
     def rebuild_cards(self) -> None:
         """Make the cards anew."""

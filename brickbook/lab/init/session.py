@@ -232,10 +232,15 @@ def missing_checkpoint_files(init_plan: InitPlan, texts: Texts) -> Iterator[BadV
             yield BadValueError(f"{load.path}.checkpoint", texts("init.no_file", file=repr(name)))
 
 
-def name_rebound(namespace: Mapping[str, Any], name: str, model: nn.Module) -> bool:
-    """Whether a dotted name means another model than this one; a name for nothing does not."""
+def model_of_name(namespace: Mapping[str, Any], name: str) -> nn.Module | None:
+    """Return the model that a dotted name means; None if it is for nothing, or no model."""
     first, *rest = name.split(".")
     value = namespace.get(first)
     for part in rest:
         value = getattr(value, part, None)
-    return isinstance(value, nn.Module) and value is not model
+    return value if isinstance(value, nn.Module) else None
+
+
+def name_rebound(namespace: Mapping[str, Any], name: str, model: nn.Module) -> bool:
+    """Whether a dotted name means another model than this one; a name for nothing does not."""
+    return model_of_name(namespace, name) not in (None, model)

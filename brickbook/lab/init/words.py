@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from torch import nn
@@ -101,23 +102,34 @@ def path_labels(paths: Iterable[str], texts: Texts) -> str:
 
 def plan_summary(plan: InitPlan, texts: Texts) -> str:
     """Write in a sentence or two what a plan would do."""
-    if not plan.rows:
+    rows = counted_rows(plan)
+    if not rows:
         return texts["plan.empty"]
-    everything = texts("grid.parameters", n=len(plan.rows))
-    by_law = [row for row in plan.rows if row.law is not None]
-    left = sum(row.law is None and not row.later_writers for row in plan.rows)
-    if left == len(plan.rows):
+    everything = texts("grid.parameters", n=len(rows))
+    by_law = sum(is_filled(row) for row in rows)
+    left = sum(not is_filled(row) and not row.later_writers for row in rows)
+    if left == len(rows) and not any(row.law for row in plan.rows):
         return texts("plan.nothing", parameters=everything)
     called = path_labels([run.path for run in plan.runs], texts)
     parts = [
-        texts("plan.write", n=len(by_law), parameters=everything) if by_law else "",
+        texts("plan.write", n=by_law, parameters=everything) if by_law else "",
         *(texts("plan.load", file=load.init) for load in plan.loads),
         texts("plan.call", places=called) if called else "",
         texts("plan.leave", n=left) if left else "",
     ]
     *most, last = filter(None, parts)
     text = texts("plan.and", most=texts["init.comma"].join(most), last=last) if most else last
-    return texts("plan.would", parts=text, expected=expected_values(by_law, texts)).rstrip()
+    return texts("plan.would", parts=text, expected=expected_values(plan.rows, texts)).rstrip()
+
+
+def counted_rows(plan: InitPlan) -> list[PlanRow]:
+    """Return a row for every parameter that the title counts: each tensor once, none computed."""
+    return [row for row in plan.rows if row.kind == "parameter" and not row.is_left(Why.TIED)]
+
+
+def is_filled(row: PlanRow) -> bool:
+    """Whether a law fills a parameter, by itself or through what is computed from it."""
+    return row.law is not None or row.is_left(Why.SET_THROUGH)
 
 
 def expected_values(rows: Sequence[PlanRow], texts: Texts) -> str:
@@ -149,10 +161,15 @@ def plan_table(plan: InitPlan, texts: Texts) -> tuple[Sequence[str], Sequence[Se
 
 def report_summary(report: InitReport, texts: Texts) -> str:
     """Write what an initialisation has done."""
+    done_to = {record.name: record.action for record in report.records}
+    counts = Counter(
+        "written" if row.is_left(Why.SET_THROUGH) else done_to.get(row.name, "left")
+        for row in counted_rows(report.plan)
+    )
     parts = [
-        texts(f"done.{action}", n=len(report.names_with(action)))
+        texts(f"done.{action}", n=counts[action])
         for action in ("written", "loaded", "called", "left")
-        if report.names_with(action)
+        if counts[action]
     ]
     seed = texts["done.generator"]
     if report.seed is not None:

@@ -28,12 +28,14 @@ export function axis(cell, frame) {
   return { own: frame ?? own, at, edge: (i) => at(cell.low + i * cell.width) };
 }
 
-// How high a count is drawn. A spike beside a wide law would flatten it: the spike is cut.
+// How high a count is drawn. A spike beside a wide law would flatten it: the spike is cut, but no
+// law ever is.
 export function scale(cell, log) {
   const peaks = [cell.counts.before, ...cell.sides.map((side) => side.counts)]
     .map(peak).filter((value) => value > 0);
   const most = peaks.length ? Math.max(...peaks) : 1;
-  const top = log ? most : Math.min(most, CUT * Math.min(...peaks, most));
+  const law = peak(cell.sides.map((side) => peak(side.curve ?? [])));
+  const top = Math.max(law, log ? most : Math.min(most, CUT * Math.min(...peaks, most)));
   const share = log ? (v) => Math.log10(1 + v) / Math.log10(1 + top) : (v) => v / top;
   return { most, top, height: (v) => HEIGHT - Math.min(1, share(v)) * (HEIGHT - 3) };
 }

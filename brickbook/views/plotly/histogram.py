@@ -55,12 +55,10 @@ def histogram(
     )
     sides = (item.counts_before if before else (), item.counts_after if after else ())
     most = max(map(max, filter(None, sides)), default=1)
-    traces = (
-        after_bars(item, after, texts),
-        before_outline(item, before, log, texts),
-        law_line(item, law, most, log, texts),
-    )
-    return go.Figure(data=traces, layout=layout(item, log, most, title, texts))
+    line = law_line(item, law, most, log, texts)
+    traces = (after_bars(item, after, texts), before_outline(item, before, log, texts), line)
+    highest = max((most, *(value or 0 for value in line.y or ())))
+    return go.Figure(data=traces, layout=layout(item, log, highest, title, texts))
 
 
 def after_bars(item: TensorChange, after: TensorStats | None, texts: Texts) -> go.Bar:
@@ -129,7 +127,7 @@ def law_line(
 
 
 def layout(
-    item: TensorChange, log: bool, highest: int, title: str | None, texts: Texts
+    item: TensorChange, log: bool, highest: float, title: str | None, texts: Texts
 ) -> dict[str, Any]:
     """Transparent and grey, for a light and a dark page."""
     axis = {**AXIS, "zerolinecolor": GREY}

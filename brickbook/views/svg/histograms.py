@@ -297,8 +297,7 @@ def draw_bars(item: TensorChange, law: Law | None) -> str:
         before, after = beside + before + beside, beside + after + beside
     total = sum(after)
     xs, ys = density_curve(law, total * item.width) if law is not None else ([], [])
-    tallest, peak = max(*before, *after, 1), max(ys, default=0)
-    scale = HEIGHT / max(tallest, peak if peak < 2 * tallest else 0)
+    scale = HEIGHT / max(*before, *after, *ys, 1)
     drawn = draw_steps(after, scale, fill(AFTER if item.changed else UNCHANGED))
     drawn += draw_steps(before, scale, stroke(BEFORE))
     if law is None:
@@ -308,7 +307,7 @@ def draw_bars(item: TensorChange, law: Law | None) -> str:
             tall = HEIGHT if is_constant(law) else min(HEIGHT, share * total * scale)
             middle = min(int((value - low) / item.width), len(after) - 1) + 0.5  # of its bin
             drawn += draw_atom(LEFT + WIDTH * middle / len(after), tall, LAW_STYLE)
-    curve = ((x, min(HEIGHT, y * scale)) for x, y in zip(xs, ys, strict=True) if low <= x <= high)
+    curve = ((x, y * scale) for x, y in zip(xs, ys, strict=True) if low <= x <= high)
     return drawn + draw_density(curve, low, high, LAW_STYLE)
 
 

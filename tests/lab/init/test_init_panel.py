@@ -528,7 +528,10 @@ def test_what_is_no_longer_the_notebooks_model_is_not_written(name):
     before = copy_state(model), copy_state(other)
     namespace.update(model=other, trainer=SimpleNamespace(model=other))
     lab.rules.seed.value = "3"
-    text = f"`{name}` is another model now: run the cell again."
+    text = (
+        f"`{name}` is another model now; this panel still shows the one before. Take the new one, "
+        "or run the cell again."
+    )
     for button in (lab.toolbar.initialize, lab.toolbar.undo):
         lab.toolbar.status.clear()
         button.click()
@@ -583,3 +586,67 @@ def test_an_override_that_has_no_part_yet_changes_no_forecast():
     lab.rules.cards[0].add.click()
     assert lab.plan_view.summary.text == words and not lab.plan_view.problems.text
     assert not lab.toolbar.initialize.disabled and "override" not in lab.python()
+
+
+def tied() -> nn.Module:
+    model = nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 9))
+    model[1].weight = model[0].weight
+    return model
+
+
+def shared() -> nn.Module:
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.ReLU(), layer)
+
+
+def parametrised(parametrization) -> nn.Module:
+    return nn.Sequential(parametrization(nn.Linear(4, 4)), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "left"),
+    [
+        (conv_net(), 6, 0),
+        (tied(), 2, 0),
+        (shared(), 2, 0),
+        (parametrised(torch.nn.utils.parametrizations.weight_norm), 5, 0),
+        (parametrised(torch.nn.utils.parametrizations.spectral_norm), 4, 0),
+        (nn.Sequential(nn.Linear(4, 4), nn.PReLU(), nn.Linear(4, 4)), 5, 1),
+    ],
+)
+def test_counts_agree_everywhere(model, count, left):
+    lab = panel(model=model)
+    assert len(list(model.parameters())) == count
+    assert lab.title.value.split(", ")[1] == f"{count} parameters"
+    more = f" and leave {left} as it is" if left else ""
+    wanted = f"Initialize would write {count - left} of {count} parameters by a law{more}. "
+    assert lab.plan_view.summary.text.startswith(wanted)
+    assert lab.plan_view.problems.text == "" and lab.notice.text == lab.toolbar.status.text == ""
+    lab.toolbar.initialize.click()
+    more = f", {left} left as they were" if left else ""
+    assert lab.toolbar.status.text == (
+        f"Initialized with seed 0: {count - left} written by a law{more}."
+    )
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    ("layer", "labels", "problem"),
+    [
+        (["Conv2d", "Conv3d"], ["Conv2d × 1", "Conv3d × 0"],
+         "Rule 1, layer: Conv3d matches nothing in this model."),
+        (["Conv3d"], ["Conv3d × 0"], "Rule 1, layer: Conv3d matches nothing. Did you mean "
+         "'Conv2d'?"),
+        (["0"], ["0 × 1"], ""),
+        (["*"], ["* × 3"], ""),
+        (["Conv2d:bias"], ["Conv2d:bias × 1"], ""),
+        (["_ConvNd"], ["_ConvNd × 1"], ""),
+    ],
+)  # fmt: skip
+def test_what_a_rule_names_is_counted_and_nothing_is_a_warning(layer, labels, problem):
+    lab = panel({"type": "Normal", "layer": layer})
+    boxes = lab.rules.cards[0].picker.boxes.values()
+    assert [box.description for box in boxes if box.value] == labels
+    assert lab.plan_view.problems.text == problem
+    assert not lab.toolbar.initialize.disabled
+    lab.close()

@@ -168,7 +168,9 @@ def test_what_was_done_is_shown():
     names["model"] = net()
     with pytest.raises(ConfigError):
         lab.apply()
-    assert lab.toolbar.status.text == "`model` 现在是另一个模型：请重新运行这个单元格。"
+    assert lab.toolbar.status.text == (
+        "`model` 现在是另一个模型；此面板显示的仍是之前的模型。请换成新的，或重新运行这个单元格。"
+    )
     lab.close()
 
 
