@@ -571,7 +571,7 @@ def test_code_that_would_do_harm_is_not_run(folder, capsys, monkeypatch):
         ("_base_ = 'no.py'\n", "b.py:1:10: there is no file 'no.py'."),
         (f"a = {'[' * 10_000}{']' * 10_000}\n", "b.py"),
         ("model = dict(type='FasterRCNN', roi_head=dict(type='X'), rpn_head=dict(type='X'))\n",
-         "b.py: model.roi_head: this is a config of MMDetection, which has a migration of "),
+         "b.py:1:42: model.roi_head: this is a config of MMDetection, which has a migration"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_migrated_is_refused_by_place(folder, capsys, monkeypatch, text, message):
