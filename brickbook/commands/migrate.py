@@ -17,9 +17,10 @@ from brickbook.commands.migrate_files import (
     base_lookup,
     check_report,
     in_place_targets,
+    is_unnamed,
     out_targets,
     read_sources,
-    read_stdin,
+    read_unnamed,
     write_targets,
 )
 from brickbook.commands.migrate_report import (
@@ -42,7 +43,7 @@ __all__ = ["MIGRATE"]
 SCHEDULES = ("guide", "faithful")
 ORIGINS = ("mmcls", "mmcv")
 MOST_ERRORS = 20  # that are said at once
-PASTED = "config.py"  # what a config is called that has no file
+PASTED, JSON_PASTED = "config.py", "config.json"  # what a config is called that has no file
 
 Migrations = Mapping[str, "SourceMigration"]
 
@@ -173,29 +174,29 @@ def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options that cannot stand together."""
     if arguments.out and arguments.in_place:
         raise CommandUsageError("--out and --in-place: one of them says where to.")
-    if arguments.in_place and arguments.path in (None, STDIN):
+    if arguments.in_place and (arguments.path is None or is_unnamed(arguments.path)):
         raise CommandUsageError("--in-place is for files.")
     arguments.code = arguments.code or arguments.source is not None
     if arguments.comments and not arguments.code:
         raise CommandUsageError("--comments is for --code.")
     if arguments.schedule and arguments.code:
         raise CommandUsageError("--schedule is for configs, not for --code.")
-    if arguments.name and arguments.path not in (None, STDIN):
+    if arguments.name and arguments.path is not None and not is_unnamed(arguments.path):
         raise CommandUsageError("--name is for standard input or a cell; a file has its own.")
 
 
 def find_sources(arguments: argparse.Namespace) -> Sources:
     """Read what there is to migrate."""
-    cell, path = getattr(arguments, "cell", None), arguments.path
-    name = arguments.name or PASTED
-    if cell is not None:
-        if path is not None:
-            raise CommandUsageError(f"the config is in the cell; {path} is another.")
-        return Sources(Path(), {name: cell})
-    if path is None:
+    text: str | None = getattr(arguments, "cell", None)
+    path: str = arguments.path or ""
+    if text is not None and path:
+        raise CommandUsageError(f"the config is in the cell; {path} is another.")
+    if text is None and not path:
         raise CommandUsageError("there is nothing to migrate: name a file.")
-    if path == STDIN:
-        return Sources(Path(), {name: read_stdin(name)})
+    text = read_unnamed(path) if text is None else text
+    if text is not None:
+        name = arguments.name or (JSON_PASTED if text.lstrip().startswith("{") else PASTED)
+        return Sources(Path(), {name: text})
     sources = read_sources(path, code=arguments.code, exclude=arguments.exclude)
     if sources.is_folder and arguments.out == STDIN:
         raise CommandUsageError("--out -: a folder has several texts; name a folder.")

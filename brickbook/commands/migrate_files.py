@@ -31,10 +31,11 @@ __all__ = [
     "base_lookup",
     "check_report",
     "in_place_targets",
+    "is_unnamed",
     "out_targets",
     "read_source",
     "read_sources",
-    "read_stdin",
+    "read_unnamed",
     "write_targets",
 ]
 
@@ -102,8 +103,6 @@ def read_sources(path: str, *, code: bool, exclude: Sequence[str] = ()) -> Sourc
         BadValueError: a file that cannot be read, that is no text, or too large; an empty folder.
     """
     root = Path(path).expanduser()
-    if root.is_fifo() or root.is_char_device():  # as <(…) of a shell
-        return Sources(Path(), {path: read_text(path)})
     if not root.is_dir():
         text = read_source(root, path)
         bases = {} if code else read_bases(root.parent, {root.name: text})
@@ -186,12 +185,20 @@ def read_source(file: Path, path: str) -> str:
     return decode(content, path)
 
 
-def read_stdin(path: str) -> str:
-    """Return the text of standard input; ``path`` is its name in errors."""
+def is_unnamed(path: str) -> bool:
+    """Whether a path is that of standard input, or of a pipe as ``<(…)`` of a shell makes one."""
+    file = Path(path).expanduser()
+    return path == STDIN or file.is_fifo() or file.is_char_device()
+
+
+def read_unnamed(path: str) -> str | None:
+    """Return the text of standard input or of a pipe, None for another path."""
+    if path != STDIN:
+        return read_text(path) if is_unnamed(path) else None
     opened = getattr(sys.stdin, "buffer", None)
     if opened is None:
         return sys.stdin.read(LARGEST_FILE)
-    return decode(opened.read(LARGEST_FILE + 1), path)
+    return decode(opened.read(LARGEST_FILE + 1), "standard input")
 
 
 def decode(content: bytes, path: str) -> str:

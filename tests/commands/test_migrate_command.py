@@ -236,6 +236,14 @@ def test_a_filter(folder, capsys, monkeypatch, calls):
     assert (calls[1][0], (folder / "b.py").read_text()) == ("resnet_8xb32.py", NEW)
 
 
+def test_json_without_a_name(folder, capsys, monkeypatch, calls):
+    give(monkeypatch, '\n {"optimizer": {"type": "SGD", "lr": 0.1}}\n')
+    answer(capsys, "migrate -")
+    give(monkeypatch, "{}")
+    answer(capsys, "migrate - --name a.yaml")
+    assert [call[0] for call in calls] == ["config.json", "a.yaml"]
+
+
 # A folder.
 
 
