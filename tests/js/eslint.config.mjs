@@ -1,6 +1,7 @@
 // Run as `npx eslint -c tests/js/eslint.config.mjs brickbook tests/js`.
 const browser = [
   "document", "window", "IntersectionObserver", "getComputedStyle", "navigator", "setTimeout", "clearTimeout", "requestAnimationFrame",
+  "Blob", "URL",
 ];
 const rules = {
   eqeqeq: "error", "no-undef": "error", "no-unused-vars": "error", "no-var": "error", "prefer-const": "error",

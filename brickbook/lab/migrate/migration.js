@@ -64,7 +64,9 @@ class MigrationView {
       button(words.copy, () => this.copy(words)),
       button(words.download, () => this.download(content.file)),
     );
-    if (content.picture) bar.prepend(menu(words.schedule, words.schedules, model.get("schedule"), to("schedule")));
+    if (content.picture) {
+      bar.prepend(menu(words.schedule, words.schedules, model.get("schedule"), to("schedule")));
+    }
     top.replaceChildren(part("div", "title", content.title), bar);
     if (content.picture) top.append(picture(content.picture, content.curves));
     top.querySelectorAll("select, input, button")[at]?.focus({ preventScroll: true });
@@ -78,13 +80,15 @@ class MigrationView {
 
   copy(words) {
     const say = (word) => { this.says.textContent = word; };
-    if (!navigator.clipboard) say(words.not_copied);
-    else navigator.clipboard.writeText(this.model.get("text")).then(() => say(words.copied), () => say(words.not_copied));
+    const refuse = () => say(words.not_copied);
+    if (!navigator.clipboard) refuse();
+    else navigator.clipboard.writeText(this.model.get("text")).then(() => say(words.copied), refuse);
   }
 
   download(name) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([this.model.get("text")], { type: "text/plain;charset=utf-8" }));
+    const file = new Blob([this.model.get("text")], { type: "text/plain;charset=utf-8" });
+    link.href = URL.createObjectURL(file);
     link.download = name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);

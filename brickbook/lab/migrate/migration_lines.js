@@ -136,7 +136,7 @@ export class LineTable {
 
   // Show the line of a note; -1 stands for none.
   reveal(at, focus = false) {
-    for (const row of this.root.querySelectorAll(".bb-current")) row.classList.remove("bb-current");
+    for (const old of this.root.querySelectorAll(".bb-current")) old.classList.remove("bb-current");
     const row = this.rows[this.content.notes[at]?.row];
     if (!row) return;
     if (row.hidden) this.unfold(row.foldedBy);

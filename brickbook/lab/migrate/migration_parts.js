@@ -60,7 +60,9 @@ export function isShown({ severity }, choice) {
 
 // The place that a key goes to among so many, undefined for a key that goes nowhere.
 export function moved(key, at, length) {
-  const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: length - 1, PageDown: at + 8, PageUp: at - 8 };
+  const steps = {
+    ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: length - 1, PageDown: at + 8, PageUp: at - 8,
+  };
   if (!(key in steps) || !length) return undefined;
   return Math.min(Math.max(steps[key], 0), length - 1);
 }

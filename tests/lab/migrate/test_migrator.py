@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from migration_example import NEW, OLD, PATH, example_migration, hostile_migration
@@ -164,3 +168,18 @@ def test_every_word_of_the_script_is_sent_to_it(panel):
     asked_for = set(re.findall(r"words\.(\w+)", MIGRATION_JS.read_text()))
     sent = panel.page.content["words"]
     assert asked_for <= set(sent) and set(PLAIN_WORDS) <= asked_for
+
+
+@pytest.mark.processes
+def test_what_needs_no_page(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node here: the tests of the panel's script in tests/js need it")
+    module = tmp_path / "migration.mjs"
+    module.write_text(f"{MIGRATION_JS.read_text()}export {{ isShown, moved }};\n")
+    done = subprocess.run(
+        [node, "--test", Path(__file__).parents[2] / "js" / "migration.test.mjs"],
+        env=os.environ | {"MIGRATION_MODULE": module.as_uri()},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
