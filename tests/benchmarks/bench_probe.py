@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from brickbook import probe
 from brickbook.backbones import ResNet
 
-BATCH, PIXELS, ROUNDS = 8, 160, 4
+BATCH, PIXELS, ROUNDS = 8, 160, 7
 
 
 def cases() -> list[dict[str, float | str]]:
