@@ -104,12 +104,13 @@ def place_notes(
         whole: whether the file is no part of others.
     """
     lines = NewLines(new) if new is not None else None
+    read = loaded_names(new.source.module) & new.kept if new is not None else set()
     placed = []
     for note in notes:
         path = split_path(note.path)
         values = {key: plain_value(value) for key, value in note.values.items()}
         note = Note(note.rule, str(note.path), values)
-        if note.rule in VARIABLES and (path[0] not in file.own or is_variable(path[0], new)):
+        if note.rule in VARIABLES and (path[0] not in file.own or path[0] in read):
             continue
         found = bases_of_key(file, path)
         own = found > 0 and at(file.own, path[:found]) is not NO_VALUE
@@ -123,13 +124,6 @@ def place_notes(
             continue
         placed.append(with_lines(note, path[:found] if own else (), path, file, locator, lines))
     return placed
-
-
-def is_variable(name: Any, new: Rewritten | None) -> bool:
-    """Whether a name stays because expressions of the new file read it."""
-    if new is None or name not in new.kept:
-        return False
-    return name in loaded_names(new.source.module)
 
 
 def with_lines(

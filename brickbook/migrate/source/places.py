@@ -89,7 +89,7 @@ class Locator:
             return None
         if display.kind in ("call", "dict"):
             return self.step_in_dict(display, key)
-        if not isinstance(key, int) or any(item.spread for item in display.items):
+        if not isinstance(key, int) or display.spreads:
             return None
         if key < len(display.items):
             item = display.items[key]

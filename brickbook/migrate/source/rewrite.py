@@ -85,17 +85,15 @@ class Rewrite:
         self.definitions = find_definitions(file.evaluation.executed)
         self.locator = Locator(self.source, self.definitions)
         self.unknown = file.evaluation.unknown
-        self.read = self.names_read()
+        body = self.source.module.body
+        self.bound = {id(statement): bound_names(statement) for statement in body}
+        self.loaded = {id(statement): loaded_names(statement) for statement in body}
+        self.binders: dict[str, list[ast.stmt]] = {}  # the statements that change a name
+        for statement in body:
+            for name in self.bound[id(statement)]:
+                self.binders.setdefault(name, []).append(statement)
+        self.read = set().union(*self.loaded.values())
         self.as_text: set[str] = set()  # fields that are written without the old words
-
-    def names_read(self) -> set[str]:
-        """Return the names that the file's own expressions read, but to change them."""
-        found: set[str] = set()
-        for statement in self.source.module.body:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                    found.add(node.id)
-        return found
 
     # --------------------------------------------------------------------------------- attempts
 
@@ -196,10 +194,8 @@ class Attempt:
         """Whether all statements that give a name its value may stay as they are."""
         return all(
             self.keeps(node, {name})
-            for statement in self.source.module.body
-            if name in bound_names(statement)
-            for node in ast.walk(statement)
-            if isinstance(node, ast.expr)
+            for statement in self.rewrite.binders.get(name, ())
+            for node in ast.iter_child_nodes(statement)
         )
 
     def keeps(self, node: ast.AST, but: set[str] | None = None) -> bool:
@@ -258,12 +254,16 @@ class Attempt:
     def flatten(self) -> None:
         """Write the names that get a new value, and those changed in the same statements."""
         done: set[str] = set()
+        gone = {name for name in self.own if not self.is_variable(name)} - self.as_they_are
         while True:
             # A statement that changes two names either stays or goes.
             for statement in self.source.module.body:
-                bound = bound_names(statement)
-                if len(bound) > 1 and bound & (set(self.writer.wanted) | set(self.fields)):
-                    for name in bound & set(self.definitions):
+                bound = self.rewrite.bound[id(statement)]
+                if len(bound) < 2:
+                    continue
+                going = set(self.writer.wanted) | set(self.fields) | gone
+                if bound & going:
+                    for name in bound & set(self.own):
                         if self.is_variable(name) and name not in self.writer.wanted:
                             self.writer.wanted[name] = self.own[name], (name,)
             names = [name for name in self.writer.wanted if name not in done]
@@ -297,11 +297,10 @@ class Attempt:
             if name in kept or name in self.defined:
                 continue
             kept.add(name)
-            for statement in self.source.module.body:
-                if name in bound_names(statement):
-                    read = loaded_names(statement) & set(self.own)
-                    self.read_by_kept |= read - {name}
-                    todo += read - kept
+            for statement in self.rewrite.binders.get(name, ()):
+                read = self.rewrite.loaded[id(statement)] & self.own.keys()
+                self.read_by_kept |= read - {name}
+                todo += read - kept
         return kept
 
     # --------------------------------------------------------------------------------------- text
@@ -319,7 +318,7 @@ class Attempt:
                 gap, lines = before_comments(gap, lines[0][1]), lines[1:]
             out += gap
             piece = self.replacement(start, end, statements, lines)
-            if any(BASE in bound_names(statement) for statement in statements):
+            if any(BASE in self.rewrite.bound[id(one)] for one in statements):
                 piece = self.rename_bases(piece)
             here = end
             if piece:
@@ -356,7 +355,7 @@ class Attempt:
         where: dict[str, int] = {}
         for i, (_, _, statements) in enumerate(groups):
             for statement in statements:
-                for name in bound_names(statement):
+                for name in self.rewrite.bound[id(statement)]:
                     where.setdefault(name, i)
         placed: dict[int, list[NewLine]] = {}
         for name, line in self.defined.items():
@@ -413,7 +412,7 @@ class Attempt:
         """Return the number of the new line that a comment within old statements speaks of."""
         for statement in statements:
             if self.source.start(statement) <= place <= self.source.end(statement):
-                for name in bound_names(statement) & set(self.definitions):
+                for name in self.rewrite.bound[id(statement)] & self.definitions.keys():
                     path = self.rewrite.locator.path_at(name, place)
                     for length in range(len(path), 1, -1):
                         for i, (key, _) in enumerate(lines):
@@ -423,7 +422,7 @@ class Attempt:
 
     def statement_stays(self, statement: ast.stmt) -> bool:
         """Whether a statement of the old file is one of the new file."""
-        names = {name for name in bound_names(statement) if name in self.own}
+        names = self.rewrite.bound[id(statement)] & self.own.keys()
         if not names:
             return True
         return any(name in self.kept for name in names) and not names & set(self.defined)

@@ -74,6 +74,11 @@ class Display:
     comma: bool
     tail: str
 
+    @cached_property
+    def spreads(self) -> bool:
+        """Whether any of its entries is ``**x`` or ``*x``."""
+        return any(item.spread for item in self.items)
+
     @property
     def closed(self) -> str:
         """The bracket at the end."""

@@ -136,17 +136,17 @@ class Writer:
     def define(self, name: str) -> str:
         """Return what a name that gets a new value is assigned."""
         value, path = self.wanted[name]
-        found = self.definitions[name]
-        display, indent = (
-            self.source.display(found.node),
-            self.source.indent(self.source.start(found.statement)),
-        )
-        room = WIDTH - len(indent) - len(name) - 3
+        found = self.definitions.get(name)
+        room = WIDTH - len(name) - 3
+        if found is None or not found.clean:
+            return self.write(plain_value(value), "", room)
+        display = self.source.display(found.node)
+        indent = self.source.indent(self.source.start(found.statement))
         if display is not None:
-            text = self.edit(value, path, display, indent, room, found.more)
+            text = self.edit(value, path, display, indent, room - len(indent), found.more)
             if text is not None:
                 return text
-        return self.new(value, path, indent, room)
+        return self.write(value, indent, room - len(indent))
 
     # ----------------------------------------------------------------------------- new containers
 
@@ -195,7 +195,7 @@ class Writer:
         """Write a container into the place of an old one, None where that is not possible."""
         if display.kind == "call" and not all(is_word(key) for key in value):
             return None
-        if display.kind in ("list", "tuple") and any(item.spread for item in display.items):
+        if display.kind in ("list", "tuple") and display.spreads:
             return None
         if display.kind in ("list", "tuple"):
             entries = self.entries_of_list(value, path, display)

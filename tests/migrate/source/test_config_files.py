@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -315,3 +316,17 @@ def test_a_value_of_a_base_whose_name_is_gone():
         "_base_ = 'b.py'\ncustom_hooks = [dict(type='SwAVHook', batch_size=32, "
         "n={{ _base_.number }})]\n"
     )
+
+
+def test_an_assignment_to_two_names():
+    old = "a = optimizer = dict(type='SGD', lr=1)\nb = a\n"
+    wrapper = "optim_wrapper = dict(optimizer=dict(type='SGD', lr=1))"
+    new = f"a = dict(type='SGD', lr=1)\n{wrapper}\nb = a\n"
+    assert migrate(old).text == new
+
+
+def test_a_file_of_many_names_takes_no_time():
+    names = "".join(f"x{i} = {i}\n" for i in range(2000))
+    start = time.process_time()
+    migrate(f"{names}optimizer = dict(type='SGD', lr=x3)\n")
+    assert time.process_time() - start < 20
