@@ -144,7 +144,7 @@ def test_a_cell_that_writes_weights_is_seen_in_the_panel(notebook):
     panel.close()
 
 
-def test_text_in_a_terminal(shell):
+def test_text_in_a_terminal(shell, capsys):
     with pytest.raises(UsageError, match="--input: is for the panel: there is none here"):
         run(shell, "show model --input 2")
     shell.user_ns["cfg"] = [dict(type="Linear", in_features=2, out_features=3)]
@@ -152,6 +152,15 @@ def test_text_in_a_terminal(shell):
     assert list(frame.index) == ["0.weight", "0.bias"]
     run(shell, "build cfg --as net")
     assert shell.user_ns["net"][0].out_features == 3
+    old = shell.user_ns["model"]
+    made = run(shell, "build cfg")
+    assert made is not old and made[0].out_features == 3 and shell.user_ns["model"] is old
+    assert capsys.readouterr().out == (
+        "model is kept as it is: this is another model. Say --as model to replace it.\n"
+    )
+    assert run(shell, "build cfg --as model") is shell.user_ns["model"] is not old
+    del shell.user_ns["model"]
+    assert run(shell, "build cfg") is shell.user_ns["model"]
     with pytest.raises(UsageError, match="there is no panel outside a notebook"):
         run(shell, "show model --init Kaiming --layer Linear")
     with pytest.raises(UsageError, match="outside a notebook: name a variable"):

@@ -35,8 +35,10 @@ def add_build_arguments(parser: Parser, frontend: Frontend) -> None:
         help="a variable or a file that holds the first bricks",
     )  # fmt: skip
     parser.add(
-        "--as", dest="name", default="model", metavar="NAME", help="the variable for the model"
-    )
+        "--as", dest="name", metavar="NAME",
+        help="the variable for the model (default model; outside a notebook one that is there "
+        "is replaced only by --as)",
+    )  # fmt: skip
     parser.add("--input", default="3,32,32", metavar="SHAPE", help="input shape without the batch")
     parser.add("--empty", action="store_true", help="begin without any brick")
 
@@ -45,8 +47,9 @@ def run_build(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     """Open the builder; without a notebook build the config and name the model."""
     if frontend.is_shell:
         return build_from_file(frontend, arguments)
-    if not arguments.name.isidentifier():
-        raise CommandUsageError(f"--as {arguments.name}: not a name for a variable.")
+    name = "model" if arguments.name is None else arguments.name
+    if not name.isidentifier():
+        raise CommandUsageError(f"--as {name}: not a name for a variable.")
     blueprint = Blueprint() if arguments.empty else None
     if arguments.config:
         cfg = frontend.config(arguments.config)
@@ -55,11 +58,15 @@ def run_build(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     if not frontend.has_widgets:
         if blueprint is None or not len(blueprint):
             raise CommandUsageError("outside a notebook: name a variable that holds the bricks.")
-        frontend.namespace[arguments.name] = blueprint.build(shape if blueprint.open else None)
-        return frontend.namespace[arguments.name]
+        model = blueprint.build(shape if blueprint.open else None)
+        if arguments.name is None and name in frontend.namespace:
+            print(f"{name} is kept as it is: this is another model. Say --as {name} to replace it.")
+        else:
+            frontend.namespace[name] = model
+        return model
     from brickbook.lab import Builder  # the panels need ipywidgets
 
-    return Builder(blueprint, name=arguments.name, namespace=frontend.namespace, input_shape=shape)
+    return Builder(blueprint, name=name, namespace=frontend.namespace, input_shape=shape)
 
 
 def build_from_file(frontend: Frontend, arguments: argparse.Namespace) -> Message:

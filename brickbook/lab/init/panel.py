@@ -24,7 +24,7 @@ from brickbook.lab.init.plan_view import PlanView
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, initial_init_cfg
 from brickbook.lab.init.rule_list import RuleList
 from brickbook.lab.init.session import EXACT_UP_TO, UNDO_BUDGET, InitSession, name_rebound
-from brickbook.lab.init.stale import StaleNotice, find_namespace
+from brickbook.lab.init.stale import StaleNotice, current_cell, find_namespace
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.toolbar import Counting, Exports, LabContents, Toolbar
 from brickbook.lab.init.variants import Variants
@@ -101,6 +101,7 @@ class InitLab(Panel):
         super().__init__(layout=full_width(min_width="0"))
         self.name, self.namespace = name, find_namespace(namespace, name, model)
         self.undo_budget, self.exact_up_to, self.input_shape = undo_budget, exact_up_to, input_shape
+        self.cell = current_cell()
         self.show_model(model, rule_set, batch)
 
     def show_model(self, model: nn.Module, rule_set: RuleSet, batch: object) -> None:
@@ -144,6 +145,8 @@ class InitLab(Panel):
         replace_live_panel(("model", id(model)), self)
         for old in replaced:
             old.close()
+        if any(old.cell != self.cell for old in replaced):
+            self.notice.show(self.texts("live.moved", name=self.name), "info")
         self.counting.start_if_sampled()
 
     @reports_errors

@@ -13,7 +13,7 @@ from brickbook.i18n import Texts
 from brickbook.lab.init.session import model_of_name, name_rebound
 from brickbook.lab.widgets import Button, LeanLayout, Section, reports_errors
 
-__all__ = ["StaleNotice", "find_namespace"]
+__all__ = ["StaleNotice", "current_cell", "find_namespace"]
 
 
 class StaleNotice(Section):
@@ -91,6 +91,13 @@ def find_namespace(
     if namespace is None and shell is not None and model_of_name(shell.user_ns, name) is model:
         return shell.user_ns
     return namespace or {}
+
+
+def current_cell() -> str | None:
+    """Return the id of the notebook cell that runs; None where there is none, or it has none."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    parent = kernel.get_parent() if kernel is not None else {}
+    return parent.get("metadata", {}).get("cellId")
 
 
 def layers_of(model: nn.Module) -> list[tuple[str, type]]:

@@ -156,3 +156,18 @@ def test_weights_that_are_loaded_are_seen():
     assert lab.diagnosis.signals is None
     assert lab.comparison["body.weight"].changed
     lab.close()
+
+
+def test_a_panel_in_another_cell_says_where_the_first_went(monkeypatch):
+    cell = ["one"]
+    monkeypatch.setattr("brickbook.lab.init.panel.current_cell", lambda: cell[0])
+    first, names = opened()
+    again = InitLab(names["net"], name="net", namespace=names)  # the same cell ran again
+    assert first.comm is None and again.notice.text == ""
+    cell[0] = "two"
+    other = InitLab(names["net"], name="net", namespace=names)
+    assert again.comm is None and other.notice.text == (
+        "The panel of net in another cell is closed: its rules and its Undo are gone with it. This "
+        "one shows the model now."
+    )
+    other.close()
