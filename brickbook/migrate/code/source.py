@@ -140,7 +140,7 @@ def check_syntax(text: str, path: str) -> None:
 
 
 class Edits:
-    """Replacements in a text, none of which overlaps another."""
+    """Replacements in a text; one that is within another does nothing."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -151,10 +151,18 @@ class Edits:
         if self.text[span[0] : span[1]] != new:
             self.made[span] = new
 
+    def outermost(self) -> list[tuple[tuple[int, int], str]]:
+        """Return the edits in the order of the text, without those within another."""
+        found: list[tuple[tuple[int, int], str]] = []
+        for span, new in sorted(self.made.items()):
+            if not found or span[0] >= found[-1][0][1]:
+                found.append((span, new))
+        return found
+
     def apply(self) -> str:
         """Return the new text."""
         parts, at = [], 0
-        for (start, end), new in sorted(self.made.items()):
+        for (start, end), new in self.outermost():
             parts += [self.text[at:start], new]
             at = end
         return "".join([*parts, self.text[at:]])
@@ -170,7 +178,7 @@ class Edits:
         """
         new = self.apply()
         starts = [0, *(match.end() for match in NEWLINE.finditer(new))]
-        made = sorted(self.made.items())
+        made = self.outermost()
         lines = []
         for place, word in places:
             moved = 0

@@ -325,6 +325,19 @@ def test_decorators_of_half_precision() -> None:
     assert [note.line for note in migration.notes if note.rule == "code.decorator"] == [4, 7, 9]
 
 
+def test_an_edit_within_a_decorator_that_goes() -> None:
+    old = """\
+    from mmcls.core import precision
+    from mmcv.runner import force_fp32
+    @force_fp32(apply_to=precision(1))
+    def f(): ...
+    """
+    assert migrate_code(dedent(old)).text == dedent("""\
+    from mmpretrain.evaluation import SingleLabelMetric
+    def f(): ...
+    """)
+
+
 SENTENCES = {
     "code.method": (
         "`forward_train` is `loss(self, inputs, data_samples)` now: arguments and result are "
