@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from brickbook.migrate import migrate_config
+from brickbook.migrate import Severity, migrate_config
 
 SGD = {"type": "SGD", "lr": 0.1}
 LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackInputs"}
@@ -642,3 +642,8 @@ def test_the_number_of_classes(model, dataset, expected):
 def test_the_whole_batch_is_in_the_files_name(name, expected):
     cfg = migrate_config({"data": {"train": imagenet()}}, name=name).cfg
     assert cfg.get("auto_scale_lr") == expected
+
+
+def test_a_part_of_an_optimizer_is_not_several():
+    migration = migrate_config({"optimizer": {"lr": 0.1}})
+    assert [note.rule for note in migration.notes if note.severity is Severity.BY_HAND] == []

@@ -37,7 +37,7 @@ def migrate_optimizer(context: Context) -> Config:
         return {}
     wrapper: Config = {}
     optimizer = deepcopy(old.get("optimizer")) or {}
-    if optimizer and "type" not in optimizer:
+    if optimizer and all(isinstance(part, dict) and "type" in part for part in optimizer.values()):
         context.note("optimizer.several", "optimizer", names=", ".join(map(str, optimizer)))
     constructor = optimizer.pop("constructor", None)
     paramwise = optimizer.pop("paramwise_cfg", None)

@@ -938,7 +938,8 @@ def test_there_must_be_something_to_look_at():
     with pytest.raises(ConfigError) as caught:
         diagnose()
     assert str(caught.value) == (
-        "diagnose: expected something to look at: model, plan, report, comparison, signals or history."
+        "diagnose: expected something to look at: model, plan, report, comparison, signals or "
+        "history."
     )
     assert diagnose(signals=Signals(())) == ()
     assert brickbook.diagnose is diagnose and brickbook.probe is probe
