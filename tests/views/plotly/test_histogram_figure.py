@@ -122,3 +122,13 @@ def write_golden() -> None:
     for name, (before, after, law, options) in CASES.items():
         figure = stored(histogram(before, after, law, **options))
         (GOLDEN / f"{name}.json").write_text(json.dumps(figure, indent=1) + "\n")
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_line_of_a_narrow_law_is_never_cut(log):
+    wide = snapshot({"w": torch.linspace(-1, 1, 1000)})["w"]
+    figure = histogram(wide, wide, Normal(0.0, 0.005), log=log)
+    counts, line = figure.data[0].y, figure.data[2].y
+    assert max(line) > 5 * max(counts)
+    top = figure.layout.yaxis.range
+    assert top is None if not log else 10 ** top[1] > max(line)
