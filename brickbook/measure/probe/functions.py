@@ -67,12 +67,24 @@ class FunctionCalls(TorchFunctionMode):
 
     The inputs that a probe hands on are no leaves. Where a model sets their ``requires_grad``,
     which torch allows of leaves alone, it gets what it would get in training.
+
+    Once left it does nothing: of an interrupt while torch hands a call to its modes, torch's stack
+    of modes may keep one.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.entered = 0
         self.made: Any = WeakTensorKeyDictionary()
         self.cross_entropy: CrossEntropy | None = None
+
+    def __enter__(self) -> FunctionCalls:
+        self.entered += 1
+        return super().__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        self.entered -= 1
+        super().__exit__(*exception)
 
     def __torch_function__(
         self,
@@ -82,6 +94,8 @@ class FunctionCalls(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run a function and remember what an activation has made."""
+        if not self.entered:
+            return func(*args, **(kwargs or {}))
         if func == SET_REQUIRES_GRAD and not args[0].is_leaf:
             return args[0].requires_grad_() if args[1] else args[0].detach_()
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
