@@ -15,11 +15,11 @@ from brickbook.commands.command import (
     Parser,
 )
 from brickbook.commands.completion import complete
-from brickbook.commands.shell import ShellFrontend
+from brickbook.commands.frontends.shell import ShellFrontend
 from brickbook.commands.table import COMMANDS, run
 
 if TYPE_CHECKING:
-    from brickbook.commands.notebook import NotebookFrontend
+    from brickbook.commands.frontends.notebook import NotebookFrontend
 
 __all__ = [
     "COMMANDS",
@@ -38,7 +38,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "NotebookFrontend":
-        from brickbook.commands.notebook import NotebookFrontend
+        from brickbook.commands.frontends.notebook import NotebookFrontend
 
         return NotebookFrontend
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,8 +11,8 @@ from brickbook.blueprint import Blueprint
 from brickbook.init.execution import initialize
 from brickbook.init.planning import plan
 from brickbook.lab import InitLab
-from brickbook.lab.init.good_start import find_heads
 from brickbook.lab.init.presets import initial_init_cfg
+from brickbook.lab.init.presets.good_start import find_heads
 from brickbook.measure.diagnosis import diagnose
 from brickbook.measure.probe import probe
 

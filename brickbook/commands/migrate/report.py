@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from brickbook.commands.migrate_files import Sources
+from brickbook.commands.migrate.files import Sources
 from brickbook.errors import join_limited
 from brickbook.i18n import Texts
 

@@ -19,7 +19,7 @@ from brickbook.introspect import (
     is_norm_layer,
     plain_module_name,
 )
-from brickbook.lab.init.layer_kinds import (
+from brickbook.lab.init.presets.layer_kinds import (
     covering_class_names,
     has_weight,
     is_embedding,

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from brickbook.introspect import is_norm_layer
-from brickbook.lab.init.good_start import NORM_SCALE_ONE, GoodStart
-from brickbook.lab.init.layer_kinds import (
+from brickbook.lab.init.presets.good_start import NORM_SCALE_ONE, GoodStart
+from brickbook.lab.init.presets.layer_kinds import (
     covering_class_names,
     has_weight,
     is_projection,

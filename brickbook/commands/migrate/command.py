@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
 from brickbook.commands.files import complete_files
-from brickbook.commands.migrate_files import (
+from brickbook.commands.migrate.files import (
     STDIN,
     Sources,
     Target,
@@ -23,7 +23,7 @@ from brickbook.commands.migrate_files import (
     read_unnamed,
     write_targets,
 )
-from brickbook.commands.migrate_report import (
+from brickbook.commands.migrate.report import (
     NOTE_CHOICES,
     exit_code,
     is_already_new,

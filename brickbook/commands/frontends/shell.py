@@ -38,14 +38,14 @@ class ShellFrontend:
     def config(self, name: str) -> Any:
         """A file with JSON or a Python literal, or the literal itself."""
         from brickbook.commands.arguments import read_config, read_inline
-        from brickbook.commands.notebook import require_config
+        from brickbook.commands.frontends.notebook import require_config
 
         found = read_inline(name)
         return require_config(read_config(name) if found is None else found, name)
 
     def record_or_model(self, name: str) -> Any:
         """A record as JSON, a checkpoint, or a model."""
-        from brickbook.commands.notebook import read_record_file
+        from brickbook.commands.frontends.notebook import read_record_file
 
         found = read_record_file(name)
         return self.model(name) if found is None else found

@@ -1,0 +1,1 @@
+"""Where a line is typed: a shell, or a notebook and plain IPython, each loaded by itself."""
