@@ -88,6 +88,7 @@ class WorkerRuns:
         self.own: ProcessPoolExecutor | None = None  # in place of one that broke
         self.waiting = deque(keys)
         self.suspects: deque[tuple[str, int]] = deque()  # in a pool when it broke
+        self.retried: set[tuple[str, int]] = set()  # those that have been suspects
         self.running: dict[Future[Any], tuple[str, int]] = {}
         self.done: dict[tuple[str, int], Run] = {}
         self.notes: list[str] = []
@@ -149,17 +150,18 @@ class WorkerRuns:
             self.lose(broken, reason)
 
     def lose(self, keys: list[tuple[str, int]], error: Exception) -> None:
-        """Put a new pool in place of one that broke; a run that was alone in it is lost.
+        """Put a new pool in place of one that broke, and run again what was in it, one at a time.
 
-        Others are run again, one at a time, to find the one.
+        A run whose worker dies then too is lost.
         """
         fresh = renewed(self.executor)
-        if fresh is None or len(keys) == 1:
-            why = f"its worker died ({describe(error)})."
-            self.done.update((key, Run(*key, status="lost", problem=why)) for key in keys)
-        else:
-            self.suspects.extend(sorted(keys, key=self.keys.index))
-            names = "; ".join(Run(*key).label for key in self.suspects)
+        why = f"its worker died ({describe(error)})."
+        lost = keys if fresh is None else [key for key in keys if key in self.retried]
+        self.done.update((key, Run(*key, status="lost", problem=why)) for key in lost)
+        if again := sorted(set(keys) - set(lost), key=self.keys.index):
+            self.retried.update(again)
+            self.suspects.extend(again)
+            names = "; ".join(Run(*key).label for key in again)
             self.notes.append(f"A worker died; these were run again: {names}.")
         if fresh is None:
             why = "the executor broke before it began."
