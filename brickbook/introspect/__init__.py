@@ -69,6 +69,12 @@ from brickbook.introspect.selectors import (
     parse_selector,
     resolve_selector,
 )
+from brickbook.introspect.storages import (
+    covers_storage,
+    storages_in,
+    tensors_in_values,
+    written_arguments,
+)
 from brickbook.introspect.transaction import (
     SignalDeferral,
     call_and_restore,
@@ -114,6 +120,7 @@ __all__ = [
     "class_names",
     "clear_origins",
     "compute_parametrized",
+    "covers_storage",
     "deferred_signals",
     "derived_params",
     "explain_no_match",
@@ -165,10 +172,13 @@ __all__ = [
     "spectral_origin",
     "spectral_steps",
     "storage_of",
+    "storages_in",
     "summoned_ranks",
     "tensors_in",
+    "tensors_in_values",
     "unfillable_reason",
     "unwrap",
     "unwrap_model",
     "walk",
+    "written_arguments",
 ]

@@ -17,7 +17,6 @@ from torch import Tensor, UntypedStorage, nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from brickbook.errors import join_limited
 from brickbook.init.execution.execute import Execution
@@ -32,7 +31,13 @@ from brickbook.init.planning import (
     is_plan_driven,
     torch_write_counts,
 )
-from brickbook.introspect import tensors_in, walk
+from brickbook.introspect import (
+    covers_storage,
+    storages_in,
+    tensors_in,
+    walk,
+    written_arguments,
+)
 
 __all__ = [
     "ConstructorWatch",
@@ -110,20 +115,19 @@ class ConstructorWatch(TorchDispatchMode):
         self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], result: object
     ) -> None:
         """Note who wrote the tensors that an operation changes, or makes."""
-        given = {id(storage): storage for storage in storages_of((args, kwargs))}
+        given = {id(storage): storage for storage in storages_in((args, kwargs))}
         changed: dict[int, UntypedStorage] = {}
-        for at, argument in enumerate(func._schema.arguments):
-            if argument.alias_info is not None and argument.alias_info.is_write:
-                value = args[at] if at < len(args) else kwargs.get(argument.name)
-                changed.update((id(storage), storage) for storage in storages_of(value))
-        made = [storage for storage in storages_of(result) if id(storage) not in given]
+        for at, argument in written_arguments(func):
+            value = args[at] if at < len(args) else kwargs.get(argument)
+            changed.update((id(storage), storage) for storage in storages_in(value))
+        made = [storage for storage in storages_in(result) if id(storage) not in given]
         inherited = [self.start_of(storage) for key, storage in given.items() if key not in changed]
         start = next((each for each in inherited if each is not None), None)
         name = func.overloadpacket.__name__
         copies = name in COPIES or (name == "copy_" and start is not None)
         if not (copies or name.startswith(("empty", "new_empty"))):
             constant = args[1] if name == "fill_" else CONSTANTS.get(name, math.nan)
-            whole = all(covers(tensor) for tensor in args[:1] if isinstance(tensor, Tensor))
+            whole = all(covers_storage(tensor) for tensor in args[:1] if isinstance(tensor, Tensor))
             known = whole and not isinstance(constant, Tensor)
             start = own_start(Why.STARTED_BY, float(constant) if known else math.nan) or start
         self.starts.update((storage, start) for storage in (*changed.values(), *made))
@@ -138,7 +142,7 @@ class ConstructorWatch(TorchDispatchMode):
         """Return what own code has started of what has no memory, by the ids of the tensors."""
         found: dict[int, OwnStart] = {}
         for _, tensor in tensors_in(model):
-            for storage in storages_of(tensor) if tensor.is_meta else ():
+            for storage in storages_in(tensor) if tensor.is_meta else ():
                 if start := self.starts.get(storage):
                     found[id(tensor)] = start
         return found
@@ -163,7 +167,7 @@ class SkippedInitWatch(TorchFunctionMode):
         asked_by = sys._getframe(1).f_globals.get("__name__")
         if func == IS_META and found and asked_by == nn.init.__name__:
             start = own_start(Why.STARTED_BY)
-            self.watch.starts.update((storage, start) for storage in storages_of(args))
+            self.watch.starts.update((storage, start) for storage in storages_in(args))
         return found
 
 
@@ -172,21 +176,6 @@ def watched_construction() -> Iterator[ConstructorWatch]:
     """See what is written in the block, in this thread."""
     with ConstructorWatch() as watch, SkippedInitWatch(watch):
         yield watch
-
-
-def storages_of(values: object) -> Iterator[UntypedStorage]:
-    """Yield the storages of the tensors in arguments; some kinds of tensors have none."""
-    for tensor in tree_leaves(values):
-        if isinstance(tensor, Tensor):
-            try:
-                yield tensor.untyped_storage()
-            except (NotImplementedError, RuntimeError, ValueError):
-                continue
-
-
-def covers(tensor: Tensor) -> bool:
-    """Whether a tensor is all of its storage."""
-    return tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
 
 
 def own_start(kind: Why, constant: float = math.nan) -> OwnStart | None:

@@ -14,8 +14,9 @@ from torch import Tensor
 from brickbook.init.laws import Constant, Law, RowSections
 from brickbook.init.tracing.calls import Call
 from brickbook.init.tracing.contents import CODE, EMPTY, VALUES, Content, Kind
+from brickbook.introspect import covers_storage
 
-__all__ = ["Extent", "Holding", "Memory", "Part", "Write", "covers", "extent_of", "holding_of"]
+__all__ = ["Extent", "Holding", "Memory", "Part", "Write", "extent_of", "holding_of"]
 
 LARGEST_MAP = 1 << 20  # elements of a storage whose parts are looked at one by one
 MOST_RUNS = 1000  # of elements that hold the same, in one tensor
@@ -99,7 +100,7 @@ class Memory:
     def whole_in(self, tensor: Tensor) -> Content:
         """Return what a tensor holds of what was written with the whole storage."""
         own, of = extent_of(tensor), self.layout
-        if not covers(tensor) or of is None:
+        if not covers_storage(tensor) or of is None:
             return self.whole.of_a_part()
         same_rows = own.shape[:1] == of.shape[:1] and is_dense(own) and is_dense(of)
         return self.whole if own == of or same_rows else self.whole.of_a_part()
@@ -248,11 +249,6 @@ def merged(runs: Sequence[tuple[int, int]], memory: Memory) -> list[Run]:
             run = Run(last.elements + count, content, last.parts | run.parts)
         found.append(run)
     return found
-
-
-def covers(tensor: Tensor) -> bool:
-    """Whether a tensor is all of its storage."""
-    return tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
 
 
 def extent_of(tensor: Tensor) -> Extent:

@@ -15,8 +15,8 @@ from brickbook.init.tracing.check import follows
 from brickbook.init.tracing.contents import GIVEN, Content, Kind
 from brickbook.init.tracing.history import History, TracedTensor, WriteEvent
 from brickbook.init.tracing.memory import Extent, Memory, Write, extent_of, holding_of
-from brickbook.init.tracing.watch import WriteWatch, storages_of, watched
-from brickbook.introspect import walk
+from brickbook.init.tracing.watch import WriteWatch, watched
+from brickbook.introspect import storages_in, walk
 
 __all__ = ["trace"]
 
@@ -92,7 +92,7 @@ def traced(name: str, kind: str, module: str, tensor: Tensor, watch: WriteWatch)
     if is_lazy(tensor):
         empty = Reason(Why.LEFT_EMPTY)
         return TracedTensor(name, kind, module, (), dtype, why=empty, frozen=frozen)
-    storage = next(storages_of(tensor), None)
+    storage = next(storages_in(tensor), None)
     memory = (watch.memories.get(storage) if storage is not None else None) or Memory(GIVEN)
     content, padding, whole_is_left = holding_of(tensor, memory)
     if not whole_is_left:

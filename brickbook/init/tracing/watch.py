@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,9 +26,15 @@ from brickbook.init.tracing.contents import (
     overwrites,
     result_of,
 )
-from brickbook.init.tracing.memory import Memory, Part, Write, covers, extent_of
+from brickbook.init.tracing.memory import Memory, Part, Write, extent_of
+from brickbook.introspect import (
+    covers_storage,
+    storages_in,
+    tensors_in_values,
+    written_arguments,
+)
 
-__all__ = ["WriteWatch", "storages_of", "watched"]
+__all__ = ["WriteWatch", "watched"]
 
 # Operations that change how a tensor lies in its storage, and not what is there.
 RESHAPING = (
@@ -64,18 +69,18 @@ class WriteWatch(TorchDispatchMode):
         """Do an operation, and note what it wrote."""
         kwargs = kwargs or {}
         name = func.overloadpacket.__name__
-        sources = [*tensors_of(args), *tensors_of(kwargs)]
-        given = {id(storage) for tensor in sources for storage in storages_of(tensor)}
+        sources = [*tensors_in_values(args), *tensors_in_values(kwargs)]
+        given = {id(storage) for tensor in sources for storage in storages_in(tensor)}
         changed: list[Tensor] = []
         if name not in RESHAPING:
             for at, argument in written_arguments(func):
-                changed += tensors_of(args[at] if at < len(args) else kwargs.get(argument))
+                changed += tensors_in_values(args[at] if at < len(args) else kwargs.get(argument))
         content = self.content_after(func, args, kwargs) if changed else EMPTY
         result = func(*args, **kwargs)
         for tensor in changed:
             self.write(tensor, content, func, args, kwargs)
-        for tensor in tensors_of(result):
-            for storage in storages_of(tensor):
+        for tensor in tensors_in_values(result):
+            for storage in storages_in(tensor):
                 fresh = name == "lift_fresh" and storage not in self.memories
                 if fresh or id(storage) not in given:
                     content = self.content_after(func, args, kwargs)
@@ -91,7 +96,7 @@ class WriteWatch(TorchDispatchMode):
 
     def read(self, tensor: Tensor) -> Content:
         """Return what a tensor holds."""
-        storage = next(storages_of(tensor), None)
+        storage = next(storages_in(tensor), None)
         return GIVEN if storage is None else self.memory_of(storage).read(tensor)
 
     def content_after(
@@ -135,7 +140,7 @@ class WriteWatch(TorchDispatchMode):
 
     def origins(self, sources: Iterable[Tensor]) -> list[Write]:
         """Return copies of the writes that tensors come from, the last of them."""
-        memories = [self.memory_of(s) for tensor in sources for s in storages_of(tensor)]
+        memories = [self.memory_of(s) for tensor in sources for s in storages_in(tensor)]
         found = [write for memory in memories for write in memory.writes[-MOST_WRITES:]]
         return [replace(write) for write in found[-MOST_WRITES:]]
 
@@ -148,7 +153,7 @@ class WriteWatch(TorchDispatchMode):
         kwargs: Mapping[str, Any],
     ) -> None:
         """Note that an operation has changed a tensor."""
-        for storage in storages_of(tensor):
+        for storage in storages_in(tensor):
             call = find_call(storage)
             if call.law is not None and call.tensor is not None:
                 content, tensor = Content(Kind.LAW, call.law), call.tensor
@@ -160,9 +165,9 @@ class WriteWatch(TorchDispatchMode):
             if isinstance(content.law, Constant) and func.overloadpacket.__name__ in SETTING:
                 text = f"fill_({content.law.value:.4g})"  # an assignment, of whatever form
             elif copies and not call.loads:
-                inherited = self.origins(tensors_of(args[1:2]))
+                inherited = self.origins(tensors_in_values(args[1:2]))
             fresh = overwrites(func) or call.law is not None
-            if not fresh and memory.parts and covers(tensor):
+            if not fresh and memory.parts and covers_storage(tensor):
                 self.change_parts(memory, tensor, func, args, kwargs)
             write = Write(call, call.text or text, content, None)
             self.note(memory, tensor, write, fresh, inherited)
@@ -190,9 +195,9 @@ class WriteWatch(TorchDispatchMode):
 
     def adopt(self, memory: Memory, source: Tensor, copied: Tensor) -> None:
         """Let the memory of a copy know the parts of its source, if both lie alike."""
-        for storage in storages_of(source):
+        for storage in storages_in(source):
             alike = extent_of(source) == extent_of(copied)
-            if alike and covers(source) and covers(copied):
+            if alike and covers_storage(source) and covers_storage(copied):
                 memory.adopt(self.memory_of(storage))
 
     def note(
@@ -212,7 +217,7 @@ class WriteWatch(TorchDispatchMode):
             fresh: whether nothing is left of what the tensor was before.
             inherited: the writes of what was copied.
         """
-        write.extent = None if covers(tensor) else extent_of(tensor)
+        write.extent = None if covers_storage(tensor) else extent_of(tensor)
         if write.extent is None:
             if fresh or not memory.parts:
                 memory.whole, memory.layout = write.content, extent_of(tensor)
@@ -256,7 +261,7 @@ class SkipWatch(TorchFunctionMode):
             asked_by = sys._getframe(1).f_globals.get("__name__")
             if asked_by == nn.init.__name__:
                 tensor = args[0]
-                for storage in storages_of(tensor):
+                for storage in storages_in(tensor):
                     call = find_call(storage)
                     if call.law is not None:
                         write = Write(call, call.text, Content(Kind.LAW, call.law), None)
@@ -267,7 +272,7 @@ class SkipWatch(TorchFunctionMode):
 
     def copy(self, source: Tensor, copied: Tensor) -> None:
         """Note what a deep copy holds, which is made without an operation."""
-        for old, new in zip(storages_of(source), storages_of(copied), strict=False):
+        for old, new in zip(storages_in(source), storages_in(copied), strict=False):
             if old is not new and new not in self.watch.memories:
                 memory = self.watch.memory_of(old)
                 call = find_call(new)
@@ -284,34 +289,6 @@ def watched() -> Iterator[WriteWatch]:
             yield watch
         finally:
             watch.last = None
-
-
-def tensors_of(value: object) -> list[Tensor]:
-    """Return the tensors in arguments, in lists and dicts too."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, (list, tuple)):
-        return [tensor for part in value for tensor in tensors_of(part)]
-    if isinstance(value, dict):
-        return [tensor for part in value.values() for tensor in tensors_of(part)]
-    return []
-
-
-@lru_cache(maxsize=4096)
-def written_arguments(func: Any) -> tuple[tuple[int, str], ...]:
-    """Return the places and names of the arguments that an operation changes."""
-    arguments = enumerate(func._schema.arguments)
-    return tuple(
-        (at, argument.name)
-        for at, argument in arguments
-        if argument.alias_info is not None and argument.alias_info.is_write
-    )
-
-
-def storages_of(tensor: Tensor) -> Iterator[UntypedStorage]:
-    """Yield the storage of a tensor; some kinds of tensors have none."""
-    with suppress(NotImplementedError, RuntimeError, ValueError):
-        yield tensor.untyped_storage()
 
 
 def operation_text(func: Any, args: Sequence[Any]) -> str:

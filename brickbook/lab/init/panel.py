@@ -120,7 +120,7 @@ class InitLab(Panel):
             self.session = InitSession(model, MODEL_LOCK, *budgets, batch, texts)
         title = title_text(self.name, model, self.session.comparison, texts)
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
-        self.stale = StaleNotice(self.namespace, self.name, model, self.take, texts)
+        self.stale = StaleNotice(self.namespace, self.name, model, self.switch_model, texts)
         self.rules = RuleList(model, rule_set, self.refresh, texts)
         self.grid = Grid(layout=LeanLayout(flex="1 1 30em", min_width="0"))
         self.detail = Detail(texts)
@@ -150,7 +150,7 @@ class InitLab(Panel):
         self.counting.start_if_sampled()
 
     @reports_errors
-    def take(self, model: nn.Module) -> None:
+    def switch_model(self, model: nn.Module) -> None:
         """Show another model in this place, by the rules at hand; Undo of the old one ends.
 
         Where the rules are those of the default preset, it is that for the new model.

@@ -30,10 +30,15 @@ class StaleNotice(Section):
         namespace: Mapping[str, Any],
         name: str,
         model: nn.Module,
-        take: Callable[[nn.Module], None],
+        switch_model: Callable[[nn.Module], None],
         texts: Texts,
     ) -> None:
-        self.namespace, self.name, self.model, self.take = namespace, name, model, take
+        self.namespace, self.name, self.model, self.switch_model = (
+            namespace,
+            name,
+            model,
+            switch_model,
+        )
         self.texts = texts
         self.layers, self.code, self.mode = layers_of(model), code_of(model), mode_of(model)
         self.take_button = Button(
@@ -80,7 +85,7 @@ class StaleNotice(Section):
     def on_take(self, _button: w.Button) -> None:
         """Show the model that the name means now."""
         found = model_of_name(self.namespace, self.name)
-        self.take(found if found is not None else self.model)
+        self.switch_model(found if found is not None else self.model)
 
 
 def find_namespace(

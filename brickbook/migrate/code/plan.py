@@ -111,13 +111,13 @@ class Planner:
         renamed = moves[0].name if may else ""
         for binding, move in zip(variable.bindings, moves, strict=True):
             self.items[binding.alias] = self.object_items(binding, move, renamed)
-            self.tell(binding.alias, move)
+            self.note_move(binding.alias, move)
         left = [move for move in moves if move.fate is not Fate.MOVED]
         for use in uses:
             if renamed and self.items[variable.bindings[0].alias][0].local == "":
                 self.rename_use(use, variable.name, moves[0])
             elif left:
-                self.tell(use.nodes[0], left[0])
+                self.note_move(use.nodes[0], left[0])
             if not left and len(use.nodes) == 1:
                 self.tell_arguments(use.node, moves[0])
 
@@ -179,7 +179,7 @@ class Planner:
                 needed.append(move.module)
             else:
                 stays = True
-                self.tell_left(use.node, move)
+                self.note_left(use.node, move)
         for binding in variable.bindings:
             move = self.moves.module(binding.imported)
             items = [Item(module) for module in dict.fromkeys(needed)]
@@ -209,7 +209,7 @@ class Planner:
             if use.node in self.dropped:
                 continue
             if move.fate is not Fate.MOVED:
-                self.tell_left(use.node, move)
+                self.note_left(use.node, move)
             elif move.module == module and not stays:
                 relative = True
                 self.rewrite(use, move, f"{local}.{move.name}" if move.name else local)
@@ -281,23 +281,23 @@ class Planner:
         if move.fate is Fate.KEPT:
             return
         if stays:
-            self.tell_left(node, move)
+            self.note_left(node, move)
         else:
-            self.tell(node, move)
+            self.note_move(node, move)
 
     def keeps(self, move: Move) -> bool:
         """Return whether a name stays although everything that is there goes to brickbook."""
         kept = move.fate is Fate.KEPT and self.moves.to_brickbook
         return kept and not self.moves.is_module(move.old)
 
-    def tell(self, node: cst.CSTNode, move: Move) -> None:
+    def note_move(self, node: cst.CSTNode, move: Move) -> None:
         """Add the note for a move."""
         if move.fate is Fate.MOVED and move.new != move.old:
             self.remarks.note("code.moved", node, move.old, old=move.old, new=move.new)
         else:
-            self.tell_left(node, move)
+            self.note_left(node, move)
 
-    def tell_left(self, node: cst.CSTNode, move: Move) -> None:
+    def note_left(self, node: cst.CSTNode, move: Move) -> None:
         """Add the note for a name that stays because nothing takes its place."""
         if move.fate is Fate.REMOVED and move.instead:
             self.remarks.note("code.use_instead", node, move.old, old=move.old, new=move.instead)

@@ -145,7 +145,7 @@ class Source:
         return found
 
     @cached_property
-    def held(self) -> list[Span]:
+    def multiline_texts(self) -> list[Span]:
         """The texts of several lines."""
         if not ('"""' in self.text or "'''" in self.text or "\\n" in self.text):
             return []
@@ -163,7 +163,7 @@ class Source:
         text = self.text[span.start : span.end]
         if "\n" not in text:
             return text
-        for one in reversed(self.held):
+        for one in reversed(self.multiline_texts):
             if span.start <= one.start and one.end <= span.end:
                 start, end = one.start - span.start, one.end - span.start
                 text = text[:start] + text[start:end].replace("\n", HELD) + text[end:]
