@@ -6,6 +6,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, TypeVar, overload
 
 from brickbook.config import call, registry_key, source_location
@@ -39,6 +40,12 @@ class Registry:
     replaces it; another class under a taken name is a ``KeyError`` unless ``force=True``, or unless
     the name is one that may be replaced (`let_replace`).
 
+    A registry of ``locations`` is filled by modules of a higher floor, which no import statement
+    beside the registry could load without a circle. They are imported at the first question that
+    only they can answer: a name that is not there, a list of all names, their number, the
+    children. What an import raises reaches who asked, and the next question tries again. To
+    register something imports nothing.
+
     Args:
         name: What errors call it.
         build_func: What ``build`` calls with a config and the registry; by default the parent's,
@@ -46,9 +53,11 @@ class Registry:
         parent: The registry that this one is a child of.
         scope: The name of the child under its parent: ``"scope.Name"`` is found from any registry
             of the tree.
+        locations: Names of the modules whose import fills this registry.
 
     Raises:
         AssertionError: ``parent`` is no registry, or ``scope`` no str.
+        TypeError: ``locations`` is no sequence of str.
 
     >>> cats = Registry("cat")
     >>> @cats.register_module()
@@ -65,13 +74,17 @@ class Registry:
         build_func: Callable[..., Any] | None = None,
         parent: Registry | None = None,
         scope: str | None = None,
+        locations: Sequence[str] = (),
     ) -> None:
         if parent is not None and not isinstance(parent, Registry):
             raise CheckError("parent", *explain_no_registry(parent))
         if scope is not None and not isinstance(scope, str):
             raise CheckError("scope", f"expected a str, got {scope!r}.")
+        if isinstance(locations, str) or not all(isinstance(each, str) for each in locations):
+            raise BadArgumentError("locations", f"expected names of modules, got {locations!r}.")
         self._name = name
         self._scope = scope
+        self._locations = tuple(locations)
         self._module_dict: dict[str, Any] = {}
         self._children: dict[str, Registry] = {}
         self._replaceable: set[str] = set()
@@ -82,13 +95,13 @@ class Registry:
         self.build_func: Callable[..., Any] = build_func or inherited
 
     def __len__(self) -> int:
-        return len(self._module_dict)
+        return len(self.module_dict)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key) is not None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self._name}, items={dict(self._module_dict)})"
+        return f"{type(self).__name__}(name={self._name}, items={dict(self.module_dict)})"
 
     @property
     def name(self) -> str:
@@ -103,12 +116,23 @@ class Registry:
     @property
     def module_dict(self) -> dict[str, Any]:
         """The registered objects by name, in the order of registration."""
+        self.import_locations()
         return self._module_dict
 
     @property
     def children(self) -> dict[str, Registry]:
         """The child registries by scope."""
+        self.import_locations()
         return self._children
+
+    def import_locations(self) -> None:
+        """Import the modules that fill this registry, as far as they are not imported yet.
+
+        `importlib` keeps the account: a thread waits for an import that another one has begun, and
+        a module whose import failed is imported anew.
+        """
+        for location in self._locations:
+            import_module(location)
 
     @staticmethod
     def split_scope_key(key: str) -> tuple[str | None, str]:
@@ -126,10 +150,11 @@ class Registry:
             raise BadArgumentError("key", f"expected a str, got {key!r}.")
         scope, rest = self.split_scope_key(key)
         if scope is None:
-            return self._module_dict.get(rest)
+            known = self._module_dict if rest in self._module_dict else self.module_dict
+            return known.get(rest)
         if scope == self._scope:
             return self.get(rest)
-        if scope in self._children:
+        if scope in self._children or scope in self.children:
             return self._children[scope].get(rest)
         return self.parent.root().get(key) if self.parent is not None else None
 
@@ -142,7 +167,22 @@ class Registry:
 
     def may_replace(self, name: str) -> bool:
         """Whether the next registration under a name replaces what stands there."""
+        self.import_locations()
         return name in self._replaceable
+
+    def register_replaceable(self, rows: Mapping[str, Callable[..., Any]]) -> None:
+        """Register names that one other registration each may replace, be it later or earlier.
+
+        A name that somebody has taken already, before this registry's locations were imported,
+        stays his.
+        """
+        for name, make in rows.items():
+            taken = self._module_dict.get(name)
+            if taken is None or registry_key(taken) == registry_key(make):
+                self._module_dict[name] = make
+                self._replaceable.add(name)
+            else:
+                self._log_replaced(name, taken)
 
     def root(self) -> Registry:
         """Return the registry at the top of this one's tree; ValueError if it goes in a circle."""
@@ -188,10 +228,13 @@ class Registry:
                     f"the new one is {source_location(module)}. Pass force=True to replace it.",
                 )
         for name in replaced:
-            text = "%s in %s is now %s, not brickbook's own."
-            LOG.info(text, name, self.name, source_location(module))
+            self._log_replaced(name, module)
             self._replaceable.discard(name)
         self._module_dict.update(dict.fromkeys(names, module))
+
+    def _log_replaced(self, name: str, module: Any) -> None:
+        text = "%s in %s is now %s, not brickbook's own."
+        LOG.info(text, name, self.name, source_location(module))
 
     def deprecated_register_module(self, cls: Any = None, force: bool = False) -> Any:
         """Register in the form of mmcv before 1.0; warns."""

@@ -68,6 +68,95 @@ def test_registries_are_whole_whatever_is_imported_first(registries_by_first_imp
     assert {"Kaiming", "LSUV"} <= set(registries["init"][0]) and registries["wrappers"][0]
 
 
+# What `import brickbook` fills at once is imported here at the first lookup, and not before.
+LATE = "from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg; import sys\n"
+LOOKUPS = (
+    ("MODELS.build(dict(type='ResNet', depth=18))", "ResNet"),
+    ("build_model_from_cfg(dict(type='ResNet', depth=18), MODELS)", "ResNet"),
+    ("MODELS.build([dict(type='GELU'), dict(type='conv.Conv2d', in_channels=1, out_channels=1, "
+     "kernel_size=1)])", "Sequential"),
+    ("Blueprint([dict(type='ConvModule', in_channels=3, out_channels=4, kernel_size=3)]).build()",
+     "Sequential"),
+    ("MODELS.get('VGG')", "type"),
+    ("MODELS.get('Tiger') or MODELS", "Registry"),
+    ("'AlexNet' in MODELS or None", "bool"),
+    ("len(MODELS) > 20 or None", "bool"),
+    ("'ResNet' in repr(MODELS) or None", "bool"),
+    ("MODELS.children['conv'].get('Conv2d')", "type"),
+    ("MODELS.may_replace('ResNet') or None", "bool"),
+)  # fmt: skip
+LOADED = "print([name for name in ('bricks', 'backbones') if f'brickbook.{name}' in sys.modules])"
+
+
+def test_a_lookup_in_models_imports_what_fills_it():
+    programs = [
+        f"{LATE}{LOADED}\nprint(type({lookup}).__name__)\n{LOADED}" for lookup, _ in LOOKUPS
+    ]
+    lines = [found.splitlines() for found in run_each(programs)]
+    both = "['bricks', 'backbones']"
+    assert lines == [["[]", kind, both] for _, kind in LOOKUPS]
+
+
+MISSPELT = """
+try:
+    MODELS.build(dict(type="ResNt", depth=18))
+except KeyError as error:
+    print(error)
+"""
+BEFORE = """
+class Mine: pass
+class Other: pass
+MODELS.register_module(name="ResNet", module=Mine)
+MODELS.register_module(name="Own", module=Mine)
+MODELS.register_module(name="VGG", force=True, module=Mine)
+print(MODELS.get("Own") is MODELS.get("ResNet") is Mine, "brickbook.bricks" in sys.modules)
+try:
+    from brickbook.registry import Registry
+    Registry("mine", parent=MODELS, scope="conv")
+except AssertionError as error:
+    print(error)
+print("AlexNet" in MODELS, MODELS.get("ResNet") is MODELS.get("VGG") is Mine, "GELU" in MODELS)
+print(MODELS.may_replace("ResNet"), MODELS.may_replace("AlexNet"))
+try:
+    MODELS.register_module(name="ResNet", module=Other)
+except KeyError as error:
+    print(str(error).partition(";")[0])
+from brickbook import ResNet
+print(MODELS.get("ResNet") is Mine)
+"""
+
+
+def test_what_is_registered_before_the_first_lookup_stays():
+    misspelt, before = run_each([LATE + MISSPELT, LATE + BEFORE])
+    assert misspelt == "cfg.type: ResNt is not in the model registry. Did you mean 'ResNet'?"
+    assert before.splitlines() == [
+        "True False",
+        "scope: conv is already a scope of the model.",
+        "True True False",
+        "False True",
+        "name: ResNet is already registered in model, as __main__.Mine",
+        "True",
+    ]
+
+
+WITHOUT_BACKBONES = """
+sys.modules["brickbook.backbones"] = None
+for _ in range(2):
+    try:
+        "ResNet" in MODELS
+    except ImportError as error:
+        print(error)
+del sys.modules["brickbook.backbones"]
+print("ResNet" in MODELS)
+"""
+
+
+def test_an_import_that_fails_is_told_and_tried_again():
+    (found,) = run_each([LATE + WITHOUT_BACKBONES])
+    halted = "import of brickbook.backbones halted; None in sys.modules"
+    assert found.splitlines() == [halted, halted, "True"]
+
+
 INITIALIZER_TABLES = (
     "from brickbook.init import INITIALIZERS",
     "from brickbook.init.initializers import INITIALIZERS",
@@ -124,6 +213,9 @@ statements = (
     "from brickbook import initialize, MODELS", "import brickbook; MODELS = brickbook.MODELS",
     "from brickbook import *", "from brickbook.api import MODELS",
     "import brickbook; MODELS = dict.fromkeys(dir(brickbook)) and brickbook.blueprint.MODELS",
+    "from brickbook.blueprint import MODELS",
+    "from brickbook.bricks import NORM_LAYERS; MODELS = NORM_LAYERS.parent",
+    "from brickbook.backbones import MODELS",
 )
 barrier, found = threading.Barrier(len(statements)), []
 
@@ -144,7 +236,7 @@ print(found)
 
 
 def test_first_use_from_several_threads_at_once():
-    assert set(run_each([THREADS] * 3)) == {str([True] * 5)}
+    assert set(run_each([THREADS] * 3)) == {str([True] * 8)}
 
 
 # The import is interrupted at the n-th line that a file runs, and asked for again.

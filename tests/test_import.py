@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_what_is_loaded_at_first_use_is_there():
 
     assert compare is same and snapshot.__module__ == "brickbook.measure.snapshot.snapshot"
     assert set(brickbook.__all__) <= set(dir(brickbook))
+
+
+def test_no_arrow_of_the_map_is_excepted():
+    settings = Path(__file__).parents[1] / "pyproject.toml"
+    contracts = settings.read_text(encoding="utf-8").partition("[tool.importlinter]")[2]
+    assert "exhaustive = true" in contracts and 'type = "acyclic_siblings"' in contracts
+    assert "ignore_imports" not in contracts
 
 
 def test_names_of_mmcv_that_are_not_here_yet_say_so():

@@ -1,5 +1,7 @@
 """Registries: what mmcv 1.x users call, and what notebooks need."""
 
+import importlib
+import sys
 import threading
 from functools import partial
 
@@ -186,6 +188,137 @@ def test_the_constructor_refuses(arguments, message):
     with pytest.raises(AssertionError) as caught:
         Registry("cat", **arguments)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("locations", ["cats", [1]])
+def test_locations_are_names_of_modules(locations):
+    with pytest.raises(TypeError) as caught:
+        Registry("cat", locations=locations)
+    assert str(caught.value) == f"locations: expected names of modules, got {locations!r}."
+
+
+HOUSE = Registry("tenant", scope="house")  # what the modules of `house` fill
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A registry of two locations, and the folder of their package, `house`."""
+    registry = Registry("tenant", scope="house", locations=["house.cats", "house.dogs"])
+    monkeypatch.setattr(f"{__name__}.HOUSE", registry)
+    package = tmp_path / "house"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for file, name, more in (("cats", "Manx", ""), ("dogs", "Beagle", CHILD)):
+        text = (
+            f"from {__name__} import HOUSE, Registry\n@HOUSE.register_module()\nclass {name}: pass"
+        )
+        (package / f"{file}.py").write_text(f"{text}\n{more}")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield registry, package
+    for name in [name for name in sys.modules if name.partition(".")[0] == "house"]:
+        del sys.modules[name]
+
+
+CHILD = """
+attic = Registry("ghost", parent=HOUSE, scope="attic")
+attic.register_module(name="Ghost", module=Beagle)
+"""
+QUESTIONS = (
+    lambda registry: registry.get("Manx").__name__ == "Manx",
+    lambda registry: "Beagle" in registry,
+    lambda registry: "Tiger" not in registry,
+    lambda registry: len(registry) == 2,
+    lambda registry: list(registry.module_dict) == ["Manx", "Beagle"],
+    lambda registry: repr(registry).startswith("Registry(name=tenant, items={'Manx': <class"),
+    lambda registry: list(registry.children) == ["attic"],
+    lambda registry: registry.get("attic.Ghost") is registry.get("Beagle"),
+    lambda registry: registry.get("house.attic.Ghost") is registry.get("house.Beagle"),
+    lambda registry: type(registry.build(dict(type="Manx"))).__name__ == "Manx",
+    lambda registry: not registry.may_replace("Manx"),
+)
+
+
+@pytest.mark.parametrize("ask", QUESTIONS)
+def test_locations_are_imported_at_the_first_question(house, ask):
+    registry, _ = house
+    assert "house" not in sys.modules
+    assert ask(registry)
+    assert {"house.cats", "house.dogs"} <= set(sys.modules)
+
+
+def test_what_is_there_already_needs_no_import(house):
+    registry, _ = house
+    registry.register_module(module=Siamese)
+    assert registry.get("Siamese") is registry.get("house.Siamese") is Siamese
+    assert (registry.name, registry.scope, registry.root()) == ("tenant", "house", registry)
+    assert "house" not in sys.modules
+    assert list(registry.module_dict) == ["Siamese", "Manx", "Beagle"]
+
+
+def test_a_near_name_is_one_of_the_locations(house):
+    with pytest.raises(KeyError) as caught:
+        house[0].build(dict(type="Beegle"))
+    problem = "cfg.type: Beegle is not in the tenant registry. Did you mean 'Beagle'?"
+    assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("broken", ["raise OSError('no cats')", "import no_such_module", "1 +"])
+def test_a_location_that_cannot_be_imported(house, broken):
+    registry, package = house
+    cats = (package / "cats.py").read_text()
+    (package / "cats.py").write_text(broken)
+    for ask in (registry.get, registry.__contains__):
+        with pytest.raises((OSError, ImportError, SyntaxError)) as caught:
+            ask("Beagle")
+        assert any(text in str(caught.value) for text in ("no cats", "no_such_module", "invalid"))
+    (package / "cats.py").write_text(cats)
+    importlib.invalidate_caches()
+    assert len(registry) == 2 and "Manx" in registry
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_name_taken_before_the_locations_are_imported(house, force):
+    registry, package = house
+    registry.register_module(name="Manx", module=Siamese)
+    if force:
+        text = (package / "cats.py").read_text()
+        (package / "cats.py").write_text(text.replace("module()", "module(force=True)"))
+        assert list(registry.module_dict) == ["Manx", "Beagle"]
+        assert registry.get("Manx").__module__ == "house.cats"
+        return
+    for _ in range(2):
+        with pytest.raises(KeyError, match=r"^name: Manx is already registered in tenant, as "):
+            len(registry)
+    assert registry.get("Manx") is Siamese
+
+
+def test_names_that_yield_to_those_taken_before():
+    cats = Registry("cat")
+    cats.register_module(name="Manx", module=Siamese)
+    cats.register_replaceable({"Manx": Persian, "Tom": Persian})
+    assert cats.get("Manx") is Siamese and not cats.may_replace("Manx")
+    cats.register_module(name="Tom", module=Siamese)
+    cats.register_replaceable({"Manx": Persian, "Tom": Persian})  # the module is imported again
+    assert cats.get("Tom") is Siamese and not cats.may_replace("Tom")
+
+
+def test_threads_wait_for_an_import_that_one_of_them_began(house):
+    registry, package = house
+    for file in ("cats", "dogs"):
+        slow = f"import time\ntime.sleep(0.05)\n{(package / f'{file}.py').read_text()}"
+        (package / f"{file}.py").write_text(slow)
+    barrier, found = threading.Barrier(6), []
+
+    def ask(at):
+        barrier.wait()
+        found.append(("Beagle" in registry) if at % 2 else len(registry) == 2)
+
+    threads = [threading.Thread(target=ask, args=(at,)) for at in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 6
 
 
 def test_two_children_of_one_scope():

@@ -1,11 +1,11 @@
 """Whole feature extractors: AlexNet, VGG and ResNet, with the state-dict keys of torchvision."""
 
+import brickbook.bricks  # noqa: F401 - its rows stand first in MODELS
 from brickbook.backbones.alexnet import AlexNet
 from brickbook.backbones.blocks import BasicBlock, Bottleneck
 from brickbook.backbones.resnet import ResNet, make_res_layer
 from brickbook.backbones.vgg import VGG, make_vgg_layer
 from brickbook.blueprint import MODELS
-from brickbook.bricks.registry import register_rows
 
 __all__ = [
     "VGG",
@@ -17,5 +17,4 @@ __all__ = [
     "make_vgg_layer",
 ]
 
-register_rows(MODELS, {"AlexNet": AlexNet, "VGG": VGG, "ResNet": ResNet})
-MODELS.let_replace(("AlexNet", "VGG", "ResNet"))
+MODELS.register_replaceable({"AlexNet": AlexNet, "VGG": VGG, "ResNet": ResNet})

@@ -51,6 +51,3 @@ __all__ = [
     "takes_bricks",
     "to_meta",
 ]
-
-# MODELS is whole when it can be reached: bricks fills it, and backbones behind that.
-import brickbook.bricks  # noqa: F401

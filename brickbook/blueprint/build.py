@@ -26,6 +26,7 @@ from brickbook.modules import Sequential
 from brickbook.registry import Config, Registry, build_from_cfg, find, split_type
 
 __all__ = [
+    "FAMILIES",
     "MODELS",
     "KnownArgs",
     "ModelBuilder",
@@ -89,7 +90,30 @@ def find_model(kind: object, registry: Registry, path: str) -> Callable[..., Any
     return find(kind, registry, path)
 
 
-MODELS = Registry("model", build_func=build_model_from_cfg)
+MODELS = Registry(
+    "model",
+    build_func=build_model_from_cfg,
+    locations=("brickbook.bricks", "brickbook.backbones"),
+)
+
+# The families of layers, below MODELS: "scope.Name" is found from MODELS too.
+FAMILIES: Mapping[str, Registry] = {
+    scope: Registry(name, build_from_cfg, MODELS, scope, locations=("brickbook.bricks",))
+    for scope, name in (
+        ("conv", "conv layer"),
+        ("norm", "norm layer"),
+        ("activation", "activation layer"),
+        ("padding", "padding layer"),
+        ("upsample", "upsample layer"),
+        ("plugin", "plugin layer"),
+        ("drop", "drop out layers"),
+        ("position", "position encoding"),
+        ("attention", "attention"),
+        ("ffn", "feed-forward Network"),
+        ("transformer_layer", "transformerLayer"),
+        ("transformer", "transformer-layers sequence"),
+    )
+}
 
 
 def kinds() -> dict[str, Registry]:

@@ -145,6 +145,3 @@ __all__ = [
 ]
 
 _let_replace_extras()
-
-# MODELS is whole when it can be reached: backbones adds what is made of these.
-import brickbook.backbones  # noqa: E402, F401

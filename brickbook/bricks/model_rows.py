@@ -11,7 +11,6 @@ from brickbook.bricks.containers import Add, Concat, Repeat, Residual, sequentia
 from brickbook.bricks.conv_module import ConvModule
 from brickbook.bricks.depthwise_separable_conv_module import DepthwiseSeparableConvModule
 from brickbook.bricks.layer_scale import LayerScale
-from brickbook.bricks.registry import register_rows
 from brickbook.bricks.scale import Scale
 
 __all__ = ["ROWS"]
@@ -45,4 +44,4 @@ ROWS: dict[str, Callable[..., nn.Module]] = {
     "Repeat": Repeat,
 }
 
-register_rows(MODELS, ROWS)
+MODELS.register_replaceable(ROWS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from brickbook.blueprint import MODELS
+from brickbook.blueprint.build import FAMILIES, MODELS
 from brickbook.config import call, signature_of, unwrap_partial
 from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError
-from brickbook.registry import Config, Registry, build_from_cfg, find, split_type
+from brickbook.registry import Config, Registry, find, split_type
 
 __all__ = [
     "ACTIVATION_LAYERS",
@@ -31,29 +31,18 @@ __all__ = [
     "register_rows",
 ]
 
-
-def child_registry(name: str, scope: str) -> Registry:
-    """Make a registry below MODELS, so that ``"scope.Name"`` is found from MODELS too.
-
-    It is there already where an import was interrupted and this is the second.
-    """
-    if scope in MODELS.children:
-        return MODELS.children[scope]
-    return Registry(name, build_func=build_from_cfg, parent=MODELS, scope=scope)
-
-
-CONV_LAYERS = child_registry("conv layer", "conv")
-NORM_LAYERS = child_registry("norm layer", "norm")
-ACTIVATION_LAYERS = child_registry("activation layer", "activation")
-PADDING_LAYERS = child_registry("padding layer", "padding")
-UPSAMPLE_LAYERS = child_registry("upsample layer", "upsample")
-PLUGIN_LAYERS = child_registry("plugin layer", "plugin")
-DROPOUT_LAYERS = child_registry("drop out layers", "drop")
-POSITIONAL_ENCODING = child_registry("position encoding", "position")
-ATTENTION = child_registry("attention", "attention")
-FEEDFORWARD_NETWORK = child_registry("feed-forward Network", "ffn")
-TRANSFORMER_LAYER = child_registry("transformerLayer", "transformer_layer")
-TRANSFORMER_LAYER_SEQUENCE = child_registry("transformer-layers sequence", "transformer")
+CONV_LAYERS = FAMILIES["conv"]
+NORM_LAYERS = FAMILIES["norm"]
+ACTIVATION_LAYERS = FAMILIES["activation"]
+PADDING_LAYERS = FAMILIES["padding"]
+UPSAMPLE_LAYERS = FAMILIES["upsample"]
+PLUGIN_LAYERS = FAMILIES["plugin"]
+DROPOUT_LAYERS = FAMILIES["drop"]
+POSITIONAL_ENCODING = FAMILIES["position"]
+ATTENTION = FAMILIES["attention"]
+FEEDFORWARD_NETWORK = FAMILIES["ffn"]
+TRANSFORMER_LAYER = FAMILIES["transformer_layer"]
+TRANSFORMER_LAYER_SEQUENCE = FAMILIES["transformer"]
 
 BUILDERS: tuple[tuple[Registry, str], ...] = (
     (CONV_LAYERS, "a conv layer: use build_conv_layer"),
@@ -101,8 +90,8 @@ MISSING_OPERATORS = dict.fromkeys((
 
 
 def let_replace_extras() -> None:
-    """Let users take the names that brickbook has registered and mmcv has not."""
-    for scope, registry in {"": MODELS, **MODELS.children}.items():
+    """Let users take the layers' names that brickbook has registered and mmcv has not."""
+    for scope, registry in FAMILIES.items():
         own = {name for name, make in registry.module_dict.items() if is_own(make)}
         registry.let_replace(own.difference(MMCV_NAMES.get(scope, ())))
 
