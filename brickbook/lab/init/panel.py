@@ -12,13 +12,12 @@ from typing import Any
 import ipywidgets as w
 from torch import nn
 
-from brickbook.errors import BadArgumentError
+from brickbook.errors import BadArgumentError, ConfigError
 from brickbook.html import escape, html_table
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.controller import Controller
-from brickbook.lab.init.detail import Detail
 from brickbook.lab.init.diagnosis import Diagnosis
 from brickbook.lab.init.plan_view import PlanView
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, initial_init_cfg
@@ -26,6 +25,8 @@ from brickbook.lab.init.rule_list import RuleList
 from brickbook.lab.init.session import EXACT_UP_TO, UNDO_BUDGET, InitSession, name_rebound
 from brickbook.lab.init.stale import StaleNotice, current_cell, find_namespace
 from brickbook.lab.init.state import RuleSet
+from brickbook.lab.init.tabs import LabActions, LabState, Tabs
+from brickbook.lab.init.tabs.detail import Detail
 from brickbook.lab.init.toolbar import Counting, Exports, LabContents, Toolbar
 from brickbook.lab.init.variants import Variants
 from brickbook.lab.init.words import parameter_count, plan_table, report_summary, title_text
@@ -122,8 +123,7 @@ class InitLab(Panel):
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
         self.stale = StaleNotice(self.namespace, self.name, model, self.switch_model, texts)
         self.rules = RuleList(model, rule_set, self.refresh, texts)
-        self.grid = Grid(layout=LeanLayout(flex="1 1 30em", min_width="0"))
-        self.detail = Detail(texts)
+        self.tabs = Tabs(texts, LabActions(self.select))
         self.plan_view = PlanView(texts)
         pressed = (self.on_initialize, self.on_undo, self.on_redo)
         self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)
@@ -140,7 +140,6 @@ class InitLab(Panel):
             self.stale,
         )  # fmt: skip
         self.arrange()
-        self.grid.observe(self.on_grid_change, ["selected", "log_counts"])
         self.refresh()
         replace_live_panel(("model", id(model)), self)
         for old in replaced:
@@ -174,7 +173,10 @@ class InitLab(Panel):
     def arrange(self) -> None:
         """Put everything in its place."""
         left = scrolling_column(w.VBox([self.rules, self.variants], layout=full_width()))
-        body = w.HBox([left, self.grid], layout=full_width())
+        tabs = w.Box(
+            [self.tabs], layout=LeanLayout(display="block", flex="1 1 30em", min_width="0")
+        )
+        body = w.HBox([left, tabs], layout=full_width())
         top = (
             self.title,
             self.notice,
@@ -184,7 +186,7 @@ class InitLab(Panel):
             self.toolbar,
             self.counting,
         )
-        self.children = (*top, body, self.detail)
+        self.children = (*top, body)
 
     @property
     def state(self) -> RuleSet:
@@ -205,6 +207,16 @@ class InitLab(Panel):
     def report(self) -> InitReport | None:
         """What the last Initialize did; None before it and after Undo."""
         return self.session.report
+
+    @property
+    def grid(self) -> Grid:
+        """The small histograms of all parameters."""
+        return self.tabs.section("weights").grid
+
+    @property
+    def detail(self) -> Detail:
+        """The chosen parameter, large."""
+        return self.tabs.section("weights").detail
 
     # What guarded callbacks set; here it also answers for the parts.
     @property
@@ -320,35 +332,34 @@ class InitLab(Panel):
         """Redo."""
         self.controller.press_redo()
 
-    @reports_errors
-    def on_grid_change(self, _change: object) -> None:
-        """Show another parameter, or the same one on another scale."""
-        self.show_detail()
-
     def preview(self, rule_set: RuleSet) -> Variant:
         """Return what rules would make of the model, on a copy."""
         return self.controller.preview(rule_set)
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
-        self.grid.show(
-            self.comparison,
-            self.plan,
-            self.report,
-            self.variants.previews,
-            language=self.texts.language,
-        )
+        self.tabs.show(self.lab_state())
         history = self.session.history
         self.toolbar.set_enabled(self.plan is not None, history.why_no_undo, history.why_no_redo)
         self.diagnosis.show(self.plan, self.report, self.session.batch)
-        self.show_detail()
 
-    def show_detail(self) -> None:
-        """Show the chosen parameter."""
-        name = self.grid.selected
-        row = self.plan.get(name) if self.plan is not None else None
-        self.detail.log_counts = self.grid.log_counts
-        self.detail.show(self.comparison.get(name), row, self.report)
+    def lab_state(self) -> LabState:
+        """Return the panel at this moment."""
+        try:
+            data = self.diagnosis.probe_arguments()
+        except ConfigError:
+            data = {}  # the field says what is wrong when it is used
+        return LabState(
+            self.model, self.name, self.namespace, self.session.weights_version, self.state,
+            self.plan, self.report, self.comparison, self.variants.previews,
+            self.rules.lab_state.variants, data.get("batch"), data.get("input_shape"),
+            self.stale.problem(), self.texts,
+        )  # fmt: skip
+
+    def select(self, name: str) -> None:
+        """Show a parameter large, in the tab of the weights."""
+        self.tabs.open_tab("weights")
+        self.grid.selected = name
 
     def close(self) -> None:
         """Close the panel and let go of the old weights."""
@@ -362,6 +373,7 @@ class InitLab(Panel):
         self.counting.close()
         self.diagnosis.stop()
         self.toolbar.close()
+        self.tabs.close()
 
     def __repr__(self) -> str:
         return f"InitLab({self.name}: {parameter_count(self.comparison, self.texts)})"

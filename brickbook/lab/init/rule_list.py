@@ -14,7 +14,7 @@ from brickbook.i18n import Texts
 from brickbook.lab.history import History
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, PRESETS
 from brickbook.lab.init.rule_card import LayerClasses, RuleCard
-from brickbook.lab.init.state import LabState, RuleSet
+from brickbook.lab.init.state import RuleHistory, RuleSet
 from brickbook.lab.init.words import problem_text
 from brickbook.lab.widgets import (
     Button,
@@ -47,7 +47,7 @@ class RuleList(Section):
         on_change: Callable[[], None] = lambda: None,
         texts: Texts | None = None,
     ) -> None:
-        self.model, self.lab_state, self.on_change = model, LabState(History(state)), on_change
+        self.model, self.lab_state, self.on_change = model, RuleHistory(History(state)), on_change
         self.texts = texts = texts or Texts()
         self.classes = LayerClasses(model)
         self.module_names = [name for name, _ in model.named_modules() if name]
@@ -106,7 +106,7 @@ class RuleList(Section):
         self.undo_edit.disabled, self.redo_edit.disabled = not history.past, not history.future
 
     @reports_errors
-    def go_to(self, lab_state: LabState) -> None:
+    def go_to(self, lab_state: RuleHistory) -> None:
         """Show other rules: of the history, or a kept variant."""
         self.lab_state = lab_state
         self.enable_history_buttons()

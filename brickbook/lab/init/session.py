@@ -67,6 +67,7 @@ class InitSession:
         self.history = WeightHistory(model, undo_budget, self.texts, self.large)
         self.report: InitReport | None = None
         self.exact_snapshot: Snapshot | None = None
+        self.weights_version = 0  # goes up whenever the weights may be others
         self.comparison = self.compare_with()
 
     @property
@@ -87,6 +88,7 @@ class InitSession:
         """Read the model's numbers and compare them with ``before``, by default with themselves."""
         after = self.read_snapshot()
         self.history.record_state()
+        self.weights_version += 1
         self.exact_snapshot = None
         return compare(before or after, after)
 

@@ -131,13 +131,13 @@ class RuleSet:
 
 
 @dataclass(frozen=True)
-class LabState:
+class RuleHistory:
     """The rules at hand with their undo history, and variants to compare them with.
 
     Every edit returns a new value. ``variants`` are rules under a letter, kept beside those at
     hand; undoing an edit does not change them.
 
-    >>> lab = LabState().apply(RuleSet().add({"type": "Ones", "layer": ["Linear"]}))
+    >>> lab = RuleHistory().apply(RuleSet().add({"type": "Ones", "layer": ["Linear"]}))
     >>> lab.undo().rule_set.rules, lab.undo().redo() == lab
     ((), True)
     """
@@ -150,19 +150,19 @@ class LabState:
         """The rules at hand."""
         return self.history.present
 
-    def apply(self, rule_set: RuleSet) -> LabState:
+    def apply(self, rule_set: RuleSet) -> RuleHistory:
         """Go to other rules; `undo` goes back."""
         return replace(self, history=self.history.record(rule_set))
 
-    def undo(self) -> LabState:
+    def undo(self) -> RuleHistory:
         """Take the last edit back, if there is one."""
         return replace(self, history=self.history.undo())
 
-    def redo(self) -> LabState:
+    def redo(self) -> RuleHistory:
         """Make the edit again that `undo` took back, if there is one."""
         return replace(self, history=self.history.redo())
 
-    def keep_variant(self) -> LabState:
+    def keep_variant(self) -> RuleHistory:
         """Keep the rules at hand as a variant, under the first free letter.
 
         Raises:
@@ -177,12 +177,12 @@ class LabState:
             )
         return replace(self, variants=dict(sorted({**self.variants, free: self.rule_set}.items())))
 
-    def drop_variant(self, label: str) -> LabState:
+    def drop_variant(self, label: str) -> RuleHistory:
         """Keep a variant no longer."""
         rest = {name: kept for name, kept in self.variants.items() if name != label}
         return replace(self, variants=rest)
 
-    def apply_variant(self, label: str) -> LabState:
+    def apply_variant(self, label: str) -> RuleHistory:
         """Make a variant's rules those at hand.
 
         Raises:
@@ -200,7 +200,7 @@ class LabState:
         return json.dumps({**json.loads(self.rule_set.to_json()), "variants": kept}, indent=2)
 
     @classmethod
-    def from_json(cls, text: str) -> LabState:
+    def from_json(cls, text: str) -> RuleHistory:
         """Read what `to_json` wrote."""
         data = json.loads(text)
         variants = {

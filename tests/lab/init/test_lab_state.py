@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from brickbook.errors import ConfigError
 from brickbook.lab.history import History
-from brickbook.lab.init.state import LabState, RuleSet
+from brickbook.lab.init.state import RuleHistory, RuleSet
 
 STATES = [RuleSet().add({"type": "Constant", "val": n, "layer": ["Linear"]}) for n in range(4)]
 
@@ -14,7 +14,7 @@ STATES = [RuleSet().add({"type": "Constant", "val": n, "layer": ["Linear"]}) for
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(st.lists(st.sampled_from(["apply 0", "apply 1", "apply 2", "undo", "redo"]), max_size=30))
 def test_the_history_is_a_line(moves):
-    panel, line, at = LabState(), [RuleSet()], 0
+    panel, line, at = RuleHistory(), [RuleSet()], 0
     for move in moves:
         word, _, number = move.partition(" ")
         if word == "apply":
@@ -29,7 +29,7 @@ def test_the_history_is_a_line(moves):
 
 
 def test_variants():
-    panel = LabState(History(STATES[0]))
+    panel = RuleHistory(History(STATES[0]))
     for state in STATES[:3]:
         panel = panel.apply(state).keep_variant()
     assert dict(panel.variants) == dict(zip("ABC", STATES, strict=False))
@@ -40,6 +40,6 @@ def test_variants():
     assert dict(panel.variants) == {"A": STATES[0], "C": STATES[2], "B": STATES[3]}
     taken = panel.apply_variant("A")
     assert taken.rule_set == STATES[0] and taken.undo().rule_set == STATES[3]
-    again = LabState.from_json(taken.to_json())
+    again = RuleHistory.from_json(taken.to_json())
     assert (again.rule_set, again.variants) == (taken.rule_set, taken.variants)
     assert again.to_python("net").splitlines()[-1] == "initialize(net, init_cfg=init_cfg)"

@@ -1,0 +1,77 @@
+"""What the tabs of the init lab are drawn from, and what they can ask of the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from brickbook.i18n import Texts
+from brickbook.init.execution import InitReport
+from brickbook.init.planning import InitPlan
+from brickbook.lab.init.state import RuleSet
+from brickbook.measure.snapshot import Comparison
+from brickbook.views.grid.payload import Variant
+
+__all__ = ["LabActions", "LabState"]
+
+
+@dataclass(frozen=True)
+class LabState:
+    """The panel at one moment.
+
+    Attributes:
+        model: the user's model. What is not asked for by a button runs on a copy of it.
+        name: what the user calls it.
+        namespace: the user's variables; empty where they are not known.
+        weights_version: another number whenever the weights may be others.
+        rules: the rules at hand, with their seed.
+        plan: what they would do; None while they cannot be used.
+        report: what the last Initialize did; None before it and after Undo.
+        comparison: the numbers of every tensor before and after it.
+        variants: what the kept variants would make of the model, by letter.
+        variant_rules: the rules of the kept variants, by letter.
+        batch: what to run the model on; None where there is a shape, or none that can be used.
+        input_shape: without a batch, the shape of what is drawn, batch size first.
+        problem: why the model must not be run or written; "" if nothing is against it.
+        texts: the texts of the panel's language.
+    """
+
+    model: nn.Module
+    name: str
+    namespace: Mapping[str, Any]
+    weights_version: int
+    rules: RuleSet
+    plan: InitPlan | None
+    report: InitReport | None
+    comparison: Comparison
+    variants: Mapping[str, Variant]
+    variant_rules: Mapping[str, RuleSet]
+    batch: Any
+    input_shape: tuple[int, ...] | None
+    problem: str
+    texts: Texts
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the rules."""
+        return self.rules.seed
+
+    @property
+    def probe_arguments(self) -> dict[str, Any]:
+        """What to run the model on, as arguments of `brickbook.probe`; {} if there is nothing."""
+        given = {"batch": self.batch, "input_shape": self.input_shape}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class LabActions:
+    """What a tab can ask of the panel.
+
+    Attributes:
+        select: show the parameter of that name in the tab of the weights.
+    """
+
+    select: Callable[[str], None]
