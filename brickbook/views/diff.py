@@ -12,6 +12,7 @@ from brickbook.errors import BadArgumentError
 from brickbook.html import collapsible, html_table
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan, PlanRow
+from brickbook.init.tracing import History
 from brickbook.measure.snapshot import (
     COMPARISON_COLUMNS,
     Comparison,
@@ -57,11 +58,11 @@ class Differences:
 
 
 def differences(a: Any, b: Any, names: tuple[str, str] = ("A", "B")) -> Differences:
-    """Return what differs between two plans (or reports), or between two sets of numbers.
+    """Return what differs between two plans, or between two sets of numbers.
 
     Args:
-        a: A plan or report; or numbers: a model, a state dict, a snapshot, or a comparison, of
-            which the later side counts.
+        a: A plan, or the report or the history that has one; or numbers: a model, a state dict, a
+            snapshot, or a comparison, of which the later side counts.
         b: What to compare it with.
         names: What to call the two.
 
@@ -85,7 +86,7 @@ def differences(a: Any, b: Any, names: tuple[str, str] = ("A", "B")) -> Differen
 
 def plan_of(value: Any) -> InitPlan | None:
     """The plan that a value is or carries."""
-    if isinstance(value, InitReport):
+    if isinstance(value, InitReport | History):
         return value.plan
     return value if isinstance(value, InitPlan) else None
 
@@ -102,7 +103,7 @@ def snapshot_of(value: Any, name: str, as_state_dict: bool) -> Snapshot:
         return snapshot(found)
     raise BadArgumentError(
         name,
-        f"expected a plan, a report, a snapshot, a model or a state dict, "
+        f"expected a plan, a report, a history, a snapshot, a model or a state dict, "
         f"got {type(value).__name__}.",
     )
 

@@ -161,7 +161,8 @@ def test_export_by_the_name_of_the_file(session, tmp_path):
         ("compare net ones kaiming.", "kaiming.: there is no ''."),
         ("compare net number", "number.init_cfg: "),
         ("diff net number",
-         "number: expected a plan, a report, a snapshot, a model or a state dict, got int."),
+         "number: expected a plan, a report, a history, a snapshot, a model or a state "
+         "dict, got int."),
         ("diff net nothing.json", "nothing.json: can not be found."),
         ("export net net.pdf", "file: net.pdf has no ending that names a format. Known: .html, "
          ".svg, .png, .csv, .bins.csv, .json."),

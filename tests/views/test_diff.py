@@ -11,6 +11,7 @@ from torch import nn
 from brickbook.errors import ConfigError
 from brickbook.init.execution import initialize
 from brickbook.init.planning import plan
+from brickbook.init.tracing import trace
 from brickbook.measure.snapshot import compare, snapshot
 from brickbook.views.diff import differences
 from brickbook.views.text import text
@@ -33,6 +34,23 @@ def test_two_plans():
     other = differences(plan(model, ONES), plan(nn.Sequential(nn.Linear(2, 2)), ONES))
     assert [row[0] for row in other.rows] == ["1.weight", "1.bias"]
     assert other.rows[0][3:] == ("not there", "")
+
+
+def test_what_a_library_does_and_what_rules_would():
+    history = trace(net)
+    place = history["0.bias"].events[-1].place
+    rules = [dict(type="Uniform", layer="Linear", a=-(0.5**0.5), b=0.5**0.5)]
+    found = differences(history, plan(net(), rules), ("library", "rules"))
+    assert found.rows == (
+        ("0.bias", "Uniform(-0.7071, 0.7071)", f"uniform_(a=-0.7071, b=0.7071), {place}",
+         "Constant(0)", "Uniform, init_cfg[0]"),
+        ("1.weight", "Constant(1)", f"ones_(), {history['1.weight'].events[-1].place}",
+         "left: no rule matches BatchNorm1d", ""),
+        ("1.bias", "Constant(0)", f"zeros_(), {history['1.bias'].events[-1].place}",
+         "left: no rule matches BatchNorm1d", ""),
+    )  # fmt: skip
+    assert repr(found) == "Differences(library, rules: 3 of 4 differ)"
+    assert not differences(history, plan(net(), history.to_init_cfg()))
 
 
 def test_two_models():
@@ -79,9 +97,11 @@ def test_snapshots_and_comparisons():
     [
         (plan(net(), []), net(), "a, b: a plan can only be held against another plan."),
         (net(), 3,
-         "b: expected a plan, a report, a snapshot, a model or a state dict, got int."),
+         "b: expected a plan, a report, a history, a snapshot, a model or a state "
+         "dict, got int."),
         (net(), {"x": 3},
-         "b: expected a plan, a report, a snapshot, a model or a state dict, got dict."),
+         "b: expected a plan, a report, a history, a snapshot, a model or a state "
+         "dict, got dict."),
     ],
 )  # fmt: skip
 def test_mistakes(a, b, message):

@@ -3,121 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from brickbook.html import format_shape
-from brickbook.init.laws import Law, law_from_dict, law_to_dict
-from brickbook.init.planning import InitPlan, PlanRow, Reason
-from brickbook.records import Column, Records, check_keys, check_types, refusing_damage
+from torch import nn
 
-__all__ = ["History", "TracedTensor", "WriteEvent"]
+from brickbook.errors import BadArgumentError, BadValueError, join_limited
+from brickbook.init.planning import InitPlan, PlanRow
+from brickbook.init.tracing.events import TracedTensor, WriteEvent
+from brickbook.init.tracing.rules import RulesFound, find_rules
+from brickbook.records import Column, Records, check_keys, refusing_damage
 
-
-class WriteEvent(NamedTuple):
-    """One call that has written a tensor.
-
-    Attributes:
-        file: the file of the line that it stands in, from the folder that it was imported from.
-        line: that line.
-        code: the function or method around it.
-        call: the function that was called, with its arguments, without the tensor.
-        law: the law of what was there afterwards; None if it has none that is known.
-        part: which part of the tensor was written; "" for all of it.
-        by_torch: whether it is a layer of torch that starts itself.
-        stands: whether anything of it is left.
-        number: its place among all writes of the trace.
-    """
-
-    file: str
-    line: int
-    code: str
-    call: str
-    law: Law | None = None
-    part: str = ""
-    by_torch: bool = False
-    stands: bool = True
-    number: int = 0
-
-    @property
-    def place(self) -> str:
-        """File and line."""
-        return f"{self.file}:{self.line}"
-
-    @property
-    def fate(self) -> str:
-        """What became of it: "stands" or "overwritten"."""
-        return "stands" if self.stands else "overwritten"
-
-
-class TracedTensor(NamedTuple):
-    """What is known of one tensor after a trace.
-
-    Attributes:
-        name: its dotted name in the model.
-        kind: "parameter" or "buffer".
-        module: the class of its layer.
-        shape: its shape.
-        dtype: its dtype without "torch.".
-        events: the calls that have written it, in their order.
-        law: the law that its values follow; None if there is none that is known.
-        why: why there is no law.
-        padding: the row of an embedding that is 0.
-        tied_to: the name of the same tensor that came first.
-        frozen: it takes no gradient.
-        checked: whether the law was held against the values; a meta tensor has none.
-    """
-
-    name: str
-    kind: str
-    module: str
-    shape: tuple[int, ...]
-    dtype: str
-    events: tuple[WriteEvent, ...] = ()
-    law: Law | None = None
-    why: Reason | None = None
-    padding: int | None = None
-    tied_to: str = ""
-    frozen: bool = False
-    checked: bool = False
-
-    def __repr__(self) -> str:
-        shape = format_shape(self.shape, "scalar")
-        lines = [f"{self.name} ({self.module}, {shape}, {self.dtype}): {self.law or self.why}"]
-        for at, event in enumerate(self.events, 1):
-            part = f" {event.part}" if event.part else ""
-            law = f"  {event.law}" if event.law else ""
-            lines.append(
-                f"  {at}  {event.place} {event.code}  {event.call}{part}{law}  {event.fate}"
-            )
-        return "\n".join(lines)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the tensor's record as JSON-able values."""
-        events = [
-            event._asdict() | {"law": law_to_dict(event.law) if event.law else None}
-            for event in self.events
-        ]
-        return self._asdict() | {
-            "events": events,
-            "law": law_to_dict(self.law) if self.law else None,
-            "why": self.why.to_list() if self.why else None,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> TracedTensor:
-        """Undo ``to_dict``; lists become tuples again."""
-        row = dict(data)
-        events = [
-            WriteEvent(**{**event, "law": law_from_dict(event["law"]) if event["law"] else None})
-            for event in row["events"]
-        ]
-        row["events"], row["shape"] = tuple(events), tuple(row["shape"])
-        row["law"] = law_from_dict(row["law"]) if row["law"] else None
-        row["why"] = Reason.from_row({"why": row["why"]}) if row["why"] else None
-        check_types(cls, row, "rows")
-        return cls(**row)
+__all__ = ["History"]
 
 
 class EventRow(NamedTuple):
@@ -164,9 +62,15 @@ HISTORY_COLUMNS = (
 
 @dataclass(frozen=True)
 class History(Records[TracedTensor]):
-    """Which calls have written which tensor of a model, and by which law."""
+    """Which calls have written which tensor of a model, and by which law.
+
+    Attributes:
+        rows: the tensors.
+        layers: the model that was traced, without memory; None in a history that was read.
+    """
 
     rows: tuple[TracedTensor, ...]
+    layers: nn.Module | None = field(default=None, compare=False, repr=False)
 
     _missing_message = "the history has no tensor"
 
@@ -182,6 +86,45 @@ class History(Records[TracedTensor]):
     def plan(self) -> InitPlan:
         """The history as a plan: a row a parameter, with the call that stands as its rule."""
         return InitPlan(tuple(plan_row(row) for row in self.rows if row.kind == "parameter"))
+
+    def to_init_cfg(self, *, strict: bool = False) -> list[dict[str, Any]]:
+        """Return rules that give the same laws, by class and by name: as few as it takes.
+
+        They are planned on the layers that were traced: every parameter has the law that it was
+        seen to have, but for those in `unexpressed`, which no rule writes. Buffers are not in it.
+
+        Args:
+            strict: raise where a parameter is left out.
+
+        Raises:
+            BadValueError: with ``strict``, for parameters that no rule can speak of.
+            BadArgumentError: the history was read from a file: it has no layers to plan on.
+
+        >>> from brickbook.init.tracing import trace
+        >>> trace(lambda: nn.Sequential(nn.LayerNorm(4), nn.ReLU())).to_init_cfg()
+        [{'type': 'Constant', 'layer': 'LayerNorm', 'val': 1}]
+        """
+        if strict and self.unexpressed:
+            first = next(iter(self.unexpressed))
+            names = join_limited(self.unexpressed)
+            problem = f"no rule can speak of {names}: {self.unexpressed[first]}."
+            raise BadValueError("history", problem, "history.unexpressed says why, for each.")
+        return [dict(rule) for rule in self._rules.config]
+
+    @property
+    def unexpressed(self) -> Mapping[str, str]:
+        """Why there is no rule for a parameter, by the names of those that have none."""
+        return self._rules.unexpressed
+
+    @cached_property
+    def _rules(self) -> RulesFound:
+        if self.layers is None:
+            problem = "it was read from a file, and has no layers to plan rules on."
+            raise BadArgumentError("history", problem, "Trace the model.")
+        return find_rules(self.rows, self.layers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"rows": self.rows}  # layers are code of others, which need not be copied
 
     def __repr__(self) -> str:
         rows = [row for row in self.rows if row.kind == "parameter" and not row.tied_to]

@@ -13,7 +13,9 @@ from brickbook.errors import BadArgumentError, format_value
 from brickbook.init.planning import Reason, Why
 from brickbook.init.tracing.check import follows
 from brickbook.init.tracing.contents import GIVEN, Content, Kind
-from brickbook.init.tracing.history import History, TracedTensor, WriteEvent
+from brickbook.init.tracing.events import TracedTensor, WriteEvent
+from brickbook.init.tracing.history import History
+from brickbook.init.tracing.layers import without_memory
 from brickbook.init.tracing.memory import Extent, Memory, Write, extent_of, holding_of
 from brickbook.init.tracing.watch import WriteWatch, watched
 from brickbook.introspect import storages_in, walk
@@ -83,7 +85,7 @@ def history_of(model: nn.Module, watch: WriteWatch) -> History:
                 if first != name:
                     row = row._replace(tied_to=first, why=Reason(Why.TIED, first))
                 rows.append(row)
-    return History(tuple(rows))
+    return History(tuple(rows), without_memory(model))
 
 
 def traced(name: str, kind: str, module: str, tensor: Tensor, watch: WriteWatch) -> TracedTensor:

@@ -1,4 +1,4 @@
-"""Whole models of timm, torchvision and transformers: every parameter has an event, laws hold."""
+"""Whole models of timm, torchvision, transformers: each parameter has an event, a law, a rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from peers import import_peer
 from torchvision_support import import_torchvision
 
 from brickbook.init.laws import same_law
-from brickbook.init.planning import Why
+from brickbook.init.planning import Why, plan
 from brickbook.init.tracing import trace
 
 SMALL = ("tiny", "nano", "atto", "pico", "small", "_s", "_xs", "18", "b0", "050")
@@ -89,7 +89,15 @@ def check(history, name):
             assert COMPUTED[name] in row.name
         elif row.law is None:
             assert row.why.kind is Why.OWN_CODE and OWN_CODE[name] in row.name, repr(row)
+    compare_with_rules(history, rows)
     return {row.name: row.law for row in rows}
+
+
+def compare_with_rules(history, rows):
+    """Plan the rules that a history gives: the same laws, and none where there is none."""
+    planned = plan(history.layers, history.to_init_cfg())
+    assert not planned.unmatched
+    assert [row.name for row in rows if not same_law(planned[row.name].law, row.law)] == []
 
 
 def compare_with_meta(build, name):
