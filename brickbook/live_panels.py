@@ -18,8 +18,11 @@ __all__ = [
     "forget_live_panel",
     "live_model_panel",
     "live_panels",
+    "pause_live_panels",
     "refresh_live_panels",
     "replace_live_panel",
+    "resume_live_panels",
+    "watch_cells",
 ]
 
 # Trait callbacks run in a thread of their own beside a running cell, button clicks in the main
@@ -48,11 +51,26 @@ class ModelPanel(LivePanel, Protocol):
         """Show the weights as they are, if something else has changed them."""
         ...
 
+    def pause(self) -> None:
+        """Stop what runs by itself: a cell of the user's begins."""
+        ...
+
+    def resume(self) -> None:
+        """Go on with it."""
+        ...
+
     def carry_out(self, todo: Any, /, *, seed: Any, atomic: bool, batch: Any) -> Any:
         """Initialise the model by a plan, so that the panel can undo it; return the report."""
         ...
 
 
+class Cell:
+    """Whether a cell of the user's runs."""
+
+    running = False
+
+
+CELL = Cell()
 PANELS: WeakValueDictionary[Hashable, LivePanel] = WeakValueDictionary()
 
 
@@ -92,3 +110,30 @@ def refresh_live_panels() -> None:
     for panel in live_panels():
         if isinstance(panel, ModelPanel):
             panel.look_again()
+
+
+def pause_live_panels() -> None:
+    """Stop what open panels run by themselves: a cell begins, and torch's numbers are its own."""
+    CELL.running = True
+    for panel in live_panels():
+        if isinstance(panel, ModelPanel):
+            panel.pause()
+
+
+def resume_live_panels() -> None:
+    """Let open panels go on: the cell has ended."""
+    CELL.running = False
+    for panel in live_panels():
+        if isinstance(panel, ModelPanel):
+            panel.resume()
+
+
+def watch_cells(shell: Any) -> bool:
+    """Have panels pause while a cell of a shell runs; return whether one runs now."""
+    if pause_live_panels not in shell.events.callbacks["pre_execute"]:
+        shell.events.register("pre_execute", pause_live_panels)
+        shell.events.register("post_execute", resume_live_panels)
+        kernel = getattr(shell, "kernel", None)
+        parent = kernel.get_parent() if kernel is not None else {}
+        CELL.running = parent.get("header", {}).get("msg_type") == "execute_request"
+    return CELL.running

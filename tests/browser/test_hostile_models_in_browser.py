@@ -6,6 +6,7 @@ import re
 
 import pytest
 from browser_fixtures import fenced
+from notebook_pages import open_tab
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -63,15 +64,15 @@ IMAGES = "document.querySelectorAll('img[src=x]').length"
 
 def test_a_layer_that_raises_is_spoken_of_and_the_panel_lives_on(stage, shoot):
     cell = stage.play(CRACKED)
-    cell.get_by_text("Diagnosis").first.click()
     shape = cell.get_by_label("input", exact=True)
     shape.fill("8, 20")
     shape.press("Enter")
     cell.get_by_role("button", name="Run a batch").click()
-    messages = cell.get_by_role("alert").filter(has_text="the pipe is <b>cracked</b>")
+    messages = cell.get_by_role("alert").filter(has_text="the pipe is <b>cracked</b>").first
     messages.wait_for()
     shoot("lab_with_a_cracked_layer")
     cell.get_by_role("button", name="Initialize").click()
+    open_tab(cell, "Weights")
     cell.locator(CELL.format("1.weight"), has_text="changed").wait_for()
     messages.wait_for()
 
@@ -104,15 +105,18 @@ def test_names_of_markup_are_never_run(stage, browser, lab, shoot):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     cell = stage.play(NAMED)
+    open_tab(cell, "Weights")
     weight = cell.get_by_role("option", name=f"{EVIL}.weight, 600 values")
     weight.wait_for()
-    for words in ("Plan, parameter by parameter", "Diagnosis"):
-        cell.get_by_text(words).first.click()
+    cell.get_by_text("Plan, parameter by parameter").first.click()
+    cell.locator(".bb-verdict").click()
     shape = cell.get_by_label("input", exact=True)
     shape.fill("8, 20")
     shape.press("Enter")
     cell.get_by_role("button", name="Run a batch").click()
-    cell.locator(".widget-html svg[role='img']").wait_for()
+    open_tab(cell, "Signals")
+    cell.locator(".bb-drawing svg").wait_for()
+    open_tab(cell, "Weights")
     weight.click()
     cell.locator(".js-plotly-plot .main-svg").first.wait_for()
     cell.locator(".js-plotly-plot .nsewdrag").first.hover()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from browser_fixtures import fenced
-from notebook_pages import IDLE, open_notebook, run_cell, theme
+from notebook_pages import IDLE, open_notebook, open_tab, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -24,6 +24,8 @@ def test_notebook_7_shows_the_panel_and_it_answers(page, lab, shoot):
     open_notebook(page, address.replace("/doc/tree/", "/notebooks/"), 2)
     run_cell(page, 0)
     run_cell(page, 1)
+    page.locator(".bb-drawing svg").wait_for()
+    open_tab(page, "Weights")
     weight = page.locator(CELL.format("0.weight"))
     weight.wait_for()
     panel = page.locator(".jp-CodeCell").nth(1)
@@ -60,6 +62,8 @@ def test_a_restart_and_another_visit_are_honest(browser, lab, shoot, request):
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
         saved = (lab.folder / "again.ipynb").read_text()
         assert len(saved) < 30_000 and "widgets" not in json.loads(saved)["metadata"]
+        open_tab(page, "Weights")
+        page.locator(CELL.format("0.weight")).wait_for()
         restart(page)
         # Marks of a broken link stand at the controls; what needs no kernel goes on.
         assert page.locator(".jupyter-widgets-disconnected", has_text="Initialize").count()
@@ -67,6 +71,7 @@ def test_a_restart_and_another_visit_are_honest(browser, lab, shoot, request):
         page.locator(CELL.format("0.weight")).wait_for(state="hidden")
         for at in range(3):
             run_cell(page, at)
+        open_tab(page, "Weights")
         page.locator(CELL.format("0.weight")).wait_for()
         assert page.locator(".bb-grid").count() == 1
         assert page.locator(".jupyter-widgets-disconnected").count() == 0

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from notebook_pages import run_cell, theme
+from notebook_pages import open_tab, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -38,6 +38,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(stage, shoo
     page.get_by_text("`model` is the new model").wait_for()
     shoot("builder_light")
     run_cell(page, 1)
+    open_tab(page, "Weights")
     cell = page.locator(CELL.format("0.conv.weight"))
     cell.wait_for()
     rules = page.locator(".jp-CodeCell").nth(1)
@@ -83,6 +84,7 @@ def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(stage, shoot):
     layer.press("Enter")
     panel.get_by_text("Did you mean 'Linear'?").first.wait_for()
     shoot("unmatched")
+    open_tab(page, "Weights")
     page.locator(CELL.format("0.weight"), has_text="Normal(0, 0.25)").wait_for()
     panel.get_by_role("button", name="Initialize").click()
     page.locator(CELL.format("0.weight"), has_text="changed").wait_for()
@@ -101,6 +103,7 @@ def test_variants_diagnosis_undo_and_redo(stage, shoot):
     run_cell(page, 0)
     run_cell(page, 1)
     panel = page.locator(".jp-CodeCell").nth(1)
+    open_tab(page, "Weights")
     first = page.locator(CELL.format("0.weight"))
     first.wait_for()
     panel.get_by_role("button", name="Keep to compare").click()
@@ -117,7 +120,7 @@ def test_variants_diagnosis_undo_and_redo(stage, shoot):
     panel.get_by_text("Undone").wait_for()
     panel.get_by_role("button", name="Redo").click()
     panel.get_by_text("Done again").wait_for()
-    panel.get_by_text("Diagnosis").first.click()
+    panel.locator(".bb-verdict").click()
     shape = panel.get_by_label("input", exact=True)
     shape.fill("64, 64")
     shape.press("Enter")
@@ -141,6 +144,9 @@ def test_resnet50_in_both_themes(stage, shoot):
     page = stage.set_cells(RESNET, show)
     run_cell(page, 0)
     run_cell(page, 1)
+    page.locator(".bb-drawing svg").wait_for()
+    shoot("resnet50_signals_light")
+    open_tab(page, "Weights")
     page.locator(CELL.format("fc.bias")).wait_for(state="attached")
     assert page.locator(".bb-cell").count() == 161
     page.get_by_role("button", name="Initialize").click()

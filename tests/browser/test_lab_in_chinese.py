@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from notebook_pages import theme
+from notebook_pages import open_tab, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -32,6 +32,9 @@ CUT = """panel => [...panel.querySelectorAll(
 
 def test_a_chinese_panel_in_both_themes(stage, shoot):
     page, panel = stage.page, stage.play(MODEL)
+    page.locator(".bb-drawing svg").wait_for()
+    shoot("chinese_signals_light")
+    open_tab(page, "权重")
     page.locator(CELL.format("0.weight")).wait_for()
     panel.get_by_role("button", name="保留以便对比").click()
     panel.get_by_text("A：Normal + Constant，种子 0").wait_for()
@@ -40,7 +43,7 @@ def test_a_chinese_panel_in_both_themes(stage, shoot):
     panel.get_by_text("计划：逐个参数").click()
     panel.get_by_role("button", name="初始化").click()
     panel.get_by_text("已初始化（种子 0）").wait_for()
-    panel.get_by_text("诊断").first.click()
+    panel.locator(".bb-verdict").click()
     shape = panel.get_by_label("输入", exact=True)
     shape.fill("64, 64")
     shape.press("Enter")
@@ -51,7 +54,7 @@ def test_a_chinese_panel_in_both_themes(stage, shoot):
     page.get_by_text("model：Sequential").scroll_into_view_if_needed()
     shoot("chinese_diagnosis_light")
     assert panel.evaluate(CUT) == []
-    panel.get_by_text("诊断").first.click()
+    panel.locator(".bb-verdict").click()
     panel.get_by_text("计划：逐个参数").click()
     page.locator(CELL.format("0.weight")).click()
     page.locator(".js-plotly-plot .barlayer .point").first.wait_for(state="attached")

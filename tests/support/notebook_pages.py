@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["IDLE", "Stage", "open_notebook", "run_cell", "theme", "wait_for_value"]
+__all__ = ["IDLE", "Stage", "open_notebook", "open_tab", "run_cell", "theme", "wait_for_value"]
 
 IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 PLAY = """async (source) => {
@@ -38,6 +38,11 @@ def open_notebook(page: Any, address: str, cells: int) -> None:
     page.wait_for_function("globalThis.jupyterapp?.shell.currentWidget?.context?.isReady")
     page.locator(".jp-CodeCell").nth(cells - 1).wait_for()
     page.wait_for_function(IDLE)
+
+
+def open_tab(page: Any, name: str) -> None:
+    """Open a tab of an init lab."""
+    page.get_by_role("tab", name=name).click()
 
 
 def run_cell(page: Any, at: int) -> None:

@@ -15,7 +15,7 @@ from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.diagnosis import Diagnosis
 from brickbook.lab.init.plan_view import PlanView
-from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.rules.rule_list import RuleList
 from brickbook.lab.init.session import (
     AnotherModelError,
     InitSession,
@@ -60,6 +60,7 @@ class Controller:
     variants: Variants
     show_weights: Callable[[], None]
     stale: StaleNotice
+    discard_lines: Callable[[], None]
     plan: InitPlan | None = None
     refused_step: tuple[str, object] | None = (
         None  # the button, and what it would have written over
@@ -198,7 +199,9 @@ class Controller:
         changed = self.session.look_again()
         if self.stale.look_again(self.diagnosis.signals is not None):
             self.diagnosis.discard_signals()
+            self.discard_lines()
             self.diagnosis.resume()
+            self.show_weights()
         if self.handle_changes(changed):
             self.update_plan()
         if changed:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +11,13 @@ import ipywidgets as w
 from torch import nn
 
 from brickbook.config import parse_shape
-from brickbook.errors import BadArgumentError, ConfigError, Sentence, UnknownNameError, nearest
+from brickbook.errors import ConfigError
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
+from brickbook.lab.init.batches import batch_names, find_batch
+from brickbook.lab.init.verdict import findings_html, start_loss_html, verdict
 from brickbook.lab.init.words import problem_text
 from brickbook.lab.widgets import (
     Button,
@@ -33,31 +36,31 @@ from brickbook.lab.widgets import (
 from brickbook.live_panels import MODEL_LOCK
 from brickbook.measure.diagnosis import Finding, diagnose
 from brickbook.measure.probe import (
+    Shape,
     Signals,
     collect_tensors,
     first_layer,
     guess_shape,
-    is_batch,
     make_batch,
     probe,
 )
 
 BATCH_SIZE = 16
 CANCEL_DELAY = 0.3  # seconds: a diagnosis that is done by then needs no Cancel
-HIDDEN_NAMES = frozenset({"In", "Out"})
-SEVERITY_MARKS = {"error": "✖", "warning": "⚠", "note": "•"}
 
 
 class Diagnosis(Section):
-    """Findings about the weights and the plan; folded at first, because it reads every weight.
+    """The verdict in a line; unfolded, all findings about the weights, the plan and the signals.
 
     All work is done in a thread; `stop` ends it. A batch runs under the models' lock: one of a
     shape to draw, or the one of that name in ``namespace``, the user's variables. ``input_shape``,
     without the batch size, stands in the field at first. None runs while ``find_problem`` says why
-    not.
+    not. ``on_input`` is called when something else is to be run, or with what its button has run.
 
-    ``findings`` is what was found last, ``signals`` what a batch has shown (None before). Controls:
-    ``disclosure``; ``shape``, ``run`` and ``progress`` once it was opened.
+    ``findings`` is what was found last of what the rules would make, or have made, of the model;
+    ``findings_now`` of the weights, where the rules would make others. ``signals`` is what a batch
+    has shown of the weights as they are, ``rules_signals`` of what the rules would make of them
+    (None before). Controls: ``disclosure``, and ``field`` with ``shape`` and ``run``.
     """
 
     message_position = 1
@@ -65,23 +68,49 @@ class Diagnosis(Section):
     def __init__(
         self,
         model: nn.Module,
-        draw_signals: Callable[[Signals], str],
         namespace: Mapping[str, Any] | None = None,
         input_shape: Sequence[int] | None = None,
         texts: Texts | None = None,
         find_problem: Callable[[], str] = str,
+        on_input: Callable[[Signals | None], None] = lambda _: None,
     ) -> None:
-        self.find_problem = find_problem
-        self.model, self.draw_signals, self.texts = model, draw_signals, texts or Texts()
+        self.find_problem, self.on_input = find_problem, on_input
+        self.model, self.texts = model, texts or Texts()
         self.namespace, self.input_shape = namespace or {}, input_shape
+        self.guess: Shape | None = None
+        with suppress(ConfigError):  # a model of TorchScript has no layers to look at
+            self.guess = guess_shape(first_layer(model)[1])
         self.plan: InitPlan | None = None
         self.report: InitReport | None = None
         self.batch: Any = None
+        self.loaded: tuple[Any, Any] = None, None  # a loader, and its first batch
         self.signals: Signals | None = None
+        self.rules_signals: Signals | None = None
         self.findings: tuple[Finding, ...] = ()
+        self.findings_now: tuple[Finding, ...] = ()
         self.batch_running = False
         self.disclosure = Disclosure(self.texts["diagnosis.title"], self.texts)
-        super().__init__(self.disclosure)
+        self.disclosure.header.add_class("bb-verdict")
+        self.shape = w.Combobox(
+            value=", ".join(map(str, (BATCH_SIZE, *input_shape))) if input_shape else "",
+            placeholder=self.placeholder_text(),
+            description=self.texts("diagnosis.input"),
+            tooltip=self.texts("live.input_tip"),
+            continuous_update=False,
+            style={"description_width": "6ch"},
+            layout=LeanLayout(width="20em"),
+        )
+        self.run = Button(
+            description=self.texts("diagnosis.run"),
+            icon="line-chart",
+            tooltip=self.texts("diagnosis.run_tip"),
+            layout=self.disclosure.layout,
+        )
+        self.progress = JobProgress(self.texts("live.stop_tip"), self.texts, self.on_cancel)
+        self.field = w.HBox([self.shape, self.run], layout=self.disclosure.layout)
+        super().__init__(self.disclosure, self.progress)
+        self.run.on_click(self.on_run)
+        self.shape.observe(self.on_shape, "value")
         self.disclosure.observe(self.on_expand, "unfolded")
 
     @property
@@ -91,7 +120,7 @@ class Diagnosis(Section):
 
     @property
     def title(self) -> str:
-        """The label of the button that unfolds it."""
+        """The label of the button that unfolds it: the verdict, once there is one."""
         return self.disclosure.title
 
     @title.setter
@@ -100,29 +129,9 @@ class Diagnosis(Section):
 
     @cached_property
     def words(self) -> HTMLText:
-        """The list of findings; with it all other controls are made, at the first diagnosis."""
-        self.chart = HTMLText(layout=full_width())
-        self.shape = w.Combobox(
-            value=self.shape_text(),
-            options=batch_names(self.namespace),
-            placeholder=self.placeholder_text(),
-            description=self.texts("diagnosis.input"),
-            tooltip=self.texts("live.input_tip"),
-            continuous_update=False,
-            style={"description_width": "6ch"},
-            layout=LeanLayout(width="22em"),
-        )
-        self.run = Button(
-            description=self.texts("diagnosis.run"),
-            icon="line-chart",
-            tooltip=self.texts("diagnosis.run_tip"),
-            layout=full_width(),
-        )
-        self.run.on_click(self.on_run)
-        self.progress = JobProgress(self.texts("live.stop_tip"), self.texts, self.on_cancel)
+        """The list of findings, made at the first diagnosis."""
         words = HTMLText(layout=full_width())
-        row = w.HBox([self.shape, self.run], layout=full_width(flex_flow="row wrap"))
-        self.disclosure.body.children = (words, row, self.progress, self.chart)
+        self.disclosure.body.children = (words,)
         return words
 
     def placeholder_text(self) -> str:
@@ -130,31 +139,55 @@ class Diagnosis(Section):
         if self.batch is not None:
             shapes = (" × ".join(map(str, tensor.shape)) for tensor in collect_tensors(self.batch))
             return self.texts("live.given", shapes=", ".join(shapes))
-        shape = guess_shape(first_layer(self.model)[1])
+        shape = self.guess
         return ", ".join(map(str, shape)) if shape else f"{BATCH_SIZE}, 3, 224, 224"
 
     def show(self, plan: InitPlan | None, report: InitReport | None, batch: Any = None) -> None:
         """Diagnose another plan or report; what a batch has shown of other weights is dropped."""
         if report is not self.report:
             self.discard_signals()
-        self.plan, self.report, self.batch = plan, report, batch
+        if plan is not self.plan:
+            self.rules_signals = None
+        self.plan, self.report = plan, report
+        self.take_batch(batch)
+        self.shape.options = batch_names(self.namespace)
         self.resume()
+
+    def show_signals(self, now: Signals | None, by_rules: Signals | None) -> None:
+        """Diagnose with what a batch has shown of the weights, and of what the rules would make."""
+        if (now, by_rules) == (None, None) or (
+            now is self.signals and by_rules is self.rules_signals
+        ):
+            return
+        self.signals, self.rules_signals = now, by_rules
+        self.resume()
+
+    def take_batch(self, batch: Any) -> None:
+        """Take what an empty field stands for; None for noise."""
+        if batch is not self.batch:
+            self.batch = batch
+            self.shape.placeholder = self.placeholder_text()
+
+    def use_guess(self, shape: Shape) -> None:
+        """Take a shape that has run for that of an empty field."""
+        self.guess = shape
+        self.shape.placeholder = self.placeholder_text()
 
     def resume(self) -> None:
         """Diagnose again, if it can be seen; after a batch that comes anyway."""
-        if self.is_open and not self.batch_running:
+        known = self.signals is not None or self.rules_signals is not None
+        if (self.is_open or known) and not self.batch_running:
             self.start_diagnosis()
 
     def discard_signals(self) -> None:
         """Stop, and drop what a batch has shown: the weights are others now."""
         self.stop()
-        self.signals = None
+        self.signals = self.rules_signals = None
 
     def stop(self) -> None:
         """Stop all work; no lock is needed, and nothing is waited for."""
-        if "words" in vars(self):
-            self.progress.worker.cancel()
-            self.progress.finish()
+        self.progress.worker.cancel()
+        self.progress.finish()
         if self.batch_running:
             self.notice.show(self.texts("live.stopped"), "info")
         self.batch_running = False
@@ -166,43 +199,88 @@ class Diagnosis(Section):
         )
         self.title = self.texts("diagnosis.title")
         if not self.batch_running:
-            self.findings, self.words.value = (), ""
+            self.findings = self.findings_now = ()
+            if "words" in vars(self):
+                self.words.value = ""
         self.batch_running = False
 
     @reports_errors
     def on_expand(self, _change: object) -> None:
         """Diagnose when it is opened."""
-        if self.is_open and "words" in vars(self):
-            self.shape.options = batch_names(self.namespace)
-        self.resume()
+        if self.is_open and self.words:
+            self.resume()
+
+    @reports_errors
+    def on_shape(self, _change: object) -> None:
+        """Say what is wrong with the field, or that something else is to be run."""
+        try:
+            self.probe_arguments()
+        except ConfigError as error:
+            self.show_message(problem_text(error, self.texts))
+            return
+        self.show_message("")
+        self.signals = self.rules_signals = None
+        self.on_input(None)
+
+    def questions(self) -> list[dict[str, Any]]:
+        """Return what is diagnosed, as arguments of `diagnose`: first of all the rules' result.
+
+        That is the plan, while it is not carried out, or the report. Where signals are known of
+        both, the weights as they are come second.
+        """
+        now = {"report": self.report, "signals": self.signals}
+        if self.rules_signals is not None:
+            return [{"plan": self.plan, "signals": self.rules_signals}, now]
+        return [now if self.report is not None else {**now, "plan": self.plan}]
 
     def start_diagnosis(self) -> None:
         """Diagnose the plan while nothing is initialised, else the weights by their report."""
-        given: dict[str, Any] = {"report": self.report, "signals": self.signals}
-        if self.report is None:
-            given["plan"] = self.plan
+        asked = self.questions()
 
-        def task(report_progress: ProgressCallback) -> tuple[Finding, ...]:
+        def task(report_progress: ProgressCallback) -> list[tuple[Finding, ...]]:
             with cancel_between_calls(report_progress):
-                return diagnose(self.model, **given)
+                return [diagnose(self.model, **given) for given in asked]
 
-        self.chart.value = self.draw_signals(self.signals) if self.words and self.signals else ""
-        self.title = self.texts("live.looking")
+        if self.signals is None:
+            self.title = self.texts("live.looking")
         self.progress.start_job(self.texts("live.look"), task, self.on_findings, CANCEL_DELAY)
 
     @reports_errors
-    def on_findings(self, found: tuple[Finding, ...] | None, error: Exception | None) -> None:
+    def on_findings(self, found: list[tuple[Finding, ...]] | None, error: Exception | None) -> None:
         """Show what was found."""
         self.progress.finish()
-        self.findings = found or ()
-        self.title = self.texts("diagnosis.title")
-        self.words.value = ""
+        self.findings, *others = found or [()]
+        self.findings_now = others[0] if others else ()
         if error is not None:
+            self.title = self.texts("diagnosis.title")
+            self.words.value = ""
             raise error
-        words = start_loss_html(self.signals, self.texts) + findings_html(self.findings, self.texts)
+        self.show_verdict()
+
+    def show_verdict(self) -> None:
+        """Write the line, and the list below it if it is unfolded."""
+        both = self.rules_signals is not None
+        shown = self.rules_signals or self.signals
+        if both:
+            self.title = self.texts(
+                "verdict.both",
+                now=verdict(self.findings_now, self.signals, self.texts),
+                rules=verdict(self.findings, self.rules_signals, self.texts),
+            )
+        elif self.signals is not None:
+            self.title = verdict(self.findings, self.signals, self.texts)
+        else:
+            count = len(self.findings)
+            self.title = self.texts("diagnosis.found" if count else "diagnosis.clean", n=count)
+        if not self.is_open:
+            return
+        words = start_loss_html(shown, self.texts) + findings_html(self.findings, self.texts)
+        if both:
+            heads = (f"<b>{escape(self.texts[f'verdict.{key}'])}</b>" for key in ("rules", "now"))
+            now = start_loss_html(self.signals, self.texts)
+            now += findings_html(self.findings_now, self.texts)
+            words = "".join(map("<div>{}{}</div>".format, heads, (words, now)))
         self.words.value = tighten_lines(words)
-        count = len(self.findings)
-        self.title = self.texts("diagnosis.found" if count else "diagnosis.clean", n=count)
 
     @reports_errors
     def on_run(self, _button: w.Button) -> None:
@@ -225,9 +303,7 @@ class Diagnosis(Section):
 
     def shape_text(self) -> str:
         """Return what stands in the field of the input, or will."""
-        if "words" in vars(self):
-            return self.shape.value.strip()
-        return ", ".join(map(str, (BATCH_SIZE, *self.input_shape))) if self.input_shape else ""
+        return self.shape.value.strip()
 
     def data_for_rules(self) -> tuple[Any, str]:
         """Return what rules that need data run the model on, and what that is in words.
@@ -255,7 +331,10 @@ class Diagnosis(Section):
         if not text and self.batch is not None:
             return {"batch": self.batch}
         if text and text[0] not in "0123456789([":
-            return {"batch": find_batch(self.namespace, text)}
+            source = self.namespace.get(text)
+            if source is None or source is not self.loaded[0]:
+                self.loaded = source, find_batch(self.namespace, text, self.model)
+            return {"batch": self.loaded[1]}
         return {"input_shape": parse_shape(text or self.placeholder_text())}
 
     @reports_errors
@@ -272,77 +351,9 @@ class Diagnosis(Section):
                 text = self.texts("live.failed", error=text)
             self.show_message(text)
         self.start_diagnosis()
+        self.on_input(found)
 
     def close(self) -> None:
         """Stop, and close everything."""
         self.stop()
         super().close()
-
-
-def batch_names(namespace: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the names of the variables that may be meant as a batch, in order.
-
-    >>> import torch
-    >>> batch_names({"y": torch.ones(2), "x": (torch.ones(2), 3), "_": torch.ones(1), "n": 3})
-    ('x', 'y')
-    """
-    return tuple(
-        sorted(
-            name
-            for name, value in tuple(namespace.items())
-            if not name.startswith("_") and name not in HIDDEN_NAMES and is_batch(value)
-        )
-    )
-
-
-def find_batch(namespace: Mapping[str, Any], name: str) -> Any:
-    """Return the batch of that name.
-
-    Raises:
-        KeyError: there is no such variable.
-        TypeError: it holds no tensor.
-    """
-    if name not in namespace:
-        known = batch_names(namespace)
-        hint = nearest(name, known) if known else "No variable holds a batch yet."
-        problem = Sentence("there is no variable {name}.", name=repr(name))
-        raise UnknownNameError("input", problem, hint)
-    value = namespace[name]
-    if not is_batch(value):
-        kind = type(value).__name__
-        problem = "{name} holds no tensor: it is of the type {type}."
-        raise BadArgumentError("input", Sentence(problem, name=name, type=kind))
-    return value
-
-
-def start_loss_html(signals: Signals | None, texts: Texts) -> str:
-    """Write what the loss is at the start, and what guessing has; "" where neither is known."""
-    if signals is None or signals.cross_entropy is None or not signals.expected_loss:
-        return ""
-    key = "diagnosis.start_loss_logits" if signals.over_all_labels else "diagnosis.start_loss"
-    words = texts(
-        key,
-        found=f"{signals.cross_entropy:,.2f}",
-        expected=f"{signals.expected_loss:.2f}",
-        classes=f"{signals.classes:,}",
-    )
-    return f"<div>{escape(words)}</div>"
-
-
-def findings_html(findings: Iterable[Finding], texts: Texts) -> str:
-    """Write findings as a list; each unfolds to the explanation of its rule."""
-    items = "".join(finding_html(item, texts) for item in findings)
-    return items or f"<div>{escape(texts['diagnosis.good'])}</div>"
-
-
-def finding_html(item: Finding, texts: Texts) -> str:
-    """Write one finding."""
-    about = item.about.translate(texts)
-    sign = f"{SEVERITY_MARKS[item.severity]} {texts[f'diagnosis.{item.severity}']}"
-    threshold = texts("diagnosis.threshold", threshold=about.threshold)
-    return (
-        f'<details style="margin: 2px 0"><summary style="cursor: pointer">'
-        f"<b>{escape(sign)}</b> {escape(item.translate(texts))}</summary>"
-        f'<div style="margin: 2px 0 6px 1.5em; max-width: 60em"><b>{escape(about.title)}</b> '
-        f"{escape(texts['init.gap'].join((threshold, about.explain)))}</div></details>"
-    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+from IPython.core.getipython import get_ipython
 from torch import nn
 
 from brickbook.errors import BadArgumentError, ConfigError
@@ -21,8 +21,9 @@ from brickbook.lab.init.controller import Controller
 from brickbook.lab.init.diagnosis import Diagnosis
 from brickbook.lab.init.plan_view import PlanView
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, initial_init_cfg
-from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.rules.rule_list import RuleList
 from brickbook.lab.init.session import EXACT_UP_TO, UNDO_BUDGET, InitSession, name_rebound
+from brickbook.lab.init.signal_runs import SignalRuns
 from brickbook.lab.init.stale import StaleNotice, current_cell, find_namespace
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.tabs import LabActions, LabState, Tabs
@@ -40,12 +41,18 @@ from brickbook.lab.widgets import (
     reports_errors,
     scrolling_column,
 )
-from brickbook.live_panels import MODEL_LOCK, forget_live_panel, live_panels, replace_live_panel
+from brickbook.live_panels import (
+    MODEL_LOCK,
+    forget_live_panel,
+    live_panels,
+    replace_live_panel,
+    watch_cells,
+)
+from brickbook.measure.probe import Signals
 from brickbook.measure.snapshot import Comparison
 from brickbook.views.export import export
 from brickbook.views.grid.payload import Variant
 from brickbook.views.page import StaticReport, static_report
-from brickbook.views.svg.depth import depth_svg
 
 __all__ = ["InitLab"]
 
@@ -123,21 +130,25 @@ class InitLab(Panel):
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
         self.stale = StaleNotice(self.namespace, self.name, model, self.switch_model, texts)
         self.rules = RuleList(model, rule_set, self.refresh, texts)
-        self.tabs = Tabs(texts, LabActions(self.select))
         self.plan_view = PlanView(texts)
         pressed = (self.on_initialize, self.on_undo, self.on_redo)
         self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)
         self.counting = Counting(self.session, self.show_weights, texts)
-        draw_signals = partial(depth_svg, language=texts.language)
         self.diagnosis = Diagnosis(
-            model, draw_signals, self.namespace, self.input_shape, texts, self.stale.problem
+            model, self.namespace, self.input_shape, texts, self.stale.problem, self.on_input
         )
+        shell = get_ipython()  # a kernel has a page; in a script nobody looks
+        is_seen = getattr(shell, "kernel", None) is not None
+        self.runs = SignalRuns(texts, self.show_lines, self.diagnosis.use_guess, is_seen)
+        if is_seen and watch_cells(shell):
+            self.runs.paused = True  # until the cell ends
+        self.tabs = Tabs(texts, LabActions(self.select), beside=(self.diagnosis.field,))
         self.session.find_data = self.diagnosis.data_for_rules
         self.variants = Variants(self.rules, self.preview, self.show_weights, texts)
         self.controller = Controller(
             self.session, self.name, self.namespace, texts, self.title, self.rules, self.plan_view,
             self.toolbar, self.counting, self.diagnosis, self.variants, self.show_weights,
-            self.stale,
+            self.stale, self.runs.discard,
         )  # fmt: skip
         self.arrange()
         self.refresh()
@@ -185,6 +196,7 @@ class InitLab(Panel):
             self.diagnosis,
             self.toolbar,
             self.counting,
+            self.runs,
         )
         self.children = (*top, body)
 
@@ -338,10 +350,36 @@ class InitLab(Panel):
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
+        self.diagnosis.take_batch(self.session.batch)
+        self.runs.show(self.lab_state())
         self.tabs.show(self.lab_state())
         history = self.session.history
         self.toolbar.set_enabled(self.plan is not None, history.why_no_undo, history.why_no_redo)
         self.diagnosis.show(self.plan, self.report, self.session.batch)
+        self.diagnosis.show_signals(self.runs.now, self.runs.by_rules)
+
+    @reports_errors
+    def show_lines(self) -> None:
+        """Show what has run, in the open tab and in the verdict."""
+        self.tabs.show(self.lab_state())
+        self.diagnosis.show_signals(self.runs.now, self.runs.by_rules)
+
+    @reports_errors
+    def on_input(self, found: Signals | None) -> None:
+        """Run something else; after what the button has run through the model, all the rest."""
+        self.runs.show(self.lab_state())
+        if found is not None:
+            self.runs.accept(found)
+            self.runs.run_all()
+        self.show_lines()
+
+    def pause(self) -> None:
+        """Stop what runs by itself: a cell of the user's begins."""
+        self.runs.pause()
+
+    def resume(self) -> None:
+        """Go on with it."""
+        self.runs.resume()
 
     def lab_state(self) -> LabState:
         """Return the panel at this moment."""
@@ -353,7 +391,7 @@ class InitLab(Panel):
             self.model, self.name, self.namespace, self.session.weights_version, self.state,
             self.plan, self.report, self.comparison, self.variants.previews,
             self.rules.lab_state.variants, data.get("batch"), data.get("input_shape"),
-            self.stale.problem(), self.texts,
+            self.runs.lines, self.stale.problem(), self.texts,
         )  # fmt: skip
 
     def select(self, name: str) -> None:
@@ -372,6 +410,7 @@ class InitLab(Panel):
         self.session.discard_copies()
         self.counting.close()
         self.diagnosis.stop()
+        self.runs.stop()
         self.toolbar.close()
         self.tabs.close()
 

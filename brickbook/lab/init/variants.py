@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import ipywidgets as w
 
 from brickbook.i18n import Texts
-from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.rules.rule_list import RuleList
 from brickbook.lab.init.state import MAX_VARIANTS, RuleSet
 from brickbook.lab.widgets import (
     Button,

@@ -13,6 +13,8 @@ from brickbook.errors import BadArgumentError, BadValueError, wrong_value
 from brickbook.introspect import FILLABLE_DTYPES, is_weight_layer, plain_module_name
 from brickbook.measure.probe.restore import reject_torchscript
 
+PICTURES = ((16, 32), (16, 28), (4, 224), (16, 96))  # how many, and how wide
+
 __all__ = [
     "Batch",
     "Shape",
@@ -20,6 +22,7 @@ __all__ = [
     "collect_tensors",
     "first_layer",
     "guess_shape",
+    "guess_shapes",
     "is_batch",
     "make_batch",
     "map_tensors",
@@ -149,6 +152,17 @@ def guess_shape(layer: nn.Module | None) -> Shape | None:
     if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         return (16, layer.in_channels, *(64 for _ in layer.kernel_size))
     return None
+
+
+def guess_shapes(layer: nn.Module | None) -> tuple[Shape, ...]:
+    """Guess shapes that a model may take which begins with this layer, the likeliest first.
+
+    Where fully connected layers follow, pictures have the size that was meant.
+    """
+    first = guess_shape(layer)
+    if first is None or not isinstance(layer, nn.Conv2d):
+        return () if first is None else (first,)
+    return (first, *((count, first[1], size, size) for count, size in PICTURES))
 
 
 def is_batch(value: Any) -> bool:

@@ -15,6 +15,7 @@ from brickbook.measure.probe import Signal, Signals
 
 __all__ = [
     "COLOURS",
+    "CurveStyle",
     "DepthCurve",
     "DepthPoint",
     "LogAxis",
@@ -33,6 +34,7 @@ COLOURS = ("#2B8AC6", "#D55E00", "#009E73", "#B9669A", "#7a7a7a")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 Quantity = Literal["std", "grad", "inactive"]  # what a panel shows: a field of `DepthPoint`
+CurveStyle = Literal["line", "ghost", "expected"]
 QUANTITIES: tuple[Quantity, ...] = ("std", "grad", "inactive")
 
 
@@ -59,10 +61,16 @@ class DepthPoint:
 
 @dataclass(frozen=True)
 class DepthCurve:
-    """The layers of one model in the order they ran, under the name of its config."""
+    """The layers of one model in the order they ran, under the name of its config.
+
+    ``style`` tells a "ghost", what was before, and what is "expected" from the other lines;
+    ``number`` is which of these it is, or belongs to, from 0: its colour.
+    """
 
     label: str
     points: tuple[DepthPoint, ...]
+    style: CurveStyle = "line"
+    number: int = 0
 
     def values(self, quantity: Quantity) -> list[float | None]:
         """Return one of the numbers, layer by layer."""
@@ -74,10 +82,31 @@ class DepthCurve:
         return any(values) if quantity == "inactive" else any(value is not None for value in values)
 
 
-def depth_curves(signals: Signals | Mapping[str, Signals]) -> tuple[DepthCurve, ...]:
-    """Return one curve for each record: its layers with weights, all outputs if it has none."""
+def depth_curves(
+    signals: Signals | Mapping[str, Signals],
+    ghost: str = "",
+    expected: Mapping[str, Signals] | None = None,
+    expected_label: str = "",
+) -> tuple[DepthCurve, ...]:
+    """Return one curve for each record: its layers with weights, all outputs if it has none.
+
+    What is expected of a record, by its label, goes under the layers of the same names.
+    """
     named = {"": signals} if isinstance(signals, Signals) else signals
-    return tuple(DepthCurve(label, layer_points(item)) for label, item in named.items())
+    found: list[DepthCurve] = []
+    lines = [label for label in named if not ghost or label != ghost]
+    for label, item in named.items():
+        number = lines.index(label) if label in lines else 0
+        style: CurveStyle = "line" if label in lines else "ghost"
+        found.append(DepthCurve(label, layer_points(item), style, number))
+    for label, item in (expected or {}).items():
+        points = {point.name: point for point in layer_points(item)}
+        whole = tuple(
+            points.get(p.name, DepthPoint(p.name, p.kind, None, None))
+            for p in layer_points(named[label])
+        )
+        found.append(DepthCurve(expected_label, whole, "expected", lines.index(label)))
+    return tuple(sorted(found, key=lambda curve: curve.style != "ghost"))
 
 
 def layer_points(signals: Signals) -> tuple[DepthPoint, ...]:
@@ -107,6 +136,7 @@ def describe_curves(curves: Sequence[DepthCurve], texts: Texts) -> str:
         if curve.label
         else describe_curve(curve, texts)
         for curve in curves
+        if curve.style != "expected"
     ]
     return texts("depth.summary", curves=texts["depth.semicolon"].join(sentences))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.lab import InitLab
-from brickbook.lab.init.rule_card import type_options
+from brickbook.lab.init.rules.rule_card import type_options
 
 
 class Net(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from brickbook.lab import InitLab
-from brickbook.lab.init.diagnosis import findings_html
+from brickbook.lab.init.verdict import findings_html
 from brickbook.live_panels import MODEL_LOCK, PANEL_LOCK
 
 SMALL = [{"type": "Normal", "std": 0.01, "layer": ["Linear"]}]
@@ -30,6 +30,8 @@ def run(lab: InitLab, shape: str | None = None) -> None:
 
 
 def wait_for(lab: InitLab) -> None:
+    lab.diagnosis.progress.worker.wait(20)
+    lab.runs.progress.worker.wait(20)
     lab.diagnosis.progress.worker.wait(20)
     assert not lab.diagnosis.batch_running
 
@@ -56,12 +58,12 @@ def test_a_batch_shows_what_vanishes_and_leaves_the_model():
     open_it(lab)
     run(lab, "64, 32")
     assert "depth" in {item.rule for item in lab.diagnosis.findings}
-    assert lab.diagnosis.chart.value.startswith("<svg")
+    assert lab.tabs.section("signals").picture.svg.startswith("<svg")
     assert all(torch.equal(v, before[k]) for k, v in lab.model.state_dict().items())
     lab.rules.presets.value = "kaiming_fan_in"
     lab.toolbar.initialize.click()
     wait_for(lab)
-    assert lab.diagnosis.signals is None and lab.diagnosis.chart.value == ""
+    assert lab.diagnosis.signals is None
     lab.close()
 
 
@@ -319,7 +321,8 @@ def test_the_loss_at_the_start_stands_beside_that_of_guessing():
     run(lab)
     words = "the outputs start at a loss of 2.30; that of a model that prefers no class is ln(10) ="
     assert f"<div>Read as logits of 10 classes, {words} 2.30.</div>" in lab.diagnosis.words.value
-    assert lab.diagnosis.title == "Diagnosis: nothing found"
+    title = "nothing found in weights and signals; start loss 2.30, chance 2.30"
+    assert lab.diagnosis.title == title
     lab.rules.presets.value = "normal_large"
     lab.toolbar.initialize.click()
     run(lab)

@@ -11,7 +11,7 @@ from brickbook.i18n import LANGUAGES, Texts
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.planning import plan
 from brickbook.lab.init.presets import DEFAULT_PRESET, PRESETS
-from brickbook.lab.init.rule_list import RuleList
+from brickbook.lab.init.rules.rule_list import RuleList
 from brickbook.lab.init.state import RuleSet
 
 KAIMING = {"type": "Kaiming", "layer": ["Conv2d"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -12,10 +12,32 @@ from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.state import RuleSet
+from brickbook.measure.probe import Signals
 from brickbook.measure.snapshot import Comparison
 from brickbook.views.grid.payload import Variant
 
-__all__ = ["LabActions", "LabState"]
+__all__ = ["LabActions", "LabState", "LineKind", "SignalLine"]
+
+LineKind = Literal["before", "now", "rules", "after", "variant"]
+
+
+@dataclass(frozen=True)
+class SignalLine:
+    """What ran through the model, or through a copy of it that rules were carried out on.
+
+    Attributes:
+        kind: "now" are the weights as they are, beside "rules", what the rules at hand would make
+            of them; "before" are the weights before an Initialize by these rules, and "after"
+            those as they are since; "variant" is what a kept variant would make.
+        label: what a picture calls it.
+        signals: the numbers.
+        expected: what mean-field theory expects of them, None where it says nothing.
+    """
+
+    kind: LineKind
+    label: str
+    signals: Signals
+    expected: Signals | None = None
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,8 @@ class LabState:
         variant_rules: the rules of the kept variants, by letter.
         batch: what to run the model on; None where there is a shape, or none that can be used.
         input_shape: without a batch, the shape of what is drawn, batch size first.
+        lines: what has run through the model so far: the grey one of "before" or "now" first, then
+            "after" or "rules", then the variants. What still runs is missing, or an older one.
         problem: why the model must not be run or written; "" if nothing is against it.
         texts: the texts of the panel's language.
     """
@@ -51,6 +75,7 @@ class LabState:
     variant_rules: Mapping[str, RuleSet]
     batch: Any
     input_shape: tuple[int, ...] | None
+    lines: tuple[SignalLine, ...]
     problem: str
     texts: Texts
 

@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from brickbook.i18n import Texts
 from brickbook.lab.init.tabs.lab_state import LabActions, LabState
+from brickbook.lab.init.tabs.signals import SignalsTab
 from brickbook.lab.init.tabs.weights import WeightsTab
 from brickbook.lab.widgets import Section, full_width, reports_errors
 from brickbook.lab.widgets.tab_bar import TabBar
@@ -34,6 +35,7 @@ class MakesTab(Protocol):
 # depends on), from any thread, under PANEL_LOCK: work of more than 50 ms belongs into a
 # `JobProgress`. What it raises is shown in the tab. ``close()`` stops its work.
 TABS: Mapping[str, MakesTab] = {
+    "signals": SignalsTab,
     "weights": WeightsTab,
 }
 
@@ -41,17 +43,23 @@ TABS: Mapping[str, MakesTab] = {
 class Tabs(Section):
     """A row of tabs, and the one that is open.
 
-    ``sections`` are those made so far, by name; ``bar`` is the row, ``selected`` the open one.
+    ``sections`` are those made so far, by name; ``bar`` is the row, ``selected`` the open one;
+    what is ``beside`` stands in the row too.
     """
 
     message_position = 2
 
     def __init__(
-        self, texts: Texts, actions: LabActions, table: Mapping[str, MakesTab] = TABS
+        self,
+        texts: Texts,
+        actions: LabActions,
+        table: Mapping[str, MakesTab] = TABS,
+        beside: tuple[w.Widget, ...] = (),
     ) -> None:
         self.texts, self.actions, self.table = texts, actions, table
         self.sections: dict[str, Any] = {}
         self.state: LabState | None = None
+        self.shown: dict[str, LabState] = {}
         self.bar = TabBar(
             names=list(table),
             labels=[texts[f"tabs.{key}"] for key in table],
@@ -61,7 +69,11 @@ class Tabs(Section):
         )
         self.content = w.Box(layout=full_width(display="block"))
         self.content.add_class("bb-tab-content")
-        super().__init__(self.bar, self.content)
+        row = w.HBox(
+            [self.bar, *beside],
+            layout=full_width(flex_flow="row wrap", align_items="center"),
+        )
+        super().__init__(row, self.content)
         self.add_class("bb-tabs")
         self.bar.observe(self.on_select, "selected")
 
@@ -70,13 +82,16 @@ class Tabs(Section):
         """The name of the open tab."""
         return self.bar.selected
 
-    @property
-    def open_section(self) -> Any:
-        """The section of the open tab."""
-        return self.section(self.selected)
-
     def section(self, name: str) -> Any:
-        """Return the section of a tab; it is made if it was never opened."""
+        """Return the section of a tab, made if it was never opened, and brought up to date."""
+        made = self.made_section(name)
+        if self.state is not None and self.shown.get(name) is not self.state:
+            self.shown[name] = self.state
+            made.show(self.state)
+        return made
+
+    def made_section(self, name: str) -> Any:
+        """Return the section of a tab as it is."""
         if name not in self.sections:
             self.sections[name] = self.table[name](self.texts, self.actions)
         return self.sections[name]
@@ -99,11 +114,10 @@ class Tabs(Section):
     @reports_errors
     def show_open(self) -> None:
         """Show the open tab, with the state at hand."""
-        shown = self.open_section
+        shown = self.made_section(self.selected)
         if self.content.children != (shown,):
             self.content.children = (shown,)
-        if self.state is not None:
-            shown.show(self.state)
+        self.section(self.selected)
 
     def close(self) -> None:
         """Stop and close all tabs, also those that are not open."""

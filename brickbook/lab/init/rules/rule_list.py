@@ -13,7 +13,7 @@ from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.history import History
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, PRESETS
-from brickbook.lab.init.rule_card import LayerClasses, RuleCard
+from brickbook.lab.init.rules.rule_card import LayerClasses, RuleCard
 from brickbook.lab.init.state import RuleHistory, RuleSet
 from brickbook.lab.init.words import problem_text
 from brickbook.lab.widgets import (
