@@ -144,6 +144,7 @@ finally:
         gc.enable()
 
 if TYPE_CHECKING:
+    from brickbook.bricks.plain_torch import to_module_source
     from brickbook.bricks.transforms.fuse import fuse_conv_bn
     from brickbook.bricks.transforms.sync_batchnorm import (
         convert_sync_batchnorm,
@@ -315,6 +316,7 @@ __all__ = [
     "snapshot",
     "spectra",
     "takes_bricks",
+    "to_module_source",
     "trace",
     "trunc_normal_init",
     "uniform_init",
@@ -345,6 +347,7 @@ AT_FIRST_USE = {
     "materialize": "brickbook.init.execution.materialize",
     "revert_sync_batchnorm": "brickbook.bricks.transforms.sync_batchnorm",
     "skeleton": "brickbook.init.execution.materialize",
+    "to_module_source": "brickbook.bricks.plain_torch",
     "trace": "brickbook.init.tracing",
     "update_init_info": "brickbook.utils.weight_init",
 }
