@@ -33,6 +33,7 @@ __all__ = [
     "missing_arguments",
     "nearest",
     "one_of",
+    "reason_of",
     "shorten",
     "with_hint",
     "wrong_type",
@@ -179,13 +180,25 @@ def wrong_value(wanted: str, value: object) -> str:
     return Sentence("expected {wanted}, got {value}.", wanted=as_sentence(wanted), value=shown)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: object) -> str:
     """Return the first line of an error's text, or its class.
 
     >>> first_line(ValueError("too large")), first_line(KeyError())
     ('too large', 'KeyError')
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def reason_of(error: object) -> Sentence:
+    """Return what an error says, for the middle of a sentence: without a full stop.
+
+    >>> reason_of(ValueError("too large.")), reason_of(OSError(Sentence("{n} are left", n=3)))
+    ('too large', '3 are left')
+    """
+    said = next(iter(getattr(error, "args", ())), None)
+    if isinstance(said, Sentence):
+        return said
+    return Sentence((first_line(error) or type(error).__name__).rstrip(".:"))
 
 
 def shorten(text: str, most: int = MAX_SHOWN) -> str:

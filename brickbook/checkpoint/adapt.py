@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.checkpoint.match import Adapted, Reshaped, match, named_tensors
 from brickbook.checkpoint.state_dict import State, with_metadata
-from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, format_value, nearest
 
 __all__ = ["adapt_state", "check_adapt"]
 
@@ -70,15 +70,20 @@ def check_adapt(adapt: object) -> list[str]:
     """Return the words of ``adapt``, refused if one is unknown."""
     if not isinstance(adapt, Collection) or hasattr(adapt, "ndim"):  # an array is no list of words
         raise BadArgumentError(
-            "adapt", f"expected a str or a list of them, got {format_value(adapt)}."
+            "adapt",
+            Sentence("expected a str or a list of them, got {value}.", value=format_value(adapt)),
         )
     requested = [adapt] if isinstance(adapt, str) else list(adapt)
     for word in requested:
         if not isinstance(word, str):
-            raise BadArgumentError("adapt", f"expected a str, got {format_value(word)}.")
+            raise BadArgumentError(
+                "adapt", Sentence("expected a str, got {value}.", value=format_value(word))
+            )
         if word not in ADAPTATIONS:
             raise BadValueError(
-                "adapt", f"{format_value(word)} is unknown.", nearest(word, ADAPTATIONS)
+                "adapt",
+                Sentence("{value} is unknown.", value=format_value(word)),
+                nearest(word, ADAPTATIONS),
             )
     return requested
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from brickbook.checkpoint.errors import DownloadError
-from brickbook.errors import BadValueError, first_line, format_value, shorten
+from brickbook.errors import BadValueError, Sentence, format_value, reason_of, shorten
 
 __all__ = [
     "SCHEME",
@@ -66,7 +66,9 @@ def expand_home(path: Path, variable: str) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        problem = f"{format_value(str(path))} cannot be told: there is no such home folder."
+        problem = Sentence(
+            "{folder} cannot be told: there is no such home folder.", folder=format_value(str(path))
+        )
         raise BadValueError(variable, problem, "Set BRICKBOOK_HOME to a folder.") from None
 
 
@@ -88,8 +90,11 @@ def unwritable_folder(folder: Path, error: OSError, path: str) -> DownloadError:
     """Return the error that says that the cache takes no file."""
     return DownloadError(
         path,
-        f"the cache folder {shorten(str(folder))} cannot be written to: "
-        f"{error.strerror or first_line(error)}.",
+        Sentence(
+            "the cache folder {folder} cannot be written to: {why}.",
+            folder=shorten(str(folder)),
+            why=error.strerror or reason_of(error),
+        ),
         "Set BRICKBOOK_HOME to a folder that can.",
     )
 

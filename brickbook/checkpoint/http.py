@@ -31,7 +31,15 @@ from brickbook.checkpoint.cache import (
 )
 from brickbook.checkpoint.errors import CheckpointError, DownloadError
 from brickbook.checkpoint.formats.kinds import FileKind, find_kind
-from brickbook.errors import BadValueError, ConfigError, MissingFileError
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+    MissingFileError,
+    Sentence,
+    as_sentence,
+    reason_of,
+    with_hint,
+)
 
 __all__ = ["cache_path", "check_online", "download", "file_lock", "is_cached"]
 
@@ -110,7 +118,11 @@ def check_online(url: str, file: object, path: str) -> None:
     if is_offline():
         raise DownloadError(
             path,
-            f"{url} is not in the cache ({file}), and the network is not to be used.",
+            Sentence(
+                "{url} is not in the cache ({file}), and the network is not to be used.",
+                url=url,
+                file=file,
+            ),
             "Fetch it without --offline and BRICKBOOK_OFFLINE, or put the file there.",
         )
 
@@ -132,10 +144,12 @@ def safe_file_name(url: str, path: str) -> str:
     try:
         last = unquote(urlsplit(url).path).rpartition("/")[2]
     except ValueError as error:
-        raise BadValueError(path, f"{url} is no URL: {error}.") from error
+        raise BadValueError(
+            path, Sentence("{url} is no URL: {why}.", url=url, why=reason_of(error))
+        ) from error
     name = re.sub(r"[^\w.+-]", "_", last)
     if not name.strip("."):
-        raise BadValueError(path, f"{url} names no file.")
+        raise BadValueError(path, Sentence("{url} names no file.", url=url))
     return name
 
 
@@ -152,7 +166,9 @@ def fetch_to_cache(urls: Sequence[str], file: Path, expected_hash: str | None, p
             part, keep_partial=expected_hash is not None, progress=current_progress()
         )
         if part.is_dir():
-            raise DownloadError(path, f"{part} is a folder, where a part of a file belongs.")
+            raise DownloadError(
+                path, Sentence("{part} is a folder, where a part of a file belongs.", part=part)
+            )
         try:
             transfer.resume()
             found = fetch_from_any(urls, transfer, expected_hash, path)
@@ -197,8 +213,12 @@ def check_format(part: Path, name: str, url: str, path: str) -> None:
         if zipped and not is_zipfile(part):
             kind = FileKind("it ends too early")
     if kind is not None:
-        hint = f"Nothing was kept. {kind.hint}".rstrip()
-        raise CheckpointError(path, f"{url} gives no checkpoint: {kind.fact}.", hint)
+        hint = with_hint("Nothing was kept.", kind.hint)
+        raise CheckpointError(
+            path,
+            Sentence("{url} gives no checkpoint: {fact}.", url=url, fact=as_sentence(kind.fact)),
+            hint,
+        )
 
 
 def unwritable_error(file: Path, error: OSError, path: str) -> DownloadError:
@@ -237,8 +257,13 @@ def fetch_verified(url: str, transfer: Transfer, expected_hash: str | None, path
         return fetch_verified(url, transfer, expected_hash, path)
     raise CheckpointError(
         path,
-        f"{url} is not what was promised: its SHA-256 should begin with {expected_hash}, and is "
-        f"{found}.",
+        Sentence(
+            "{url} is not what was promised: its SHA-256 should begin with {promised}, and is "
+            "{found}.",
+            url=url,
+            promised=expected_hash,
+            found=found,
+        ),
         "Nothing was kept.",
     )
 
@@ -253,20 +278,22 @@ def with_retries(url: str, transfer: Transfer, path: str) -> str:
             error.close()
             why, wait = f"HTTP {error.code} {error.reason}", retry_after(error)
             if error.code in GONE_STATUS:
-                raise MissingFileError(path, f"{url} can not be found: {why}.") from error
+                raise MissingFileError(
+                    path, Sentence("{url} can not be found: {why}.", url=url, why=why)
+                ) from error
             again = error.code in TRANSIENT_STATUS
         except (OSError, HTTPException, ValueError) as error:
             if str(getattr(error, "filename", None)) == str(transfer.part):
                 raise unwritable_error(transfer.part, error, path) from error  # pyright: ignore
             reason = error.reason if isinstance(error, URLError) else error
-            why, wait, again = str(reason) or type(reason).__name__, 0.0, is_transient(reason)
+            why, wait, again = reason_of(reason), 0.0, is_transient(reason)
         if transfer.received > most:
             tries, most = 0, transfer.received
         if not again or tries == len(RETRY_WAITS):
             raise DownloadError(
                 path,
-                f"{url} could not be downloaded: {why.rstrip('.')}.",
-                f"{transfer.partial_message()} {MANUAL_HINT}",
+                Sentence("{url} could not be downloaded: {why}.", url=url, why=why),
+                with_hint(transfer.partial_message(), MANUAL_HINT),
             )
         log.info("%s: %s; trying again", url, why)
         sleep(max(RETRY_WAITS[tries], wait))
@@ -338,7 +365,8 @@ class Transfer:
     def partial_message(self) -> str:
         """Return what is kept of a transfer that is given up, in words."""
         if self.keep_partial and self.received:
-            return f"The first {self.received} bytes are kept, and the next call goes on there."
+            kept = "The first {n} bytes are kept, and the next call goes on there."
+            return Sentence(kept, n=self.received)
         return "Nothing was kept."
 
     def attempt(self, url: str) -> str:
@@ -356,7 +384,8 @@ class Transfer:
             if self.received and not self.is_continuation(response):
                 self.restart()
             if not self.received and response.status != 200:
-                what = f"HTTP {response.status} {response.reason} is not the file"
+                told = f"{response.status} {response.reason}"
+                what = Sentence("HTTP {status} is not the file", status=told)
                 # A wrong part may be the whole when it is asked for anew.
                 raise IncompleteTransferError(what) if response.status == 206 else ValueError(what)
             self.write_body(response)
@@ -414,8 +443,8 @@ class Transfer:
                     if self.progress is not None:
                         self.progress(self.received, total)
             if total is not None and self.received != total:
-                arrived = f"{self.received} of {total}"
-                raise IncompleteTransferError(f"the connection ended after {arrived} bytes")
+                ended = "the connection ended after {n} of {total} bytes"
+                raise IncompleteTransferError(Sentence(ended, n=self.received, total=total))
         except BaseException:
             if packed != "identity":  # there is no going on within a packed body
                 self.restart()
@@ -432,7 +461,9 @@ class HttpRedirects(HTTPRedirectHandler):
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https"):
             fp.close()
-            raise ValueError(f"it leads to {scheme}://, where no file is taken from")
+            raise ValueError(
+                Sentence("it leads to {scheme}://, where no file is taken from", scheme=scheme)
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -456,15 +487,15 @@ def read_blocks(response: HTTPResponse) -> Iterator[bytes]:
         received += len(block)
         seconds = monotonic() - start
         if seconds > PATIENCE + received / SLOWEST:
-            raise SlowTransferError(
-                f"the server is too slow: {received} bytes in {seconds:.0f} seconds"
-            )
+            slow = "the server is too slow: {n} bytes in {seconds} seconds"
+            raise SlowTransferError(Sentence(slow, n=received, seconds=f"{seconds:.0f}"))
 
 
 def decompress_blocks(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Yield a body that the server has packed although it was asked not to."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ValueError(f"the server has packed it with {encoding}, which was not asked for")
+        packed_with = "the server has packed it with {encoding}, which was not asked for"
+        raise ValueError(Sentence(packed_with, encoding=encoding))
     unpacker = zlib.decompressobj(ZLIB_AUTO)
     packed, unpacked = 0, 0
     for block in blocks:
@@ -474,7 +505,7 @@ def decompress_blocks(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]
                 found = unpacker.decompress(block, BLOCK)
             except zlib.error as error:
                 raise IncompleteTransferError(
-                    f"what arrived cannot be unpacked: {error}"
+                    Sentence("what arrived cannot be unpacked: {why}", why=reason_of(error))
                 ) from error
             yield found
             unpacked += len(found)

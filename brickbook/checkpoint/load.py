@@ -45,7 +45,7 @@ from brickbook.checkpoint.state_dict import (
     strip_wrapper_names,
     with_metadata,
 )
-from brickbook.errors import BadArgumentError, BadValueError, format_value, nearest
+from brickbook.errors import BadArgumentError, BadValueError, Sentence, format_value, nearest
 from brickbook.introspect import (
     SignalDeferral,
     is_plain,
@@ -121,7 +121,7 @@ def fill_model(
         if targets[name].is_meta:
             raise BadValueError(
                 "model",
-                f"{name} is on the meta device and has no memory to load into.",
+                Sentence("{name} is on the meta device and has no memory to load into.", name=name),
                 "Say assign=True, or call model.to_empty(device='cpu') first.",
             )
     refused = not foreseen.loaded or (strict and not foreseen.exact)
@@ -148,12 +148,14 @@ def check_metadata(model: nn.Module, metadata: Mapping[str, Any], path: str) -> 
     for name, module in model.named_modules():
         entry = metadata.get(plain_module_name(name), {})
         if not isinstance(entry, Mapping):
-            problem = f"expected a dict, got {format_value(entry)}."
+            problem = Sentence("expected a dict, got {value}.", value=format_value(entry))
             raise BadArgumentError(f"{path}._metadata[{name!r}]", problem)
         version = entry.get("version")
         own = is_torch_code(type(module)._load_from_state_dict)
         if own and not isinstance(version, (int, float, type(None))):
-            problem = f"expected a number or None, got {format_value(version)}."
+            problem = Sentence(
+                "expected a number or None, got {value}.", value=format_value(version)
+            )
             raise BadArgumentError(f"{path}._metadata[{name!r}]['version']", problem)
 
 
@@ -400,7 +402,9 @@ def check_load_options(
     check_key(key, "filename")
     for name, value in switches.items():
         if not isinstance(value, bool):
-            raise BadArgumentError(name, f"expected a bool, got {format_value(value)}.")
+            raise BadArgumentError(
+                name, Sentence("expected a bool, got {value}.", value=format_value(value))
+            )
     return tuple(check_revise_keys(revise_keys, "revise_keys")), tuple(check_adapt(adapt))
 
 
@@ -465,13 +469,18 @@ def load_state_dict(
         TypeError: ``state_dict`` is no dict of tensors.
     """
     if not isinstance(state_dict, Mapping):
-        raise BadArgumentError("state_dict", f"expected a dict, got {type(state_dict)}.")
+        raise BadArgumentError(
+            "state_dict", Sentence("expected a dict, got {value}.", value=type(state_dict))
+        )
     for name, value in state_dict.items():
         if not is_state_entry(name, value):
-            raise BadArgumentError(f"state_dict[{name!r}]", f"expected a Tensor, got {value!r}.")
+            raise BadArgumentError(
+                f"state_dict[{name!r}]",
+                Sentence("expected a Tensor, got {value}.", value=repr(value)),
+            )
     metadata = getattr(state_dict, "_metadata", {})
     if not isinstance(metadata, Mapping):
-        problem = f"expected a dict, got {format_value(metadata)}."
+        problem = Sentence("expected a dict, got {value}.", value=format_value(metadata))
         raise BadArgumentError("state_dict._metadata", problem)
     state = with_metadata(OrderedDict(state_dict), metadata)
     spell = "the names without {!r}".format

@@ -13,6 +13,7 @@ from brickbook.checkpoint.formats import sibling_key
 from brickbook.errors import (
     BadArgumentError,
     BadValueError,
+    Sentence,
     format_value,
     join_limited,
     nearest,
@@ -21,7 +22,7 @@ from brickbook.errors import (
 
 __all__ = ["CHOOSE", "check_key", "select_nested"]
 
-CHOOSE = "Say which: key={!r}."
+CHOOSE = "Say which: key={key}."
 OWN = "state_dict"  # mmcv's, mmengine's and Lightning's word for what is meant
 OPTIMIZER = {"state", "param_groups"}  # what the state of an optimiser of torch has
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 def check_key(key: Any, path: str) -> None:
     """Raise TypeError for what names no part of a file, before it is fetched."""
     if not (key is None or isinstance(key, str)):
-        problem = f"expected a str, got {format_value(key)}."
+        problem = Sentence("expected a str, got {value}.", value=format_value(key))
         raise BadArgumentError(sibling_key(path, "key"), problem)
 
 
@@ -62,10 +63,12 @@ def select_nested(
         return found[start]
     if len(found) > 1:
         names = join_limited(map(describe, found.items()))
-        problem = f"{shown} holds several state dicts: {names}."
-        raise CheckpointError(path, problem, choose.format(shorten(next(filter(None, found)))))
+        problem = Sentence("{file} holds several state dicts: {names}.", file=shown, names=names)
+        first = repr(shorten(next(filter(None, found))))
+        raise CheckpointError(path, problem, Sentence(choose, key=first))
     if key is not None and not found:
-        problem = f"{shown} holds no state dict under {format_value(key)}."
+        told = "{file} holds no state dict under {key}."
+        problem = Sentence(told, file=shown, key=format_value(key))
         raise BadValueError(sibling_key(path, "key"), problem, suggest_key(key, content))
     for place, state in found.items():
         log.info("the state dict of %s is its %s", shown, place)
@@ -76,7 +79,9 @@ def select_nested(
 def suggest_key(key: str, content: object) -> str:
     """Hint at the keys that a file has."""
     places = find_states(content)
-    return "It is a state dict itself: say no key." if [*places] == [""] else nearest(key, places)
+    if [*places] == [""]:
+        return Sentence("It is a state dict itself: say no key.")
+    return nearest(key, places)
 
 
 def describe(item: tuple[str, Mapping[str, Any]]) -> str:

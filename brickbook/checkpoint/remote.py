@@ -12,7 +12,14 @@ from typing import Any
 from brickbook.checkpoint.cache import current_progress, hash_in_name, is_offline
 from brickbook.checkpoint.errors import CheckpointError, DownloadError, MissingPackageError
 from brickbook.checkpoint.http import cache_path, check_online, file_lock, is_cached
-from brickbook.errors import BadValueError, ConfigError, MissingFileError, first_line, nearest
+from brickbook.errors import (
+    BadValueError,
+    ConfigError,
+    MissingFileError,
+    Sentence,
+    nearest,
+    reason_of,
+)
 
 __all__ = ["hub_file", "import_optional", "remote_file"]
 
@@ -42,8 +49,13 @@ def import_optional(package: str, name: str, path: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackageError(
             path,
-            f"{name} needs {package}, which cannot be imported: {error}.",
-            f"Install it: pip install {package.partition('.')[0]}.",
+            Sentence(
+                "{name} needs {package}, which cannot be imported: {why}.",
+                name=name,
+                package=package,
+                why=reason_of(error),
+            ),
+            Sentence("Install it: pip install {package}.", package=package.partition(".")[0]),
         ) from error
 
 
@@ -51,7 +63,10 @@ def hub_file(name: str, path: str) -> Path:
     """``hf://org/repo/file@revision``: a file of Hugging Face's hub, in that hub's own cache."""
     found = HUB_NAME.fullmatch(name)
     if found is None:
-        raise BadValueError(path, f"{name} names no file: expected hf://org/repo/file[@revision].")
+        raise BadValueError(
+            path,
+            Sentence("{name} names no file: expected hf://org/repo/file[@revision].", name=name),
+        )
     hub = import_optional("huggingface_hub", name, path)
     errors = import_module("huggingface_hub.errors")
     try:
@@ -66,23 +81,22 @@ def hub_file(name: str, path: str) -> Path:
     except (errors.LocalEntryNotFoundError, errors.GatedRepoError) as error:
         check_online(name, "that of Hugging Face", path)
         raise DownloadError(
-            path, f"{name} could not be downloaded: {error_summary(error)}."
+            path,
+            Sentence("{name} could not be downloaded: {why}.", name=name, why=reason_of(error)),
         ) from error
     except (
         errors.RepositoryNotFoundError,
         errors.RevisionNotFoundError,
         errors.EntryNotFoundError,
     ) as error:
-        raise MissingFileError(path, f"{name} can not be found: {error_summary(error)}.") from error
+        raise MissingFileError(
+            path, Sentence("{name} can not be found: {why}.", name=name, why=reason_of(error))
+        ) from error
     except (OSError, ValueError) as error:
         raise DownloadError(
-            path, f"{name} could not be downloaded: {error_summary(error)}."
+            path,
+            Sentence("{name} could not be downloaded: {why}.", name=name, why=reason_of(error)),
         ) from error
-
-
-def error_summary(error: Exception) -> str:
-    """Return what an error says first, without its full stop."""
-    return first_line(error).rstrip(".:")
 
 
 def remote_file(name: str, path: str, *, shown: str = "") -> Path:
@@ -104,7 +118,11 @@ def remote_file(name: str, path: str, *, shown: str = "") -> Path:
     if scheme not in known:
         raise MissingFileError(
             path,
-            f"{shown} can not be found: {scheme}:// is no known scheme.",
+            Sentence(
+                "{file} can not be found: {scheme}:// is no known scheme.",
+                file=shown,
+                scheme=scheme,
+            ),
             nearest(scheme, OWN_SCHEMES),
         )
     file = cache_path(name, path)
@@ -120,13 +138,13 @@ def remote_file(name: str, path: str, *, shown: str = "") -> Path:
     except ConfigError:
         raise
     except ImportError as error:
-        problem = f"{shown} needs another package: {error_summary(error)}."
+        problem = Sentence("{file} needs another package: {why}.", file=shown, why=reason_of(error))
         raise MissingPackageError(path, problem) from error
     except FileNotFoundError as error:
-        raise MissingFileError(path, f"{shown} can not be found.") from error
+        raise MissingFileError(path, Sentence("{file} can not be found.", file=shown)) from error
     except Exception as error:  # each of those packages has errors of its own
         raise DownloadError(
-            path, f"{shown} could not be fetched: {error_summary(error)}."
+            path, Sentence("{file} could not be fetched: {why}.", file=shown, why=reason_of(error))
         ) from error
     return file
 
@@ -152,8 +170,13 @@ def copy_to_cache(system: Any, place: str, file: Path, shown: str, path: str) ->
             if promised is not None and not digest.hexdigest().startswith(promised):
                 raise CheckpointError(
                     path,
-                    f"{shown} is not what was promised: its SHA-256 should begin with {promised}, "
-                    f"and is {digest.hexdigest()}.",
+                    Sentence(
+                        "{file} is not what was promised: its SHA-256 should begin with "
+                        "{promised}, and is {found}.",
+                        file=shown,
+                        promised=promised,
+                        found=digest.hexdigest(),
+                    ),
                     "Nothing was kept.",
                 )
             part.replace(file)

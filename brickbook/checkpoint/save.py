@@ -224,7 +224,7 @@ def save_checkpoint(
             raise BadValueError("optimizer", problem, "Write to a .pth file.")
         content["optimizer"] = optimizer_state(optimizer)
     if is_safetensors(filename):
-        state = extract_state(content, filename, "model", choose="Give that alone: model[{!r}].")
+        state = extract_state(content, filename, "model", choose="Give that alone: model[{key}].")
         write_safetensors(state, filename, content.get("meta", {}))
     else:
         write_torch(content, filename)

@@ -81,7 +81,9 @@ def plain_file(name: str, path: str) -> Path:
     if url.netloc not in LOCAL_HOSTS:
         raise BadValueError(
             path,
-            f"{name} names a file of the machine {url.netloc}.",
+            Sentence(
+                "{name} names a file of the machine {machine}.", name=name, machine=url.netloc
+            ),
             "A file of this machine is file:///path.",
         )
     return local_file(url2pathname(url.path), path)
@@ -102,12 +104,18 @@ def local_file(name: str, path: str) -> Path:
             problem = Sentence("{file} is a folder; a checkpoint is a file.", file=shown)
             hint = suggest_files(file, "")
             if (file / ".metadata").is_file():
-                problem = f"{shown} is a folder of torch.distributed.checkpoint, not a file."
-                hint = f"One of it: python -m {DCP_CONVERTER} dcp_to_torch {shown} FILE."
+                problem = Sentence(
+                    "{file} is a folder of torch.distributed.checkpoint, not a file.", file=shown
+                )
+                hint = Sentence(
+                    "One of it: python -m {converter} dcp_to_torch {file} FILE.",
+                    converter=DCP_CONVERTER,
+                    file=shown,
+                )
         else:
             hint = suggest_files(file.parent, file.name)
     except OSError as error:  # a folder that may not be read, a name that is too long
-        hint = f"{error.strerror}."
+        hint = Sentence("{why}.", why=error.strerror)
     raise MissingFileError(path, problem, hint)
 
 
@@ -168,10 +176,12 @@ def ceph_file(name: str, path: str) -> Path:
 def pavi_file(name: str, path: str) -> Path:
     """``pavi://``: a service that no longer is."""
     if not name.startswith("pavi://"):
-        raise CheckError(path, f"expected a name that begins with pavi://, got {name!r}.")
+        raise CheckError(
+            path, Sentence("expected a name that begins with pavi://, got {name}.", name=repr(name))
+        )
     raise MissingFileError(
         path,
-        f"{name} can not be found: the service pavi:// stood for is gone.",
+        Sentence("{name} can not be found: the service pavi:// stood for is gone.", name=name),
         "Ask who trained the model for the file, and give its path.",
     )
 
@@ -212,7 +222,9 @@ def read_from_source(
 def checkpoint_name(checkpoint: Any, path: str) -> str:
     """Return the name of a checkpoint; TypeError if it is none."""
     if not isinstance(checkpoint, (str, os.PathLike)):
-        raise BadArgumentError(path, f"expected a path or a URL, got {checkpoint!r}.")
+        raise BadArgumentError(
+            path, Sentence("expected a path or a URL, got {value}.", value=repr(checkpoint))
+        )
     return str(os.fspath(checkpoint))
 
 
@@ -226,7 +238,9 @@ def _process_mmcls_checkpoint(
         if str(name).startswith("backbone."):
             found[name.removeprefix("backbone.")] = value
     if not found:
-        raise CheckpointError(path, f"{shown} holds no name that begins with backbone.")
+        raise CheckpointError(
+            path, Sentence("{file} holds no name that begins with backbone.", file=shown)
+        )
     return {"state_dict": found}
 
 
@@ -336,14 +350,18 @@ class CheckpointLoader:
     @classmethod
     def _register(cls, prefixes: str | Iterable[str], force: bool, loader: Loader) -> Loader:
         if not callable(loader):
-            raise BadArgumentError("loader", f"expected a function, got {loader!r}.")
+            raise BadArgumentError(
+                "loader", Sentence("expected a function, got {value}.", value=repr(loader))
+            )
         prefixes = [prefixes] if isinstance(prefixes, str) else list(prefixes)
         for prefix in prefixes:
             if not isinstance(prefix, str):
-                raise BadArgumentError("prefixes", f"expected a str, got {prefix!r}.")
+                raise BadArgumentError(
+                    "prefixes", Sentence("expected a str, got {value}.", value=repr(prefix))
+                )
             check_pattern(prefix, "prefixes", called="pattern")
             if prefix in cls._schemes and not force:
-                problem = f"{prefix} is a scheme already."
+                problem = Sentence("{value} is a scheme already.", value=prefix)
                 raise NameTakenError("prefixes", problem, "force=True replaces it.")
         added = {**cls._schemes, **dict.fromkeys(prefixes, loader)}
         cls._schemes = dict(sorted(added.items(), reverse=True))
@@ -409,7 +427,9 @@ def locate(checkpoint: str | os.PathLike[str], path: str = "checkpoint") -> Path
         return FINDERS[loader](name, path)
     found = loader(name, "cpu")
     if not isinstance(found, (str, os.PathLike)):
-        raise ConfigError(path, f"{name} is no file: its scheme gives what it holds.")
+        raise ConfigError(
+            path, Sentence("{name} is no file: its scheme gives what it holds.", name=name)
+        )
     return local_file(os.fspath(found), path)
 
 

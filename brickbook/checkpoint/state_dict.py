@@ -22,6 +22,8 @@ from brickbook.errors import (
     format_value,
     join_limited,
     nearest,
+    reason_of,
+    with_hint,
 )
 from brickbook.introspect import check_pattern, has_module_part, plain_name
 
@@ -111,7 +113,10 @@ def read_part(
 def check_prefix(prefix: Any, path: str) -> None:
     """Raise TypeError for what is no prefix, before a file is fetched for it."""
     if not (prefix is None or isinstance(prefix, str)):
-        raise BadArgumentError(sibling_key(path, "prefix"), f"expected a str, got {prefix!r}.")
+        raise BadArgumentError(
+            sibling_key(path, "prefix"),
+            Sentence("expected a str, got {value}.", value=repr(prefix)),
+        )
 
 
 def select_part(state: State, prefix: str | None, revise_keys: ReviseKeys, path: str) -> State:
@@ -142,7 +147,12 @@ def extract_state(
     if isinstance(found, Mapping):
         for name, value in found.items():
             if isinstance(value, StandIn) and is_weight_name(name):
-                problem = f"{shown} has an object of {value.kind} as its {name}, and runs nothing."
+                problem = Sentence(
+                    "{file} has an object of {kind} as its {name}, and runs nothing.",
+                    file=shown,
+                    kind=value.kind,
+                    name=name,
+                )
                 raise CheckpointError(path, problem, TRUST_HINT)
             if is_state_entry(name, value):
                 state[name] = value
@@ -155,14 +165,17 @@ def extract_state(
         held = found.values() if isinstance(found, Mapping) else (found,)
         objects = [value.kind for value in held if isinstance(value, StandIn)]
         if objects:
-            hint = (
-                f"It holds an object of {objects[0]}, of which nothing was run: save its "
-                f"state_dict. {TRUST_HINT}"
+            hint = with_hint(
+                Sentence(
+                    "It holds an object of {kind}, of which nothing was run: save its state_dict.",
+                    kind=objects[0],
+                ),
+                TRUST_HINT,
             )
         raise CheckpointError(path, problem, hint)
     metadata = getattr(found, "_metadata", {})
     if not isinstance(metadata, Mapping):
-        problem = f"its _metadata is no dict but {format_value(metadata)}."
+        problem = Sentence("its _metadata is no dict but {value}.", value=format_value(metadata))
         raise CheckpointError(path, problem)
     return with_metadata(state, metadata)
 
@@ -191,7 +204,10 @@ def revise_names(state: State, revise_keys: ReviseKeys, path: str = "revise_keys
                 name = re.sub(pattern, replacement, name)
             except (re.error, IndexError) as error:
                 shown = format_value(replacement)
-                raise BadValueError(path, f"{shown} replaces nothing: {error}.") from error
+                raise BadValueError(
+                    path,
+                    Sentence("{file} replaces nothing: {why}.", file=shown, why=reason_of(error)),
+                ) from error
         return name
 
     return rename_keys(state, revise, path)
@@ -206,7 +222,10 @@ def check_revise_keys(revise_keys: object, path: str) -> list[tuple[Any, Any]]:
 def check_pairs(revise_keys: object, path: str) -> Iterator[tuple[Any, Any]]:
     """Yield each (pattern, replacement)."""
     if not isinstance(revise_keys, Iterable):
-        problem = f"expected pairs of a pattern and a replacement, got {format_value(revise_keys)}."
+        problem = Sentence(
+            "expected pairs of a pattern and a replacement, got {value}.",
+            value=format_value(revise_keys),
+        )
         raise BadArgumentError(path, problem)
     for pair in revise_keys:
         if (
@@ -215,7 +234,10 @@ def check_pairs(revise_keys: object, path: str) -> Iterator[tuple[Any, Any]]:
             or not isinstance(pair[0], (str, re.Pattern))
             or not (isinstance(pair[1], str) or callable(pair[1]))
         ):
-            problem = f"expected pairs of a pattern and a replacement, got {format_value(pair)}."
+            problem = Sentence(
+                "expected pairs of a pattern and a replacement, got {value}.",
+                value=format_value(pair),
+            )
             raise BadArgumentError(path, problem)
         if isinstance(pair[0], str):
             check_pattern(pair[0], path, called="pattern")
@@ -275,7 +297,15 @@ def rename_keys(state: State, rename: Callable[[str], str | None], path: str) ->
         if new is None:
             continue
         if new in found:
-            raise BadValueError(path, f"{origin[new]} and {name} would both become {new}.")
+            raise BadValueError(
+                path,
+                Sentence(
+                    "{first} and {name} would both become {new}.",
+                    first=origin[new],
+                    name=name,
+                    new=new,
+                ),
+            )
         found[new], origin[new] = value, name
     metadata = {}
     for part, value in getattr(state, "_metadata", {}).items():

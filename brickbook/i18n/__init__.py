@@ -6,7 +6,8 @@ for each form that the plural function names, ``"other"`` among them. Names, typ
 the same everywhere.
 
 What an error says is written where it is raised, in English. A language has it under that text, in
-the object ``"sentences"`` of its file; what is not there stays English.
+the object ``"sentences"`` of its file, and so it has what a docstring says of an argument; what is
+not there stays English.
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import brickbook
+from brickbook import INITIALIZERS
 from brickbook.errors import BadValueError, Sentence, nearest, one_of, with_hint, wrong_value
 from brickbook.i18n import LANGUAGES, Texts, read_sentences
+from brickbook.lab.form import fields_of
 
 SOURCES = [
     file.read_text(encoding="utf-8") for file in Path(brickbook.__file__).parent.rglob("*.py")
@@ -35,7 +37,11 @@ def constants(source: str) -> Iterator[str]:
 
 
 def names_in(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(text) if name}
+    except ValueError:  # a brace of a pattern
+        return set()
+    return set(filter(str.isidentifier, names))
 
 
 def templates() -> set[str]:
@@ -44,11 +50,65 @@ def templates() -> set[str]:
     return {text for text in found if "{...}" not in text and names_in(text)}
 
 
+# What can go wrong while a model gets its weights: a panel shows it.
+PACKAGE = Path(brickbook.__file__).parent
+OF_PANELS = [
+    file for folder in ("checkpoint", "init/execution") for file in (PACKAGE / folder).rglob("*.py")
+    if "zoo" not in file.parts and file.name != "save.py"
+]  # fmt: skip
+
+
+def said_in(source: str) -> Iterator[ast.expr]:
+    """Yield what stands in a file for an error to say, names and paths included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id.endswith("Error") and node.func.id != "AttributeError":
+                yield from node.args[1:] or node.args
+            elif node.func.id in ("Sentence", "FileKind", "with_hint"):
+                yield from node.args
+        elif isinstance(node, ast.Assign):
+            name = getattr(node.targets[0], "id", "")
+            if name in ("problem", "hint", "why") or name.endswith("_HINT"):
+                yield node.value
+
+
+def test_what_stops_a_panel_from_loading_or_drawing_is_a_sentence():
+    sources = [file.read_text(encoding="utf-8") for file in OF_PANELS]
+    parts = [part for source in sources for part in said_in(source)]
+    assert [ast.unparse(part) for part in parts if isinstance(part, ast.JoinedStr)] == []
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_a_language_has_what_stops_a_panel_from_loading_or_drawing(language):
+    sources = [file.read_text(encoding="utf-8") for file in OF_PANELS]
+    parts = [part for source in sources for part in said_in(source)]
+    texts = {str(part.value) for part in parts if isinstance(part, ast.Constant)}
+    sentences = {text for text in texts if " " in text}
+    assert sorted(sentences - set(read_sentences(language))) == []
+
+
+# What the form of a rule says of the arguments of a law.
+ARGUMENTS = {
+    f"{name}.{field.name}": field.doc
+    for name, make in INITIALIZERS.module_dict.items()
+    for field in fields_of(make)
+    if field.doc and make.__module__.startswith("brickbook.")
+}
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_a_language_says_what_the_arguments_of_a_law_are(language):
+    sentences = read_sentences(language)
+    assert len(ARGUMENTS) > 40
+    assert [name for name, doc in ARGUMENTS.items() if doc not in sentences] == []
+
+
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
 def test_a_language_has_every_sentence_with_its_names_and_no_other(language):
     sentences = read_sentences(language)
     assert sorted(templates() - set(sentences)) == []
-    assert sorted(set(sentences) - {text for each in SOURCES for text in constants(each)}) == []
+    known = {text for each in SOURCES for text in constants(each)} | set(ARGUMENTS.values())
+    assert sorted(set(sentences) - known) == []
     assert [text for text in sentences if names_in(text) != names_in(sentences[text])] == []
 
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from brickbook.errors import Sentence
+
 __all__ = ["FileKind", "find_kind"]
 
 READ = 4096  # bytes of a file that are looked at
@@ -19,7 +21,7 @@ PAGE_HINT = (
     "Its address gives a page, not the file: on Hugging Face say /resolve/ in place of /blob/, on "
     "GitHub /raw/."
 )
-UNPACK_HINT = "Unpack it first: {}."
+UNPACK_HINT = "Unpack it first: {command}."
 
 
 class FileKind(NamedTuple):
@@ -31,13 +33,13 @@ class FileKind(NamedTuple):
 
 # What a file begins with.
 SIGNS = {
-    b"\x1f\x8b": FileKind("it is packed by gzip", UNPACK_HINT.format("gunzip")),
-    b"BZh": FileKind("it is packed by bzip2", UNPACK_HINT.format("bunzip2")),
-    b"\xfd7zXZ\x00": FileKind("it is packed by xz", UNPACK_HINT.format("unxz")),
-    b"\x28\xb5\x2f\xfd": FileKind("it is packed by zstd", UNPACK_HINT.format("unzstd")),
-    b"\x04\x22\x4d\x18": FileKind("it is packed by lz4", UNPACK_HINT.format("unlz4")),
-    b"7z\xbc\xaf\x27\x1c": FileKind("it is a 7z archive", UNPACK_HINT.format("7z x")),
-    b"Rar!\x1a\x07": FileKind("it is a RAR archive", UNPACK_HINT.format("unrar x")),
+    b"\x1f\x8b": FileKind("it is packed by gzip", Sentence(UNPACK_HINT, command="gunzip")),
+    b"BZh": FileKind("it is packed by bzip2", Sentence(UNPACK_HINT, command="bunzip2")),
+    b"\xfd7zXZ\x00": FileKind("it is packed by xz", Sentence(UNPACK_HINT, command="unxz")),
+    b"\x28\xb5\x2f\xfd": FileKind("it is packed by zstd", Sentence(UNPACK_HINT, command="unzstd")),
+    b"\x04\x22\x4d\x18": FileKind("it is packed by lz4", Sentence(UNPACK_HINT, command="unlz4")),
+    b"7z\xbc\xaf\x27\x1c": FileKind("it is a 7z archive", Sentence(UNPACK_HINT, command="7z x")),
+    b"Rar!\x1a\x07": FileKind("it is a RAR archive", Sentence(UNPACK_HINT, command="unrar x")),
     b"\x89HDF\r\n\x1a\n": FileKind("it is an HDF5 file, as Keras writes them"),
     b"GGUF": FileKind("it is a GGUF file, as llama.cpp reads them"),
     b"\x93NUMPY": FileKind("it is an array of NumPy"),
@@ -81,7 +83,10 @@ def archive_kind(head: bytes) -> FileKind | None:
     first = head[:100].partition(b"\0")[0].decode(errors="replace")
     if first in TORCH_TAR:
         return None
-    return FileKind(f"it is a tar archive, of {first!r} first", UNPACK_HINT.format("tar xf"))
+    return FileKind(
+        Sentence("it is a tar archive, of {name} first", name=repr(first)),
+        Sentence(UNPACK_HINT, command="tar xf"),
+    )
 
 
 def tensors_kind(head: bytes, suffix: str) -> FileKind | None:
@@ -90,7 +95,7 @@ def tensors_kind(head: bytes, suffix: str) -> FileKind | None:
         return FileKind("it is a zip archive or a pickle, as torch.save writes", "Name it .pth.")
     # A header begins behind its length of eight bytes.
     if suffix != SAFETENSORS and head[5:9] == b"\0\0\0{" and not head.startswith(TORCH_ZIP):
-        return FileKind("it is a safetensors file", f"Name it {SAFETENSORS}.")
+        return FileKind("it is a safetensors file", "Name it .safetensors.")
     if re.match(rb"\x08[\x01-\x20]\x12.pytorch", head, re.DOTALL):
         return FileKind("it is an ONNX model")
     return None
@@ -102,19 +107,23 @@ def text_kind(head: bytes, json: bool) -> FileKind | None:
     lower = text.lower()
     if text.startswith("version https://") and "\noid " in text:
         size = re.search(r"\nsize (\d{1,18})", text)
-        of = f" to a file of {int(size[1]):,} bytes" if size else ""
-        fact = f"it is a pointer of Git LFS{of}, which was not fetched"
+        fact = Sentence("it is a pointer of Git LFS, which was not fetched")
+        if size:
+            told = "it is a pointer of Git LFS to a file of {size} bytes, which was not fetched"
+            fact = Sentence(told, size=f"{int(size[1]):,}")
         return FileKind(fact, "git lfs pull fetches it.")
     if lower.startswith("<") and (
         "<html" in lower or "<!doctype html" in lower or "<head" in lower
     ):
-        return FileKind(f"it is an HTML page{element(text, 'title')}", PAGE_HINT)
+        return FileKind(
+            Sentence("it is an HTML page{title}", title=element(text, "title")), PAGE_HINT
+        )
     if re.match(r"<[a-z?!]", lower):
         told = element(text, "Code") + element(text, "Message")
-        return FileKind(f"it is an XML document{told}")
+        return FileKind(Sentence("it is an XML document{message}", message=told))
     if not json and re.match(r"\{\s*[\"}]|\[\s*[\"{\]]", text):
         shown = text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"
-        return FileKind(f"it is JSON: {shown.rstrip()}")
+        return FileKind(Sentence("it is JSON: {text}", text=shown.rstrip()))
     return None
 
 

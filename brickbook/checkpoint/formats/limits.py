@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pickle import UnpicklingError
 
+from brickbook.errors import Sentence
+
 __all__ = ["MAX_DEPTH", "LimitError", "Limits", "RefusedNameError"]
 
 MAX_DEPTH = 200  # of lists in lists, and so on
@@ -37,33 +39,52 @@ class Limits:
         """Count bytes, or members, that are copied out of what has been read."""
         self.spent += size
         if self.spent > (most := FREE_BYTES + RATIO * self.file_size):
-            raise LimitError(f"its {self.file_size:,} bytes ask for more than {most:,} in memory")
+            raise LimitError(
+                Sentence(
+                    "its {size} bytes ask for more than {most} in memory",
+                    size=f"{self.file_size:,}",
+                    most=f"{most:,}",
+                )
+            )
 
     def store(self, size: int) -> None:
         """Count the bytes of a storage: all together are in the file."""
         self.stored += size
         if self.stored > self.file_size:
             raise UnpicklingError(
-                f"its tensors have at least {self.stored:,} bytes, and it has {self.file_size:,}"
+                Sentence(
+                    "its tensors have at least {stored} bytes, and it has {size}",
+                    stored=f"{self.stored:,}",
+                    size=f"{self.file_size:,}",
+                )
             )
 
     def check_view(self, size: int) -> None:
         """Check the bytes of a tensor, which may repeat what is stored once."""
         if size > FREE_BYTES + RATIO * self.file_size:
             raise LimitError(
-                f"a tensor in it has {size:,} bytes when it is copied, and the file "
-                f"{self.file_size:,}"
+                Sentence(
+                    "a tensor in it has {bytes} bytes when it is copied, and the file {size}",
+                    bytes=f"{size:,}",
+                    size=f"{self.file_size:,}",
+                )
             )
 
     def check_values(self, count: int) -> None:
         """Check the number of values in lists and dicts, those that are there twice counted so."""
         if count > (most := FREE_VALUES + RATIO * self.file_size):
-            raise LimitError(f"its {self.file_size:,} bytes unfold to more than {most:,} values")
+            raise LimitError(
+                Sentence(
+                    "its {size} bytes unfold to more than {most} values",
+                    size=f"{self.file_size:,}",
+                    most=f"{most:,}",
+                )
+            )
 
     def check_depth(self, depth: int) -> None:
         """Check how deep a value is nested."""
         if depth > MAX_DEPTH:
-            raise LimitError(f"it is nested more than {MAX_DEPTH} deep")
+            raise LimitError(Sentence("it is nested more than {most} deep", most=MAX_DEPTH))
 
     def check_key(self, key: object) -> None:
         """Check a key of a dict or a member of a set, which is hashed in bounded time."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from brickbook.checkpoint.formats.limits import Limits
 from brickbook.checkpoint.formats.stand_ins import StandIn, StandInKind
+from brickbook.errors import Sentence
 
 __all__ = ["NewerProtocolError", "PickleReader"]
 
@@ -68,7 +69,7 @@ class PickleReader:
                 return self.stack.pop()
             operation = operations.get(code)
             if operation is None:
-                raise UnpicklingError(f"Unsupported operand {code}")
+                raise UnpicklingError(Sentence("Unsupported operand {code}", code=code))
             operation(self)
 
     def read(self, count: int) -> bytes:
@@ -196,7 +197,8 @@ class PickleReader:
         elif id(type(target)) in self.callables and hasattr(target, "__setstate__"):
             target.__setstate__(state)
         else:
-            raise UnpicklingError(f"a {type(target).__name__} is given a state")
+            kind = type(target).__name__
+            raise UnpicklingError(Sentence("a {kind} is given a state", kind=kind))
 
     def count_copies(self, values: Any) -> None:
         """Count the members that a call may copy."""

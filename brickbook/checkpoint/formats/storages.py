@@ -19,6 +19,7 @@ from brickbook.checkpoint.formats.limits import Limits
 from brickbook.checkpoint.formats.pickle_reader import PickleReader
 from brickbook.checkpoint.formats.safe_globals import SAFE_GLOBALS, resolve_placeholders
 from brickbook.checkpoint.formats.torch_objects import Storage, StorageKind, TorchObjects
+from brickbook.errors import Sentence
 
 __all__ = ["MAGIC", "read_legacy", "read_zip"]
 
@@ -64,7 +65,7 @@ def read_legacy(file: Path, place: Any) -> Any:
         reader = PickleReader(data, limits, objects.find, storages.load)
         _, version, _ = (reader.load() for _ in range(3))  # the magic number; of the machine
         if version != LEGACY_VERSION:
-            raise UnpicklingError(f"its version is not {LEGACY_VERSION}")
+            raise UnpicklingError(Sentence("its version is not {version}", version=LEGACY_VERSION))
         content = reader.load()
         storages.fill(reader.load(), reader.at)
     objects.check_sparse()
@@ -140,7 +141,7 @@ class ZipStorages:
         """Return what the archive says of an entry; raises UnpicklingError if there is none."""
         found = self.entries.get(f"{self.root}{name}")
         if found is None:
-            raise UnpicklingError(f"it has no entry {name:.100}")
+            raise UnpicklingError(Sentence("it has no entry {name}", name=name[:100]))
         if found.flag_bits & ENCRYPTED or found.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise UnpicklingError(NOT_TORCHS)
         return found

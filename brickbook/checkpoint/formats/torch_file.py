@@ -20,7 +20,14 @@ from brickbook.checkpoint.formats.kinds import find_kind
 from brickbook.checkpoint.formats.limits import LimitError, RefusedNameError
 from brickbook.checkpoint.formats.pickle_reader import NewerProtocolError
 from brickbook.checkpoint.formats.storages import LOCAL_SIGN, MAGIC, read_legacy, read_zip
-from brickbook.errors import BadArgumentError, BadValueError, first_line
+from brickbook.errors import (
+    BadArgumentError,
+    BadValueError,
+    Sentence,
+    as_sentence,
+    reason_of,
+    with_hint,
+)
 
 __all__ = [
     "INDEX_SUFFIX",
@@ -84,26 +91,41 @@ def read_file(
             head = opened.read(512)
         kind = find_kind(file)
     except OSError as error:
-        raise CheckpointError(path, f"{shown} can not be read: {error.strerror}.") from error
+        raise CheckpointError(
+            path, Sentence("{file} can not be read: {why}.", file=shown, why=error.strerror)
+        ) from error
     if kind is not None:
-        raise CheckpointError(path, f"{shown} is no checkpoint: {kind.fact}.", kind.hint)
+        raise CheckpointError(
+            path,
+            Sentence("{file} is no checkpoint: {fact}.", file=shown, fact=as_sentence(kind.fact)),
+            kind.hint,
+        )
     if file.suffix == ".safetensors":
         length = int.from_bytes(head[:8], "little")
         if MAX_HEADER < length < file.stat().st_size:
             raise CheckpointError(
                 path,
-                f"{shown} is not read: its header has {length:,} bytes, and {MAX_HEADER:,} are the "
-                "most that is read.",
+                Sentence(
+                    "{file} is not read: its header has {bytes} bytes, and {most} are the most "
+                    "that is read.",
+                    file=shown,
+                    bytes=f"{length:,}",
+                    most=f"{MAX_HEADER:,}",
+                ),
             )
         return read_safetensors(file, place, mapped, shown, path)
     legacy = MAGIC in head[:32]
     if head.startswith(PICKLE) and not legacy:  # torch would run it, and then refuse it
         raise CheckpointError(
-            path, f"{shown} is a pickle that torch.save has not written.", PICKLE_HINT
+            path,
+            Sentence("{file} is a pickle that torch.save has not written.", file=shown),
+            PICKLE_HINT,
         )
     if head[TAR] == b"ustar" and not trust:
         raise CheckpointError(
-            path, f"{shown} is a tar archive, which torch wrote until 0.1.9 in 2017.", TAR_HINT
+            path,
+            Sentence("{file} is a tar archive, which torch wrote until 0.1.9 in 2017.", file=shown),
+            TAR_HINT,
         )
     if trust:
         log.warning("trust=True: whatever %s says is run while it is read", shown)
@@ -117,24 +139,40 @@ def read_file(
     except RefusedNameError as error:
         raise CheckpointError(
             path,
-            f"{shown} asks for {error}, and is not read: to make such an object is to run what the "
-            "file says.",
-            "Ask for a .safetensors file, or for one that holds a state_dict and nothing else. "
-            f"{TRUST_HINT}",
+            Sentence(
+                "{file} asks for {why}, and is not read: to make such an object is to run what "
+                "the file says.",
+                file=shown,
+                why=reason_of(error),
+            ),
+            with_hint(
+                "Ask for a .safetensors file, or for one that holds a state_dict and nothing else.",
+                TRUST_HINT,
+            ),
         ) from error
     except NewerProtocolError as error:
         raise CheckpointError(
             path,
-            f"{shown} is pickled with protocol 4 or 5, of which torch reads nothing without "
-            "running what the file says.",
-            "Ask for a .safetensors file, or for one of torch.save's own protocol, 2. "
-            f"{TRUST_HINT}",
+            Sentence(
+                "{file} is pickled with protocol 4 or 5, of which torch reads nothing without "
+                "running what the file says.",
+                file=shown,
+            ),
+            with_hint(
+                "Ask for a .safetensors file, or for one of torch.save's own protocol, 2.",
+                TRUST_HINT,
+            ),
         ) from error
     except LimitError as error:
-        raise CheckpointError(path, f"{shown} is not read: {error}.") from error
+        raise CheckpointError(
+            path, Sentence("{file} is not read: {why}.", file=shown, why=reason_of(error))
+        ) from error
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(
-            path, f"{shown} is no checkpoint: {describe_damage(error, head)}."
+            path,
+            Sentence(
+                "{file} is no checkpoint: {fact}.", file=shown, fact=describe_damage(error, head)
+            ),
         ) from error
 
 
@@ -164,11 +202,20 @@ def check_map_location(map_location: Any, path: str, *, present: bool = True) ->
                 return torch.device(map_location)
             return torch.empty(0, device=map_location).device
         except (RuntimeError, AssertionError) as error:  # no such device, here or anywhere
-            why = str(error).partition("\n")[0].rstrip(".")
-            raise BadValueError(path, f"{map_location!r} can not be used: {why}.") from error
+            raise BadValueError(
+                path,
+                Sentence(
+                    "{value} can not be used: {why}.",
+                    value=repr(map_location),
+                    why=reason_of(error),
+                ),
+            ) from error
     if callable(map_location) or isinstance(map_location, Mapping):
         return map_location
-    raise BadArgumentError(path, f"expected a device, a dict or a function, got {map_location!r}.")
+    raise BadArgumentError(
+        path,
+        Sentence("expected a device, a dict or a function, got {value}.", value=repr(map_location)),
+    )
 
 
 def read_safetensors(
@@ -180,7 +227,11 @@ def read_safetensors(
     except ImportError as error:
         raise MissingPackageError(
             path,
-            f"{shown} needs safetensors, which cannot be imported: {error}.",
+            Sentence(
+                "{file} needs safetensors, which cannot be imported: {why}.",
+                file=shown,
+                why=reason_of(error),
+            ),
             "Install it: pip install safetensors.",
         ) from error
     try:
@@ -189,7 +240,10 @@ def read_safetensors(
             state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             header = opened.metadata() or {}
     except SafetensorError as error:
-        raise CheckpointError(path, f"{shown} is no safetensors file: {error}.") from error
+        raise CheckpointError(
+            path,
+            Sentence("{file} is no safetensors file: {why}.", file=shown, why=reason_of(error)),
+        ) from error
     if not mapped:
         state = {name: tensor.clone() for name, tensor in state.items()}
     # The format has each tensor once; of one with several names the header says them.
@@ -197,13 +251,13 @@ def read_safetensors(
     return state
 
 
-def describe_damage(error: Exception, head: bytes) -> str:
+def describe_damage(error: Exception, head: bytes) -> Sentence:
     """Say what is wrong with a file by its first bytes, or else by the error that it led to."""
     if not head.startswith((ZIP[:2], PICKLE)):
-        return f"it begins with {head[:32]!r}"
+        return Sentence("it begins with {bytes}", bytes=repr(head[:32]))
     if isinstance(error, (IndexError, struct.error)):  # the end of a pickle, or of its stack
-        return "it ends too early"
-    return first_line(error).rstrip(".")
+        return Sentence("it ends too early")
+    return reason_of(error)
 
 
 def sibling_file(name: str, shard: str) -> str:
@@ -229,19 +283,37 @@ def read_sharded(
         where = found["weight_map"]
         entries = [(str(name), str(shard)) for name, shard in where.items()]
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        why = first_line(error) if isinstance(error, (OSError, ValueError)) else "no weight_map"
+        known = isinstance(error, (OSError, ValueError))
+        why = reason_of(error) if known else Sentence("no weight_map")
         kind = None if isinstance(error, OSError) else find_kind(file, json=True)
-        why, hint = (why, "") if kind is None else kind
-        raise CheckpointError(path, f"{shown} is no index of a checkpoint: {why}.", hint) from error
+        why, hint = (why, "") if kind is None else (as_sentence(kind.fact), kind.hint)
+        raise CheckpointError(
+            path, Sentence("{file} is no index of a checkpoint: {why}.", file=shown, why=why), hint
+        ) from error
     state: OrderedDict[str, Any] = OrderedDict()
     parts: dict[str, Any] = {}
     for name, shard in entries:
         if "/" in shard or "\\" in shard or shard in ("", ".", ".."):
-            raise CheckpointError(path, f"{shown} lists {shard!r}, which is no file beside it.")
+            raise CheckpointError(
+                path,
+                Sentence(
+                    "{file} lists {shard}, which is no file beside it.",
+                    file=shown,
+                    shard=repr(shard),
+                ),
+            )
         if shard not in parts:
             parts[shard] = read(shard)
         held = parts[shard]
         if not isinstance(held, Mapping) or name not in held:
-            raise CheckpointError(path, f"{shown} looks for {name} in {shard}, which has it not.")
+            raise CheckpointError(
+                path,
+                Sentence(
+                    "{file} looks for {name} in {shard}, which has it not.",
+                    file=shown,
+                    name=name,
+                    shard=shard,
+                ),
+            )
         state[name] = held[name]
     return state

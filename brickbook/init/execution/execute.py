@@ -418,7 +418,10 @@ def check_distinct_streams(names: Iterable[str]) -> None:
         if other != name:
             raise BadValueError(
                 name,
-                f"with a seed it would get the numbers of {other}: "
-                "'module' is taken for a wrapper.",
+                Sentence(
+                    "with a seed it would get the numbers of {other}: 'module' is taken for a "
+                    "wrapper.",
+                    other=other,
+                ),
                 "Give the submodule another name.",
             )

@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.nn.parameter import is_lazy
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence
 from brickbook.init.execution.checkpoints import read_checkpoints
 from brickbook.init.execution.execute import Execution, affected_tensors, check_draws
 from brickbook.init.execution.own_starts import (
@@ -208,12 +208,18 @@ def build_without_memory(constructor: object) -> tuple[nn.Module, ConstructorWat
     """Call what makes a model, without memory for its parameters; see what its own code writes."""
     if not callable(constructor):
         raise BadArgumentError(
-            "model", f"expected a module or what makes one when it is called, got {constructor!r}."
+            "model",
+            Sentence(
+                "expected a module or what makes one when it is called, got {value}.",
+                value=repr(constructor),
+            ),
         )
     with watched_construction() as watch, skeleton():
         model = constructor()
     if not isinstance(model, nn.Module):
-        raise BadArgumentError("model", f"expected a call to give a module, got {model!r}.")
+        raise BadArgumentError(
+            "model", Sentence("expected a call to give a module, got {value}.", value=repr(model))
+        )
     return model, watch
 
 
@@ -229,7 +235,9 @@ def read_device(device: object) -> torch.device:
     try:
         where = torch.device(device)  # pyright: ignore[reportArgumentType, reportCallIssue]
     except (RuntimeError, TypeError):
-        raise BadArgumentError("device", f"expected a device, got {device!r}.") from None
+        raise BadArgumentError(
+            "device", Sentence("expected a device, got {value}.", value=repr(device))
+        ) from None
     if where.type == "meta":
         raise BadValueError("device", "there is no memory on the meta device.")
     return where
@@ -274,7 +282,9 @@ def check_devices(tensors: Mapping[str, Tensor], device: torch.device) -> None:
     for name, tensor in tensors.items():
         if is_sharded(tensor) and tensor.device_mesh.device_type != device.type:
             kind = tensor.device_mesh.device_type
-            raise BadValueError("device", f"{name} is sharded over {kind!r}, not {device.type!r}.")
+            problem = "{name} is sharded over {kind}, not {device}."
+            fields = {"kind": repr(kind), "device": repr(device.type)}
+            raise BadValueError("device", Sentence(problem, name=name, **fields))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from brickbook.errors import BadArgumentError, BadValueError
+from brickbook.errors import BadArgumentError, BadValueError, Sentence
 from brickbook.init.execution.shards import check_shards
 from brickbook.init.laws import Constant, Law
 from brickbook.introspect import (
@@ -99,7 +99,9 @@ class SeededRng:
         if seed is None:
             return CURRENT_RNG.get()
         if isinstance(seed, bool) or not isinstance(seed, Integral):
-            raise BadArgumentError("seed", f"expected an int or None, got {seed!r}.")
+            raise BadArgumentError(
+                "seed", Sentence("expected an int or None, got {value}.", value=repr(seed))
+            )
         if abs(int(seed)) >= SEED_LIMIT:
             problem = "expected an int of at most 4,000 digits."
             raise BadValueError("seed", problem)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from brickbook.errors import BadValueError
+from brickbook.errors import BadValueError, Sentence
 from brickbook.init.laws import Law
 from brickbook.introspect import (
     DTENSOR_MODULES,
@@ -71,6 +71,10 @@ def unsharded(module: nn.Module) -> Iterator[None]:
                 local_shard(tensor).copy_from(twin.detach().to(tensor.device).reshape(-1), 0)
 
 
+SHARDED = "it is sharded: without a seed every rank would draw numbers of its own."
+REPLICATED = "it is replicated: without a seed every rank would draw numbers of its own."
+
+
 class HasSeed(Protocol):
     """What draws: its numbers have a seed or, with None, come from torch's generator."""
 
@@ -92,12 +96,8 @@ def check_shards(writes: Iterable[tuple[Tensor, Law, str]], rng: HasSeed) -> Non
             check_placements(tensor, name)
             if rng.seed is None and law.is_random() and tensor.device_mesh.size() > 1:
                 cut = any(type(each).__name__ != "Replicate" for each in tensor.placements)
-                raise BadValueError(
-                    name,
-                    f"it is {'sharded' if cut else 'replicated'}: without a seed every rank would "
-                    "draw numbers of its own.",
-                    "Pass seed=n.",
-                )
+                problem = SHARDED if cut else REPLICATED
+                raise BadValueError(name, Sentence(problem), "Pass seed=n.")
 
 
 def check_summoned(laws: Iterable[tuple[str, Law]], model: nn.Module, rng: HasSeed) -> None:
@@ -122,14 +122,21 @@ def check_placements(tensor: DTensor, name: str) -> None:
     if any(each.is_partial() for each in placements):
         raise BadValueError(
             name,
-            f"its placements are {placements}: a sum over ranks has no numbers of its own.",
+            Sentence(
+                "its placements are {placements}: a sum over ranks has no numbers of its own.",
+                placements=placements,
+            ),
             "Redistribute it first.",
         )
     if not all(
         type(each).__name__ in KNOWN_PLACEMENTS for each in placements
     ) or not has_expected_shape(local_shard(tensor)):
         raise BadValueError(
-            name, f"its placements are {placements}: which part this rank holds is not known."
+            name,
+            Sentence(
+                "its placements are {placements}: which part this rank holds is not known.",
+                placements=placements,
+            ),
         )
 
 

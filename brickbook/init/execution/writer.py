@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brickbook.errors import BadValueError, ConfigError
+from brickbook.errors import BadValueError, ConfigError, Sentence, reason_of
 from brickbook.init.execution.rng import SeededRng, fill_tensors
 from brickbook.init.execution.shards import local_row
 from brickbook.init.planning import InitPlan, PlanRow
@@ -26,6 +26,9 @@ from brickbook.introspect import (
 )
 
 __all__ = ["ParameterWriter", "tensors_of"]
+
+NOT_TAKEN = "its parametrisation does not take the numbers: {why}."
+NOT_FINITE = "it makes NaN or infinity of them"
 
 
 def tensors_of(model: nn.Module, plan: InitPlan) -> dict[str, Tensor]:
@@ -131,8 +134,8 @@ class ParameterWriter:
         if row.name.endswith("_orig"):
             return
         if not compute_parametrized(part, key).isfinite().all():
-            problem = "its parametrisation does not take the numbers: it makes NaN or infinity of"
-            raise BadValueError(self.stream_names[row.name], f"{problem} them.")
+            problem = Sentence(NOT_TAKEN, why=Sentence(NOT_FINITE))
+            raise BadValueError(self.stream_names[row.name], problem)
 
     @torch.no_grad()
     def set_parametrized(self, row: PlanRow) -> None:
@@ -147,18 +150,17 @@ class ParameterWriter:
                 return
             value, drawn = compute_parametrized(part, key), self.tensors[row.name]
             if not value.isfinite().all():
-                raise ValueError("it makes NaN or infinity of them")
+                raise ValueError(NOT_FINITE)
             largest = drawn.abs().max().item() if drawn.numel() else 0.0
             slack = 100 * torch.finfo(drawn.dtype).eps
             if not torch.allclose(value, drawn, rtol=slack, atol=slack * largest):
                 found, wanted = std(value), std(drawn)
-                text = f"it makes others of them, with std {found:.3g} instead of {wanted:.3g}"
-                raise ValueError(text)
+                text = "it makes others of them, with std {found} instead of {wanted}"
+                raise ValueError(Sentence(text, found=f"{found:.3g}", wanted=f"{wanted:.3g}"))
         except ConfigError:
             raise
         except Exception as error:
-            problem = f"its parametrisation does not take the numbers: {str(error).rstrip('.')}."
-            raise BadValueError(row.name, problem) from error
+            raise BadValueError(row.name, Sentence(NOT_TAKEN, why=reason_of(error))) from error
 
 
 def stream_of_original(name: str) -> str:

@@ -124,7 +124,8 @@ class FieldRow(w.HBox):
         if text or "notice" in vars(self):
             self.notice.show(text)
         # The tooltip is what a screen reader reads with the control.
-        self.control.tooltip = text or field.doc or None  # pyright: ignore[reportAttributeAccessIssue]
+        tooltip = text or self.texts.translate(field.doc) or None
+        self.control.tooltip = tooltip  # pyright: ignore[reportAttributeAccessIssue]
 
     def default_text(self) -> str:
         """Return what stands beside a field with its default value."""

@@ -33,6 +33,9 @@ NAMES = frozenset({
     "torch", "Python", "ReLU", "tanh", "SELU", "Kaiming", "Xavier", "LeCun", "Caffe2", "fan_in",
     "fan_out", "focal", "undo_budget", "NaN", "Inf", "Enter", "Esc", "std", "re", "float32",
     "HTML", "CSV", "JSON", "SVG", "PNG", "last_error", "init_cfg", "override", "static",
+    # what the arguments of laws are explained with
+    "BaseInit", "CPU", "GRU", "LSTM", "auto", "brickbook", "calculate_gain", "channels", "classes",
+    "dict", "ema", "load_checkpoint", "nn", "params", "positions", "state", "teacher",
 })  # fmt: skip
 
 
@@ -105,6 +108,14 @@ def names_of(lab: InitLab) -> set[str]:
         for field in fields_of(make):
             found |= {field.name, *map(str, field.choices), *re.findall(r"\w+", str(field.default))}
     return found | {"True", "False", "None"}
+
+
+def test_the_arguments_of_a_law_are_explained_in_the_readers_language():
+    said = {"en": "The standard deviation, 0 or more.", "zh": "标准差，不小于 0。"}
+    for language, text in said.items():
+        lab = InitLab(net(), init_cfg=[CFG[0]], language=language)
+        assert text in [line for part in widgets(lab) for line in seen(part)]
+        lab.close()
 
 
 def test_a_chinese_panel_has_no_english_word(monkeypatch):

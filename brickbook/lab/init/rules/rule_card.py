@@ -254,8 +254,6 @@ class InitializerForm(Form):
     ) -> None:
         self.on_edit = on_edit
         fields = map(offer_auto_gain, fields_of(factory))
-        if texts.language != "en":  # docstrings are English
-            fields = (replace(field, doc="") for field in fields)
         super().__init__(
             factory,
             values,
