@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
@@ -40,8 +38,7 @@ def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
         if getattr(arguments, option):
             check_target(getattr(arguments, option), f"--{option}", arguments.force)
     make = maker(frontend, arguments.model)
-    with torch.device("meta") if arguments.meta else nullcontext():
-        history = trace(make)
+    history = trace(make, meta=arguments.meta)
     shown = Message(repr(history[arguments.tensor])) if arguments.tensor else history
     if arguments.json:
         write_text(history.to_json(), arguments.json, "--json", arguments.force)

@@ -65,13 +65,13 @@ def on_meta(make):
         return make()
 
 
-def sharded():
+def sharded(make=Net):
     """Build the model on the meta device, and shard it over all ranks."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
-    model = on_meta(Net)
+    model = on_meta(make)
     for part in (model.block, model.own, model):
         fully_shard(part, mesh=mesh)
     model.out.bias.note = "kept"
@@ -156,7 +156,32 @@ def refused():
         assert dist.get_world_size() == 1
 
 
-CHECKS = {check.__name__: check for check in (equal, trains, loads, put_back, refused)}
+class Started(Net):
+    """It starts itself, with what no law describes too, and tables that are computed."""
+
+    def __init__(self):
+        super().__init__()
+        nn.init.trunc_normal_(self.out.weight, std=0.02)
+        nn.init.orthogonal_(self.block[2].weight)
+        with torch.no_grad():
+            self.back.weight.abs_()
+        self.angles = nn.Parameter(torch.sin(torch.arange(33.0)).view(11, 3))
+        self.register_buffer("positions", torch.arange(9)[None], persistent=False)
+
+
+def traced():
+    """A sharded model starts as what builds it does, with the numbers of one process."""
+    one, report = materialize(Started, trace=True, seed=0)
+    assert report["back.weight"].action == "called" and not report.untouched
+    model = sharded(Started)
+    materialize(model, trace=Started, seed=0)
+    for name, tensor in model.named_parameters(remove_duplicate=False):
+        assert torch.equal(tensor.full_tensor(), one.get_parameter(name)), name
+    for name, tensor in model.named_buffers():
+        assert torch.equal(tensor, one.get_buffer(name)), name
+
+
+CHECKS = {check.__name__: check for check in (equal, trains, loads, put_back, refused, traced)}
 
 
 def outcome(check):

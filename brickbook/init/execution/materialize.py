@@ -26,6 +26,7 @@ from brickbook.init.execution.own_starts import (
     watched_construction,
     with_starts,
 )
+from brickbook.init.execution.replay import TracedStart
 from brickbook.init.execution.report import InitReport, Outcome
 from brickbook.init.execution.rng import SeededRng
 from brickbook.init.execution.writer import ParameterWriter, tensors_of
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         reinitialize: bool
         assume_loaded: Collection[str | type] | str | type | None
         batch: object
+        trace: bool | Callable[[], nn.Module]
 
 
 @overload
@@ -107,6 +109,7 @@ def materialize(
     reinitialize: bool = False,
     assume_loaded: Collection[str | type] | str | type | None = None,
     batch: object = None,
+    trace: bool | Callable[[], nn.Module] = False,
 ) -> InitReport | tuple[nn.Module, InitReport]:
     """Give a model on the meta device memory on ``device``, and every tensor meaningful numbers.
 
@@ -122,6 +125,14 @@ def materialize(
     and in the plan, where the law is another one for that: exactly, if ``model`` is a callable. Of
     a model that exists already, torch's count of writes and what its classes are made of tell;
     neither shows what a function outside of them has written through ``.data``, or copied.
+
+    With ``trace`` all that is repeated. What makes the model is called on the meta device, where
+    nothing is drawn, under `brickbook.trace`. Each tensor gets the law that it ended with there, by
+    its name, unless a rule matches it. What is computed without a draw (rotary angles, masks) is
+    computed again, with memory, and so is what was drawn and then changed in a way that leaves no
+    law: from a seed of the tensor's own, and of other tensors the numbers that they have now.
+    Models of transformers, which skip their start on the meta device, are started. No
+    ``init_weights`` is called but there.
 
     Args:
         model: The model, or a callable that makes it: it is called inside `skeleton`, which keeps
@@ -139,6 +150,8 @@ def materialize(
         reinitialize: Initialise again what is initialised already.
         assume_loaded: What was loaded by other functions than brickbook's.
         batch: As in `initialize`.
+        trace: Repeat what ``model`` does when it is called; for a model that exists (and is
+            sharded, say), the function that makes one like it.
 
     Returns:
         The report; with the model before it, if ``model`` was a callable.
@@ -156,15 +169,23 @@ def materialize(
     device(type='cpu')
     """
     where, rng = read_device(device), SeededRng.from_seed(seed)
-    built, watch = (model, None) if isinstance(model, nn.Module) else build_without_memory(model)
+    start = TracedStart.read(model, trace)
+    if start is not None:
+        built, watch = start.model, None
+    elif isinstance(model, nn.Module):
+        built, watch = model, None
+    else:
+        built, watch = build_without_memory(model)
     options = InitOptions(strict, order, frozen, only_missing, protect, reinitialize, assume_loaded)
-    draft, _ = plan_with_tensors(built, init_cfg, options)
+    draft, _ = plan_with_tensors(built, init_cfg, options, custom_init=start is None)
     pending = read_checkpoints(draft, built)
-    completed = complete_plan(
-        draft, built, {id(tensor) for load in pending for tensor in load.filled(built)}
-    )
-    found = watch.find(built) if watch else find_rewritten(built)
-    starts = starts_by_name(completed.plan, built, found)
+    loaded = {id(tensor) for load in pending for tensor in load.filled(built)}
+    if start is not None:
+        completed, starts = start.complete(draft, loaded), None
+    else:
+        completed = complete_plan(draft, built, loaded)
+        found = watch.find(built) if watch else find_rewritten(built)
+        starts = starts_by_name(completed.plan, built, found)
     clear_start_notes(built)
     tensors = tensors_of(built, completed.plan)
     check_devices(tensors, where)
@@ -182,6 +203,8 @@ def materialize(
         execution = Execution(completed.plan, built, writer, pending, names_with_values)
         marks = {row.name: poison(writer.tensors.get(row.name)) for row in completed.without_law}
         with execution.pinned_rows():
+            if start is not None:
+                start.write_values(execution, where)
             execution.write_and_call()
             move_buffers(built, where)
             writer.refresh("")
@@ -190,8 +213,10 @@ def materialize(
             if empty and not allow_uninitialized:
                 raise unfilled_error(map(not_filled, empty), built)
             execution.fit(batch)
-        execution.plan = with_starts(execution, starts, watched=watch is not None)
-        skipped = list(skipped_starts(execution, watched=watch is not None))
+        skipped = []
+        if starts is not None:
+            execution.plan = with_starts(execution, starts, watched=watch is not None)
+            skipped = list(skipped_starts(execution, watched=watch is not None))
         for kind, problem, hint in skipped:
             if strict and kind is not Why.BY_DEFAULTS:
                 raise BadValueError("model", problem, hint)

@@ -17,6 +17,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+# No normal number of torch's is so many std away: √(2 ln 2⁶⁴) = 9.4, of uniform ones of 64 bits.
+LARGEST_NORMAL = 16.0
+
+
 @dataclass(frozen=True)
 class Constant(DiscreteLaw):
     """Every element is ``value``."""
@@ -217,6 +221,8 @@ class TruncNormal(Law):
             tensor.copy_(flat.clamp_(self.low, self.high))
             return
         tensor.normal_(self.loc, self.scale, generator=generator)
+        if alpha < -LARGEST_NORMAL and beta > LARGEST_NORMAL:
+            return
         outside = (tensor < self.low) | (tensor > self.high)
         while count := int(outside.sum()):
             again = tensor.new_empty(count).normal_(self.loc, self.scale, generator=generator)

@@ -5,10 +5,12 @@ from brickbook.init.planning.completion import (
     CompletedPlan,
     PoisonMark,
     complete_plan,
+    extra_rows,
     is_poisoned,
     poison,
     unfilled_error,
 )
+from brickbook.init.planning.config import Rule
 from brickbook.init.planning.options import FrozenPolicy, InitOptions, PrecedenceOrder
 from brickbook.init.planning.plan import (
     plan,
@@ -43,8 +45,10 @@ __all__ = [
     "PoisonMark",
     "PrecedenceOrder",
     "Reason",
+    "Rule",
     "Why",
     "complete_plan",
+    "extra_rows",
     "is_plan_driven",
     "is_poisoned",
     "plan",

@@ -38,12 +38,16 @@ __all__ = [
     "RESET_METHODS",
     "CompletedPlan",
     "complete_plan",
+    "extra_rows",
     "is_poisoned",
     "poison",
     "unfilled_error",
 ]
 
 TORCH_SOURCE, TORCH_RULE = "torch", "default"
+UNKNOWN_STARTS = (  # what a trace says of tensors that have no law
+    Why.OWN_CODE, Why.COMPUTED, Why.LEFT_EMPTY, Why.NOT_SEEN, Why.LOADED,
+)  # fmt: skip
 RESET_METHODS = (
     "reset_parameters",
     "reset_buffers",
@@ -359,7 +363,7 @@ def unfilled_error(rows: Iterable[PlanRow], model: nn.Module) -> BadValueError:
 def is_addressable(row: PlanRow, model: nn.Module) -> bool:
     """Whether a rule could match a tensor: a parameter or a stored buffer that is not pinned."""
     owner, _, key = row.name.rpartition(".")
-    unmatched = row.is_left(Why.NO_RULE, Why.NEEDS_ARGUMENTS)
+    unmatched = row.is_left(Why.NO_RULE, Why.NEEDS_ARGUMENTS, *UNKNOWN_STARTS)
     if row.pinned or not (unmatched or row.later_writers):
         return False
     if row.kind == "buffer":

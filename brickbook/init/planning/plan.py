@@ -76,10 +76,21 @@ def plan(
 PlanAndTensors = tuple[InitPlan, dict[str, Tensor]]
 
 
-def plan_with_tensors(model: nn.Module, init_cfg: object, options: InitOptions) -> PlanAndTensors:
-    """Return the plan, and the tensors of its rows by name (none for a parametrised one)."""
+def plan_with_tensors(
+    model: nn.Module, init_cfg: object, options: InitOptions, *, custom_init: bool = True
+) -> PlanAndTensors:
+    """Return the plan, and the tensors of its rows by name (none for a parametrised one).
+
+    Args:
+        model: the model.
+        init_cfg: its config; with None the rules are those that the modules carry.
+        options: the options of `plan`.
+        custom_init: whether modules' custom ``init_weights`` are called, with None.
+    """
     if init_cfg is None:
-        return build_plan(model, collect_sources(model, reinitialize=options.reinitialize), options)
+        sources = collect_sources(model, reinitialize=options.reinitialize)
+        kept = (each for each in sources if custom_init or not isinstance(each, CustomInit))
+        return build_plan(model, kept, options)
     return build_plan(model, [ConfigSource("", model, read_rules(init_cfg))], options)
 
 

@@ -1,7 +1,17 @@
 """What foreign code does to parameters: every write of a model's tensors, with line and law."""
 
 from brickbook.init.tracing.events import TracedTensor, WriteEvent
-from brickbook.init.tracing.history import History
-from brickbook.init.tracing.trace import trace
+from brickbook.init.tracing.history import History, plan_row
+from brickbook.init.tracing.tape import Tape
+from brickbook.init.tracing.trace import built_on_meta, history_of, trace
 
-__all__ = ["History", "TracedTensor", "WriteEvent", "trace"]
+__all__ = [
+    "History",
+    "Tape",
+    "TracedTensor",
+    "WriteEvent",
+    "built_on_meta",
+    "history_of",
+    "plan_row",
+    "trace",
+]

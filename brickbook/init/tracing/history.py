@@ -15,7 +15,7 @@ from brickbook.init.tracing.events import TracedTensor, WriteEvent
 from brickbook.init.tracing.rules import RulesFound, find_rules
 from brickbook.records import Column, Records, check_keys, refusing_damage
 
-__all__ = ["History"]
+__all__ = ["History", "plan_row"]
 
 
 class EventRow(NamedTuple):

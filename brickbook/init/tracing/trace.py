@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -17,14 +18,18 @@ from brickbook.init.tracing.events import TracedTensor, WriteEvent
 from brickbook.init.tracing.history import History
 from brickbook.init.tracing.layers import without_memory
 from brickbook.init.tracing.memory import Extent, Memory, Write, extent_of, holding_of
+from brickbook.init.tracing.tape import Tape
 from brickbook.init.tracing.watch import WriteWatch, watched
 from brickbook.introspect import storages_in, walk
 
-__all__ = ["trace"]
+__all__ = ["built_on_meta", "history_of", "trace"]
 
 
 def trace(
-    model: nn.Module | Callable[[], nn.Module], start: Callable[[], object] | None = None
+    model: nn.Module | Callable[[], nn.Module],
+    start: Callable[[], object] | None = None,
+    *,
+    meta: bool = False,
 ) -> History:
     """Build or start a model, and say which call has written which of its tensors.
 
@@ -37,13 +42,15 @@ def trace(
     Args:
         model: a function that builds a model; or a model, whose ``start`` is traced.
         start: called without arguments, such as ``model.init_weights``; for a model that exists.
+        meta: build the model on the meta device, without memory; models of transformers, which
+            skip their start there, are started.
 
     Returns:
         A row for every parameter and buffer, with its events.
 
     Raises:
         BadArgumentError: ``model`` is neither, or what it returns is no module; a model without
-            ``start``, or a function with one.
+            ``start``, or a function with one; a model that exists with ``meta``.
 
     >>> history = trace(lambda: nn.Linear(4, 2))
     >>> history["bias"].law
@@ -56,17 +63,54 @@ def trace(
                                "that builds the model in its place.")  # fmt: skip
     if not existing and start is not None:
         raise BadArgumentError("start", "it is for a model that exists.")
+    if existing and meta:
+        raise BadArgumentError("meta", "it is for a function that builds a model.")
+    if meta:
+        return history_of(*built_on_meta(model))
     run = start if existing else model
     if not callable(run):
         what = format_value(run)
         raise BadArgumentError("start" if existing else "model", f"{what} cannot be called.")
     with watched() as watch:
         result: Any = run()
-    made = model if isinstance(model, nn.Module) else result
-    if not isinstance(made, nn.Module):
+    return history_of(model if isinstance(model, nn.Module) else checked(result), watch)
+
+
+def checked(result: object) -> nn.Module:
+    """Return what a function has built, if it is a model."""
+    if not isinstance(result, nn.Module):
         problem = f"what builds the model returned {format_value(result)}, which is no nn.Module."
         raise BadArgumentError("model", problem)
-    return history_of(made, watch)
+    return result
+
+
+def built_on_meta(make: object, tape: Tape | None = None) -> tuple[nn.Module, WriteWatch]:
+    """Build a model without memory, and start what starts itself only where there is some.
+
+    Args:
+        make: what builds it.
+        tape: keeps the operations; numbers that are read on the way come from there.
+    """
+    if not callable(make):
+        raise BadArgumentError("model", f"{format_value(make)} cannot be called.")
+    with torch.device("meta"), watched(tape or Tape()) as watch:
+        model = checked(make())
+        for part in outermost_of_transformers(model):
+            part.initialize_weights()
+    return model, watch
+
+
+def outermost_of_transformers(model: nn.Module) -> Iterator[Any]:
+    """Yield the models of transformers in a model: their ``init_weights`` does nothing on meta.
+
+    Its ``PreTrainedModel.initialize_weights`` starts all that is inside.
+    """
+    if any(kind.__name__ == "PreTrainedModel" for kind in type(model).__mro__):
+        if callable(getattr(model, "initialize_weights", None)):
+            yield model
+        return
+    for child in model.children():
+        yield from outermost_of_transformers(child)
 
 
 def history_of(model: nn.Module, watch: WriteWatch) -> History:

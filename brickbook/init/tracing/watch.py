@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, UntypedStorage, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -21,12 +22,14 @@ from brickbook.init.tracing.contents import (
     EMPTY,
     GIVEN,
     LOADED,
+    VALUES,
     Content,
     Kind,
     overwrites,
     result_of,
 )
 from brickbook.init.tracing.memory import Memory, Part, Write, extent_of
+from brickbook.init.tracing.tape import Tape
 from brickbook.introspect import (
     covers_storage,
     storages_in,
@@ -43,17 +46,27 @@ RESHAPING = (
 )  # fmt: skip
 SETTING = ("copy_", "fill_", "zero_")
 MOST_WRITES = 20  # that a copy remembers of its original
+# Functions that take numbers of Python's: on the meta device no operation shows them.
+GIVING = (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor)
+# Functions that give the numbers of a tensor to Python.
+READING = (
+    Tensor.item, Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__float__, Tensor.__int__,
+    Tensor.__bool__, Tensor.__index__,
+)  # fmt: skip
+META = torch.device("meta")
 IS_META = Tensor.is_meta.__get__  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class WriteWatch(TorchDispatchMode):
     """Sees every operation of its thread, and keeps for each storage what was written, by whom.
 
-    Tensors are known by their storage, so that views and ``.data`` count too.
+    Tensors are known by their storage, so that views and ``.data`` count too. With a ``tape`` every
+    operation on tensors without memory is kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tape: Tape | None = None) -> None:
         super().__init__()
+        self.tape = tape
         self.memories: WeakKeyDictionary[UntypedStorage, Memory] = WeakKeyDictionary()
         self.count = 0
         # The last write keeps the frame of its call alive, so that no other is taken for it.
@@ -77,6 +90,8 @@ class WriteWatch(TorchDispatchMode):
                 changed += tensors_in_values(args[at] if at < len(args) else kwargs.get(argument))
         content = self.content_after(func, args, kwargs) if changed else EMPTY
         result = func(*args, **kwargs)
+        if self.tape is not None:
+            self.tape.record(func, args, kwargs, result, changed)
         for tensor in changed:
             self.write(tensor, content, func, args, kwargs)
         for tensor in tensors_in_values(result):
@@ -255,7 +270,13 @@ class SkipWatch(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Do what is asked; where torch.nn.init asks whether a tensor has memory, note it."""
+        """Do what is asked; where torch.nn.init asks whether a tensor has memory, note it.
+
+        Of a tensor without memory, numbers that were computed without a draw can be read.
+        """
+        if func in READING and self.watch.tape is not None and args[0].is_meta:
+            value = self.watch.tape.play(args[0])
+            args = args if value is None else (value, *args[1:])
         found = func(*args, **(kwargs or {}))
         if func == IS_META and found:
             asked_by = sys._getframe(1).f_globals.get("__name__")
@@ -268,7 +289,27 @@ class SkipWatch(TorchFunctionMode):
                         self.watch.note(self.watch.memory_of(storage), tensor, write, fresh=True)
         elif func == Tensor.__deepcopy__:
             self.copy(args[0], found)
+        elif func in GIVING and isinstance(found, Tensor) and found.is_meta:
+            self.give(func, args, kwargs or {}, found)
         return found
+
+    def give(
+        self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], found: Tensor
+    ) -> None:
+        """Note numbers that Python gives, which go to the meta device without an operation."""
+        storage = found.untyped_storage()
+        if storage in self.watch.memories:
+            return
+        number = args[-1] if args else kwargs.get("data")
+        single = isinstance(number, (bool, int, float))
+        content = Content(Kind.LAW, Constant(float(number))) if single else VALUES
+        call = find_call(storage)
+        write = Write(call, f"{func.__name__}(…)", content, None)
+        self.watch.memories[storage] = Memory(
+            content, extent_of(found), writes=[self.watch.numbered(write)], born=call
+        )
+        if self.watch.tape is not None:
+            self.watch.tape.record(func, args, {**kwargs, "device": META}, found)
 
     def copy(self, source: Tensor, copied: Tensor) -> None:
         """Note what a deep copy holds, which is made without an operation."""
@@ -282,9 +323,9 @@ class SkipWatch(TorchFunctionMode):
 
 
 @contextmanager
-def watched() -> Iterator[WriteWatch]:
-    """See what is written in the block, in this thread."""
-    with WriteWatch() as watch, SkipWatch(watch):
+def watched(tape: Tape | None = None) -> Iterator[WriteWatch]:
+    """See what is written in the block, in this thread; keep the operations on a tape, if any."""
+    with WriteWatch(tape) as watch, SkipWatch(watch):
         try:
             yield watch
         finally:
