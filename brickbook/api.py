@@ -157,6 +157,7 @@ if TYPE_CHECKING:
     from brickbook.measure.cost.mmcv_flops import get_model_complexity_info
     from brickbook.measure.diagnosis import Finding, diagnose
     from brickbook.measure.expected import expected_signals
+    from brickbook.measure.identify import Identification, identify
     from brickbook.measure.mean_field import MeanField, mean_field
     from brickbook.measure.probe import Signals, probe
     from brickbook.measure.race import Race, race
@@ -222,6 +223,7 @@ __all__ = [
     "HSigmoid",
     "HSwish",
     "History",
+    "Identification",
     "InitPlan",
     "InitReport",
     "KaimingInit",
@@ -292,6 +294,7 @@ __all__ = [
     "fuse_conv_bn",
     "get_model_complexity_info",
     "get_state_dict",
+    "identify",
     "initialize",
     "is_norm",
     "jacobian_spectrum",
@@ -333,9 +336,11 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
-    "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "MeanField",
+    "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "Identification",
+    "MeanField",
     "Race", "Recorder", "Signals", "Snapshot", "Spectra", "compare", "complexity",
-    "coordinate_check", "diagnose", "expected_signals", "jacobian_spectrum", "mean_field", "probe",
+    "coordinate_check", "diagnose", "expected_signals", "identify", "jacobian_spectrum",
+    "mean_field", "probe",
     "race", "snapshot", "spectra",
 )  # fmt: skip
 AT_FIRST_USE = {

@@ -77,6 +77,7 @@ Logger = logging.Logger | str | None
 log = logging.getLogger(__name__)
 silent = logging.getLogger(f"{__name__}.silent")
 silent.disabled = True
+IDENTIFY_HINT = "brickbook.identify(model) says which tensors are still as they were drawn."
 
 
 @keeps_grad_mode
@@ -511,7 +512,9 @@ def _load_checkpoint_with_prefix(
 
 def log_match(found: Match, logger: Logger) -> None:
     """Warn of a match that is not exact."""
-    if not found.exact:
+    if found.missing or found.reshaped:
+        resolve_logger(logger).warning("%s\n%s", found, IDENTIFY_HINT)
+    elif not found.exact:
         resolve_logger(logger).warning("%s", found)
     elif found.adapted:
         resolve_logger(logger).info("%s", found)

@@ -74,6 +74,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "trace": CommandEntry(
         "trace:TRACE", "Say which line of code writes which weight while a model is built."
     ),
+    "identify": CommandEntry(
+        "identify:IDENTIFY", "Say which known start each tensor of a checkpoint or model still has."
+    ),
     "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
     "migrate": CommandEntry(
         "migrate:MIGRATE",

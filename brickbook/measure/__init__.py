@@ -4,6 +4,7 @@ from brickbook.measure.coordinate_check import CoordinateCheck, coordinate_check
 from brickbook.measure.cost import Complexity, Cost, ShapeRow, ShapeTrace, complexity, shapes
 from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
 from brickbook.measure.expected import expected_signals
+from brickbook.measure.identify import Identification, TensorStart, identify
 from brickbook.measure.mean_field import MeanField, mean_field
 from brickbook.measure.probe import Signal, Signals, probe
 from brickbook.measure.race import Race, race
@@ -28,6 +29,7 @@ __all__ = [
     "Cost",
     "DiagnosisRule",
     "Finding",
+    "Identification",
     "MeanField",
     "Race",
     "Recorder",
@@ -39,6 +41,7 @@ __all__ = [
     "Spectra",
     "Spectrum",
     "TensorChange",
+    "TensorStart",
     "TensorStats",
     "compare",
     "compare_stats",
@@ -46,6 +49,7 @@ __all__ = [
     "coordinate_check",
     "diagnose",
     "expected_signals",
+    "identify",
     "jacobian_spectrum",
     "mean_field",
     "probe",

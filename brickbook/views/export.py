@@ -26,6 +26,7 @@ from brickbook.init.tracing import History
 from brickbook.measure import (
     ActivationHistory,
     CoordinateCheck,
+    Identification,
     MeanField,
     Race,
     Signals,
@@ -60,7 +61,7 @@ __all__ = [
 ]
 
 # What was measured: one table, and a picture if the record has one.
-MEASURED = (ActivationHistory, CoordinateCheck, MeanField, Race, Signals, Spectra)
+MEASURED = (ActivationHistory, CoordinateCheck, Identification, MeanField, Race, Signals, Spectra)
 
 # What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
 FORMULA_PREFIXES = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
@@ -284,6 +285,7 @@ READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
     frozenset({"records", "plan"}): InitReport.from_dict,
     frozenset({"bins", "tensors"}): Snapshot.from_dict,
     frozenset({"before", "after"}): Comparison.from_dict,
+    frozenset({"starts"}): Identification.from_dict,
     frozenset({"start", "choices"}): Alternatives.from_dict,
     frozenset({"runs", "steps"}): Race.from_dict,
     frozenset({"rows", "source"}): Signals.from_dict,

@@ -117,7 +117,8 @@ def test_a_match_that_is_not_exact_is_a_warning(file, caplog):
         "both.\n"
         "missing: conv.bias\n"
         "unexpected: head\n"
-        "reshaped: bn.bias: file (7,), model (4,)"
+        "reshaped: bn.bias: file (7,), model (4,)\n"
+        "brickbook.identify(model) says which tensors are still as they were drawn."
     )
     assert [(each.name, each.levelname, each.getMessage()) for each in caplog.records] == [
         (BRICKBOOK, "WARNING", text)

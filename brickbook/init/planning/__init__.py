@@ -29,7 +29,7 @@ from brickbook.init.planning.result import (
     writing_order,
 )
 from brickbook.init.planning.sources import is_plan_driven, plan_driven
-from brickbook.init.planning.torch_defaults import torch_write_counts
+from brickbook.init.planning.torch_defaults import torch_laws_by_id, torch_write_counts
 from brickbook.init.planning.why import Reason, Why
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "plan_with_tensors",
     "poison",
     "reject_flat_shards",
+    "torch_laws_by_id",
     "torch_write_counts",
     "unfilled_error",
     "user_stacklevel",

@@ -1,5 +1,6 @@
 """What foreign code does to parameters: every write of a model's tensors, with line and law."""
 
+from brickbook.init.tracing.check import follows
 from brickbook.init.tracing.events import TracedTensor, WriteEvent
 from brickbook.init.tracing.history import History, plan_row
 from brickbook.init.tracing.tape import Tape
@@ -11,6 +12,7 @@ __all__ = [
     "TracedTensor",
     "WriteEvent",
     "built_on_meta",
+    "follows",
     "history_of",
     "plan_row",
     "trace",
