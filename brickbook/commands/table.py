@@ -71,6 +71,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "export": CommandEntry(
         "inspect:EXPORT", "Write a plan, report, snapshot, comparison or model to a file."
     ),
+    "law": CommandEntry(
+        "law:LAW", "Look at an initialiser's law, and what twenty such layers do to a signal."
+    ),
     "trace": CommandEntry(
         "trace:TRACE", "Say which line of code writes which weight while a model is built."
     ),

@@ -1,7 +1,8 @@
-"""Panels for a notebook: the builder, the init lab and the migration of a config."""
+"""Panels for a notebook: builder, init lab, law playground, and the migration of a config."""
 
 from brickbook.lab.builder import Builder
 from brickbook.lab.init import InitLab
+from brickbook.lab.law import LawPlayground
 from brickbook.lab.migrate import Migrator
 
-__all__ = ["Builder", "InitLab", "Migrator"]
+__all__ = ["Builder", "InitLab", "LawPlayground", "Migrator"]

@@ -2,7 +2,7 @@
 
 `export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now),
 an open init lab (its comparison, plan and report), or what was measured: signals, a race, a history
-of activations, spectra, a mean field, a coordinate check.
+of activations, spectra, a mean field, a coordinate check, the study of a law.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from brickbook.measure import (
     Signals,
     Spectra,
 )
+from brickbook.measure.law_study import LawStudy
 from brickbook.measure.snapshot import (
     COMPARISON_COLUMNS,
     Alternatives,
@@ -61,7 +62,9 @@ __all__ = [
 ]
 
 # What was measured: one table, and a picture if the record has one.
-MEASURED = (ActivationHistory, CoordinateCheck, Identification, MeanField, Race, Signals, Spectra)
+MEASURED = (
+    ActivationHistory, CoordinateCheck, Identification, LawStudy, MeanField, Race, Signals, Spectra,
+)  # fmt: skip
 
 # What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
 FORMULA_PREFIXES = tuple("=+-@\uff1d\uff0b\uff0d\uff20\t\r\n")
@@ -290,6 +293,7 @@ READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
     frozenset({"runs", "steps"}): Race.from_dict,
     frozenset({"rows", "source"}): Signals.from_dict,
     frozenset({"q_star", "chi"}): MeanField.from_dict,
+    frozenset({"formula", "law"}): LawStudy.from_dict,
 }
 
 SUFFIXES: dict[str, Callable[[Any, str], str | bytes]] = {

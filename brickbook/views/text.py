@@ -11,6 +11,7 @@ from brickbook.init.planning import InitPlan
 from brickbook.init.tracing import History
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
 from brickbook.measure.identify import Identification
+from brickbook.measure.law_study import LawStudy
 from brickbook.measure.mean_field import MeanField
 from brickbook.measure.race import Race, sparkline
 from brickbook.measure.recorder import ActivationHistory
@@ -35,7 +36,8 @@ SPARKLINE_LENGTH = 16
 
 RECORD_TYPES = (
     ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
-    Identification, InitPlan, InitReport, MeanField, Race, ShapeTrace, Signals, Snapshot, Spectra,
+    Identification, InitPlan, InitReport, LawStudy, MeanField, Race, ShapeTrace, Signals, Snapshot,
+    Spectra,
 )  # fmt: skip
 
 
