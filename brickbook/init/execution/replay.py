@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from brickbook.errors import BadArgumentError, format_value
+from brickbook.errors import BadArgumentError, Sentence, wrong_value
 from brickbook.init.execution.execute import Execution
 from brickbook.init.laws import Constant, law_in_dtype
 from brickbook.init.planning import (
@@ -99,7 +99,7 @@ class TracedStart:
                 "Give what builds one like it: trace=function.",
             )  # fmt: skip
         if not existing and trace is not True:
-            problem = f"expected True or False, got {format_value(trace)}."
+            problem = wrong_value("True or False", trace)
             raise BadArgumentError("trace", problem, "A function is for a model that exists.")
         tape = Tape()
         source, watch = built_on_meta(trace if existing else model, tape)
@@ -198,9 +198,10 @@ def check_alike(source: nn.Module, model: nn.Module) -> None:
         shape = tuple(tensor.shape)
         if built.get(name) != shape:
             if name not in built:
-                problem = f"it builds another model: there is no {name} in it."
+                problem = Sentence("it builds another model: there is no {name} in it.", name=name)
             else:
-                problem = f"it builds another model: {name} is {built[name]} there, here {shape}."
+                text = "it builds another model: {name} is {there} there, here {here}."
+                problem = Sentence(text, name=name, there=built[name], here=shape)
             raise BadArgumentError("trace", problem)
 
 
