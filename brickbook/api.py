@@ -159,6 +159,7 @@ if TYPE_CHECKING:
     from brickbook.measure.expected import expected_signals
     from brickbook.measure.identify import Identification, identify
     from brickbook.measure.mean_field import MeanField, mean_field
+    from brickbook.measure.network import Network, network
     from brickbook.measure.probe import Signals, probe
     from brickbook.measure.race import Race, race
     from brickbook.measure.recorder import ActivationHistory, Recorder
@@ -236,6 +237,7 @@ __all__ = [
     "ModuleDict",
     "ModuleList",
     "MultiheadAttention",
+    "Network",
     "NonLocal1d",
     "NonLocal2d",
     "NonLocal3d",
@@ -309,6 +311,7 @@ __all__ = [
     "materialize",
     "mean_field",
     "mup_learning_rates",
+    "network",
     "normal_init",
     "plan",
     "probe",
@@ -337,10 +340,10 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 # Loaded at first use: who only builds models need not wait for them.
 MEASURES = (
     "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "Identification",
-    "MeanField",
+    "MeanField", "Network",
     "Race", "Recorder", "Signals", "Snapshot", "Spectra", "compare", "complexity",
     "coordinate_check", "diagnose", "expected_signals", "identify", "jacobian_spectrum",
-    "mean_field", "probe",
+    "mean_field", "network", "probe",
     "race", "snapshot", "spectra",
 )  # fmt: skip
 AT_FIRST_USE = {

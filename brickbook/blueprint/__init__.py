@@ -10,7 +10,7 @@ from brickbook.blueprint.build import (
     resolve,
     slots_in,
 )
-from brickbook.blueprint.faults import Fault, format_shape
+from brickbook.blueprint.faults import Fault, format_shape, running_fault
 from brickbook.blueprint.infer import ARGUMENT_AXES, AUTO, CHANNEL_ARGUMENTS, FEATURE_ARGUMENTS
 from brickbook.blueprint.meta import MacCounter, first_shape, to_meta
 from brickbook.blueprint.tree import (
@@ -46,6 +46,7 @@ __all__ = [
     "kinds",
     "remove_at",
     "resolve",
+    "running_fault",
     "slots_in",
     "slots_of",
     "takes_bricks",

@@ -68,6 +68,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "complexity": CommandEntry(
         "inspect:COMPLEXITY", "Count a model's multiply-adds, parameters and activation memory."
     ),
+    "draw": CommandEntry("draw:DRAW", "Draw a model as boxes by its layers."),
     "export": CommandEntry(
         "inspect:EXPORT", "Write a plan, report, snapshot, comparison or model to a file."
     ),

@@ -6,6 +6,7 @@ from brickbook.measure.diagnosis import RULES, DiagnosisRule, Finding, diagnose
 from brickbook.measure.expected import expected_signals
 from brickbook.measure.identify import Identification, TensorStart, identify
 from brickbook.measure.mean_field import MeanField, mean_field
+from brickbook.measure.network import Network, NetworkNode, network
 from brickbook.measure.probe import Signal, Signals, probe
 from brickbook.measure.race import Race, race
 from brickbook.measure.recorder import ActivationHistory, Recorder
@@ -31,6 +32,8 @@ __all__ = [
     "Finding",
     "Identification",
     "MeanField",
+    "Network",
+    "NetworkNode",
     "Race",
     "Recorder",
     "ShapeRow",
@@ -52,6 +55,7 @@ __all__ = [
     "identify",
     "jacobian_spectrum",
     "mean_field",
+    "network",
     "probe",
     "race",
     "shapes",

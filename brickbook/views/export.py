@@ -2,7 +2,7 @@
 
 `export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now),
 an open init lab (its comparison, plan and report), or what was measured: signals, a race, a history
-of activations, spectra, a mean field, a coordinate check, the study of a law.
+of activations, spectra, a mean field, a coordinate check, the study of a law, a network.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from brickbook.measure import (
     CoordinateCheck,
     Identification,
     MeanField,
+    Network,
     Race,
     Signals,
     Spectra,
@@ -63,7 +64,8 @@ __all__ = [
 
 # What was measured: one table, and a picture if the record has one.
 MEASURED = (
-    ActivationHistory, CoordinateCheck, Identification, LawStudy, MeanField, Race, Signals, Spectra,
+    ActivationHistory, CoordinateCheck, Identification, LawStudy, MeanField, Network, Race, Signals,
+    Spectra,
 )  # fmt: skip
 
 # What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
@@ -294,6 +296,7 @@ READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
     frozenset({"rows", "source"}): Signals.from_dict,
     frozenset({"q_star", "chi"}): MeanField.from_dict,
     frozenset({"formula", "law"}): LawStudy.from_dict,
+    frozenset({"nodes", "flow"}): Network.from_dict,
 }
 
 SUFFIXES: dict[str, Callable[[Any, str], str | bytes]] = {

@@ -17,6 +17,7 @@ from brickbook.measure import (
     Recorder,
     Signals,
     mean_field,
+    network,
     probe,
     spectra,
 )
@@ -39,13 +40,14 @@ def records():
         race=Race((Run(EVIL, 0, losses=(2.0, 1.0)),), 2, ("note <b>",)),
         history=recorder.history,
         spectra=spectra(net),
+        network=network(net, torch.randn(4, 8)),
         field=mean_field("Tanh", 1.5, depth=3),
         coordinates=CoordinateCheck((Coordinate(8, 0, "a", 1.0), Coordinate(16, 0, "a", 1.0))),
     )
 
 
 RECORDS = records()
-DRAWN = ("signals", "race", "history", "spectra")
+DRAWN = ("signals", "race", "history", "spectra", "network")
 
 
 @pytest.mark.parametrize("name", RECORDS)

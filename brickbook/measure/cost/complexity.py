@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from brickbook.errors import BadArgumentError, BadValueError, ConfigError
 from brickbook.html import format_bytes, format_count
 from brickbook.introspect import plain_module_name
-from brickbook.measure.cost.meter import CostCounter, count_costs
+from brickbook.measure.cost.meter import CostCounter, watch_run
 from brickbook.measure.cost.shapes import shape_text
 from brickbook.measure.probe import (
     Batch,
@@ -177,7 +177,7 @@ def complexity(model: nn.Module, input: Any, *, mode: Mode = "eval", seed: int =
         raise BadValueError("mode", f"expected 'train' or 'eval', got {mode!r}.")
     reject_torchscript(model)
     batch = make_input(model, input, seed)
-    counter = count_costs(model, batch, mode == "train", CostCounter)
+    counter = watch_run(model, batch, mode == "train", CostCounter)
     return Complexity(cost_rows(counter), batch.shapes, mode)
 
 

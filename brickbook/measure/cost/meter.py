@@ -9,9 +9,9 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +34,16 @@ from brickbook.measure.probe import (
     without_compile,
 )
 
-__all__ = ["CostCounter", "CountedCall", "count_costs"]
+__all__ = ["CostCounter", "CountedCall", "RunWatcher", "watch_run"]
 
-M = TypeVar("M", bound="CostCounter")
+W = TypeVar("W", bound="RunWatcher")
 RECURRENT = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+
+
+class RunWatcher(AbstractContextManager[Any], Protocol):
+    """What watches a run: ``stack`` are the modules that are running, see `run_forward`."""
+
+    stack: list[Any]
 
 
 @dataclass
@@ -134,7 +140,7 @@ class RecurrentSteps(TorchFunctionMode):
     There torch would take every step by itself, at a thousand times the price of one on the CPU.
     """
 
-    def __init__(self, counter: CostCounter) -> None:
+    def __init__(self, counter: MacCounter) -> None:
         super().__init__()
         self.counter = counter
 
@@ -162,10 +168,10 @@ class RecurrentSteps(TorchFunctionMode):
         return (output.new_empty(shape), *states)
 
 
-def count_costs(
-    model: nn.Module, batch: Batch, training: bool, make_counter: Callable[[nn.Module, Batch], M]
-) -> M:
-    """Run a model with a counter of its own.
+def watch_run(
+    model: nn.Module, batch: Batch, training: bool, make_watcher: Callable[[nn.Module, Batch], W]
+) -> W:
+    """Run a model with a watcher of its own.
 
     A twin on the meta device runs. Where that cannot, because the ``forward`` asks for values or
     calls what knows no such device, the model itself does, and is given back as it was.
@@ -177,8 +183,8 @@ def count_costs(
     tensors = (*inner.parameters(), *inner.buffers())
     try:
         with torch.device("meta"):
-            return run_counted(
-                to_meta(inner, force_copy=True), batch_to_meta(batch), training, make_counter
+            return run_watched(
+                to_meta(inner, force_copy=True), batch_to_meta(batch), training, make_watcher
             )
     except Exception:
         if any(is_lazy(tensor) or tensor.is_meta for tensor in tensors):
@@ -191,23 +197,24 @@ def count_costs(
         without_compile(inner),
         without_fused_kernels(),
     ):
-        return run_counted(inner, batch.copy_tensors(False)[0], training, make_counter, inference)
+        return run_watched(inner, batch.copy_tensors(False)[0], training, make_watcher, inference)
 
 
-def run_counted(
+def run_watched(
     model: nn.Module,
     batch: Batch,
     training: bool,
-    make_counter: Callable[[nn.Module, Batch], M],
+    make_watcher: Callable[[nn.Module, Batch], W],
     inference: bool = False,
-) -> M:
-    """Run a model and count."""
+) -> W:
+    """Run a model and watch."""
     for part in model.modules():  # not by train(), which may do more
         part.training = training
-    counter = make_counter(model, batch)
-    with grad_mode(False, inference), counter, RecurrentSteps(counter):
-        run_forward(model, batch, counter.stack)
-    return counter
+    watcher = make_watcher(model, batch)
+    counter = watcher if isinstance(watcher, MacCounter) else MacCounter()
+    with grad_mode(False, inference), watcher, RecurrentSteps(counter):
+        run_forward(model, batch, watcher.stack)
+    return watcher
 
 
 def batch_to_meta(batch: Batch) -> Batch:

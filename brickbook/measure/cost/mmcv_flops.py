@@ -21,7 +21,7 @@ from torch.nn.parameter import is_lazy
 
 from brickbook.bricks.registry import ACTIVATION_LAYERS
 from brickbook.errors import BadArgumentError, CheckError
-from brickbook.measure.cost.meter import CostCounter, CountedCall, count_costs
+from brickbook.measure.cost.meter import CostCounter, CountedCall, watch_run
 from brickbook.measure.probe import Batch
 from brickbook.printable import escape_controls
 
@@ -147,7 +147,7 @@ def get_model_complexity_info(
         batch = Batch(kwargs=construct_input(input_constructor, input_shape))
     else:
         batch = Batch((make_ones(model, input_shape),))
-    counter = count_costs(model, batch, False, FormulaCounter)
+    counter = watch_run(model, batch, False, FormulaCounter)
     flops, params = counter.total, count_params(model)
     if print_per_layer_stat:
         text = format_module(counter, counter.model, flops, count_params(counter.model))
