@@ -2,6 +2,7 @@
 
 from brickbook.blueprint.blueprint import Blueprint
 from brickbook.blueprint.build import (
+    FAMILIES,
     MODELS,
     build_model_from_cfg,
     check_sizes,
@@ -28,6 +29,7 @@ __all__ = [
     "ARGUMENT_AXES",
     "AUTO",
     "CHANNEL_ARGUMENTS",
+    "FAMILIES",
     "FEATURE_ARGUMENTS",
     "MODELS",
     "Blueprint",

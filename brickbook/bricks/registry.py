@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from brickbook.blueprint.build import FAMILIES, MODELS
+from brickbook.blueprint import FAMILIES, MODELS
 from brickbook.config import call, signature_of, unwrap_partial
 from brickbook.errors import BadArgumentError, ConfigError, UnknownNameError
 from brickbook.registry import Config, Registry, find, split_type
