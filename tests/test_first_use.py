@@ -69,7 +69,7 @@ def test_registries_are_whole_whatever_is_imported_first(registries_by_first_imp
 
 
 # What `import brickbook` fills at once is imported here at the first lookup, and not before.
-LATE = "from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg; import sys\n"
+LATE = "from brickbook.blueprint import MODELS, Blueprint, build_model_from_cfg; import sys"
 LOOKUPS = (
     ("MODELS.build(dict(type='ResNet', depth=18))", "ResNet"),
     ("build_model_from_cfg(dict(type='ResNet', depth=18), MODELS)", "ResNet"),
@@ -89,10 +89,8 @@ LOADED = "print([name for name in ('bricks', 'backbones') if f'brickbook.{name}'
 
 
 def test_a_lookup_in_models_imports_what_fills_it():
-    programs = [
-        f"{LATE}{LOADED}\nprint(type({lookup}).__name__)\n{LOADED}" for lookup, _ in LOOKUPS
-    ]
-    lines = [found.splitlines() for found in run_each(programs)]
+    programs = [f"{LOADED}\nprint(type({lookup}).__name__)\n{LOADED}" for lookup, _ in LOOKUPS]
+    lines = [found.splitlines() for found in run_each(programs, LATE)]
     both = "['bricks', 'backbones']"
     assert lines == [["[]", kind, both] for _, kind in LOOKUPS]
 
@@ -127,7 +125,7 @@ print(MODELS.get("ResNet") is Mine)
 
 
 def test_what_is_registered_before_the_first_lookup_stays():
-    misspelt, before = run_each([LATE + MISSPELT, LATE + BEFORE])
+    misspelt, before = run_each([MISSPELT, BEFORE], LATE)
     assert misspelt == "cfg.type: ResNt is not in the model registry. Did you mean 'ResNet'?"
     assert before.splitlines() == [
         "True False",
@@ -152,7 +150,7 @@ print("ResNet" in MODELS)
 
 
 def test_an_import_that_fails_is_told_and_tried_again():
-    (found,) = run_each([LATE + WITHOUT_BACKBONES])
+    (found,) = run_each([WITHOUT_BACKBONES], LATE)
     halted = "import of brickbook.backbones halted; None in sys.modules"
     assert found.splitlines() == [halted, halted, "True"]
 

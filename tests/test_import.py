@@ -46,6 +46,11 @@ def test_what_is_loaded_at_first_use_is_there():
     assert set(brickbook.__all__) <= set(dir(brickbook))
 
 
+def test_every_test_module_has_a_name_of_its_own():
+    names = [file.name for file in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))  # else pytest takes one for the other
+
+
 def test_no_arrow_of_the_map_is_excepted():
     settings = Path(__file__).parents[1] / "pyproject.toml"
     contracts = settings.read_text(encoding="utf-8").partition("[tool.importlinter]")[2]

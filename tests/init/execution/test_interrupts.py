@@ -27,18 +27,18 @@ from torch import nn
 from brickbook import BaseModule, Sequential, initialize
 from brickbook.init import laws
 
-NAME, FOLDER = sys.argv[1:]
-SIGNAL = getattr(signal, NAME)
+(FOLDER,) = sys.argv[1:]
+WANTED = {"SIGINT": KeyboardInterrupt, "SIGTERM": SystemExit}
 CFG = dict(type="Normal", std=0.02, bias=1, layer="Linear")
 COUNT, SIDE = 10, 2000  # 40 M numbers; 8 M where a copy is kept
-DRAW, seen, at = laws.Normal.draw, 0, 0
+DRAW, seen, at, name = laws.Normal.draw, 0, 0, ""
 
 
 def draw(law, tensor, generator):  # sends the signal in the middle of the writing
     global seen
     seen += 1
     if seen == at:
-        os.kill(os.getpid(), SIGNAL)
+        os.kill(os.getpid(), getattr(signal, name))
     DRAW(law, tensor, generator)
 
 
@@ -74,49 +74,55 @@ signal.signal(signal.SIGTERM, ask)
 torch.set_num_threads(2)
 torch.save({"0.bias": torch.full((SIDE,), 9.0)}, f"{FOLDER}/some.pth")
 pretrained = dict(type="Pretrained", checkpoint=f"{FOLDER}/some.pth")
-wanted = {"SIGINT": KeyboardInterrupt, "SIGTERM": SystemExit}[NAME]
-told = {}
+told = {name: {} for name in WANTED}
 for seed in (3, None):
     at, whole = 0, model(COUNT)
     torch.manual_seed(0)
     initialize(whole, seed=seed)
-    for case, parts, options, more in (
-        ("plain", (), {}, []),
-        ("atomic", (), {"atomic": True}, []),
-        ("custom init code", (Own(),), {}, []),
-        ("checkpoint", (), {}, [pretrained]),
-    ):
-        count = COUNT if case == "plain" else 2
-        net = model(count, *parts)
-        net.init_cfg = [CFG, *more]
-        torch.manual_seed(0)
-        seen, at, raised = 0, count // 2 + 1 if seed is None else 2 * count + 1, None
-        try:
-            initialize(net, seed=seed, **options)
-        except BaseException as error:
-            raised = type(error) is wanted
-        old = all((tensor == 7).all() for tensor in net.parameters())
-        new = all(torch.equal(a, b) for a, b in zip(net.parameters(), whole.parameters()))
-        back = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        back = back and signal.getsignal(signal.SIGTERM) is ask
-        state = "new" if new else "old" if old else "half"
-        told[f"{case}, seed {seed}"] = [raised, state, net.is_init, back]
-        del net
+    for name in WANTED:
+        for case, parts, options, more in (
+            ("plain", (), {}, []),
+            ("atomic", (), {"atomic": True}, []),
+            ("custom init code", (Own(),), {}, []),
+            ("checkpoint", (), {}, [pretrained]),
+        ):
+            count = COUNT if case == "plain" else 2
+            net = model(count, *parts)
+            net.init_cfg = [CFG, *more]
+            torch.manual_seed(0)
+            seen, at, raised = 0, count // 2 + 1 if seed is None else 2 * count + 1, None
+            try:
+                initialize(net, seed=seed, **options)
+            except BaseException as error:
+                raised = type(error) is WANTED[name]
+            old = all((tensor == 7).all() for tensor in net.parameters())
+            new = all(torch.equal(a, b) for a, b in zip(net.parameters(), whole.parameters()))
+            back = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+            back = back and signal.getsignal(signal.SIGTERM) is ask
+            state = "new" if new else "old" if old else "half"
+            told[name][f"{case}, seed {seed}"] = [raised, state, net.is_init, back]
+            del net
 print(json.dumps(told))
 """
+
+
+@pytest.fixture(scope="module")
+def signalled(tmp_path_factory):
+    """What a process that both signals reach finds."""
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, str(tmp_path_factory.mktemp("signalled"))],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.processes
 @posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_in_the_middle_of_forty_million_numbers(name, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, name, str(tmp_path)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    messages = json.loads(done.stdout)
+def test_a_signal_in_the_middle_of_forty_million_numbers(name, signalled):
+    messages = dict(signalled[name])
     for seed in (3, None):
         assert messages.pop(f"plain, seed {seed}") == [True, "new", True, True]
         for case in ("atomic", "custom init code", "checkpoint"):
