@@ -151,6 +151,7 @@ if TYPE_CHECKING:
         revert_sync_batchnorm,
     )
     from brickbook.init.execution.materialize import materialize, skeleton
+    from brickbook.init.lockfile import assert_starts_as
     from brickbook.init.tracing import History, trace
     from brickbook.measure import CoordinateCheck, coordinate_check
     from brickbook.measure.cost import Complexity, complexity
@@ -266,6 +267,7 @@ __all__ = [
     "XavierInit",
     "_load_checkpoint",
     "_load_checkpoint_with_prefix",
+    "assert_starts_as",
     "base_shapes",
     "bias_init_with_prob",
     "build_activation_layer",
@@ -348,6 +350,7 @@ MEASURES = (
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),
+    "assert_starts_as": "brickbook.init.lockfile",
     "convert_sync_batchnorm": "brickbook.bricks.transforms.sync_batchnorm",
     "fuse_conv_bn": "brickbook.bricks.transforms.fuse",
     "get_model_complexity_info": "brickbook.measure.cost.mmcv_flops",

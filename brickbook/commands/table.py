@@ -81,6 +81,8 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "identify": CommandEntry(
         "identify:IDENTIFY", "Say which known start each tensor of a checkpoint or model still has."
     ),
+    "lock": CommandEntry("lock:LOCK", "Keep in a file how a model starts."),
+    "check": CommandEntry("lock:CHECK", "Say what starts otherwise than a lock file says."),
     "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
     "migrate": CommandEntry(
         "migrate:MIGRATE",

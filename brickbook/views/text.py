@@ -7,6 +7,7 @@ from typing import Any
 
 from brickbook.html import format_number, format_shape
 from brickbook.init.execution import InitReport
+from brickbook.init.lockfile import LockChanges
 from brickbook.init.planning import InitPlan
 from brickbook.init.tracing import History
 from brickbook.measure import Complexity, CoordinateCheck, ShapeTrace, Signals, Snapshot
@@ -36,8 +37,8 @@ SPARKLINE_LENGTH = 16
 
 RECORD_TYPES = (
     ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
-    Identification, InitPlan, InitReport, LawStudy, MeanField, Race, ShapeTrace, Signals, Snapshot,
-    Spectra,
+    Identification, InitPlan, InitReport, LawStudy, LockChanges, MeanField, Race, ShapeTrace, Signals,
+    Snapshot, Spectra,
 )  # fmt: skip
 
 

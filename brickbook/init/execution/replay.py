@@ -101,14 +101,26 @@ class TracedStart:
         if not existing and trace is not True:
             problem = wrong_value("True or False", trace)
             raise BadArgumentError("trace", problem, "A function is for a model that exists.")
+        return cls.build(
+            trace if existing else model, model if isinstance(model, nn.Module) else None
+        )
+
+    @classmethod
+    def build(cls, make: object, model: nn.Module | None = None) -> TracedStart:
+        """Build a model under a trace.
+
+        Args:
+            make: what builds it.
+            model: the one to fill, by default the one that is built.
+        """
         tape = Tape()
-        source, watch = built_on_meta(trace if existing else model, tape)
+        source, watch = built_on_meta(make, tape)
         if any(is_sharded(tensor) for _, tensor in tensors_in(source)):
             raise BadArgumentError(
                 "trace", "what builds the model shards it: what is written then is not seen.",
                 "Give the sharded model, and what builds it before: trace=function.",
             )  # fmt: skip
-        target = model if isinstance(model, nn.Module) else source
+        target = source if model is None else model
         check_alike(source, target)
         return cls(source, target, history_of(source, watch), tape)
 

@@ -336,7 +336,7 @@ def operation_text(func: Any, args: Sequence[Any]) -> str:
     """Return an operation as code: its name, and the numbers among its arguments."""
     shown = [
         f"{value:.4g}" if isinstance(value, float) else repr(value)
-        for value in args[1:]
+        for value in args
         if isinstance(value, (bool, int, float))
     ]
     return f"{func.overloadpacket.__name__}({', '.join(shown)})"
