@@ -37,8 +37,8 @@ SPARKLINE_LENGTH = 16
 
 RECORD_TYPES = (
     ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
-    Identification, InitPlan, InitReport, LawStudy, LockChanges, MeanField, Race, ShapeTrace, Signals,
-    Snapshot, Spectra,
+    Identification, InitPlan, InitReport, LawStudy, LockChanges, MeanField, Race, ShapeTrace,
+    Signals, Snapshot, Spectra,
 )  # fmt: skip
 
 
