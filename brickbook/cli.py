@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from brickbook import __version__
 from brickbook.commands import CommandUsageError, Message, ShellFrontend, run
-from brickbook.commands.user_traceback import describe_failure, is_in_user_file
+from brickbook.commands.user_code.user_traceback import describe_failure, is_in_user_file
 from brickbook.errors import ConfigError
 from brickbook.printable import escape_controls
 

@@ -51,6 +51,14 @@ def test_every_test_module_has_a_name_of_its_own():
     assert sorted(names) == sorted(set(names))  # else pytest takes one for the other
 
 
+def test_no_folder_of_the_package_is_long():
+    package = Path(brickbook.__file__).parent
+    folders = [package, *(folder for folder in package.rglob("*") if folder.is_dir())]
+    counts = {str(each.relative_to(package)): len(list(each.glob("*.py"))) for each in folders}
+    # the names in bricks/ are mmcv's, which people import
+    assert [name for name, count in counts.items() if count > 15 and name != "bricks"] == []
+
+
 def test_no_arrow_of_the_map_is_excepted():
     settings = Path(__file__).parents[1] / "pyproject.toml"
     contracts = settings.read_text(encoding="utf-8").partition("[tool.importlinter]")[2]

@@ -384,8 +384,8 @@ class Transfer:
             if self.received and not self.is_continuation(response):
                 self.restart()
             if not self.received and response.status != 200:
-                told = f"{response.status} {response.reason}"
-                what = Sentence("HTTP {status} is not the file", status=told)
+                status = f"{response.status} {response.reason}"
+                what = Sentence("HTTP {status} is not the file", status=status)
                 # A wrong part may be the whole when it is asked for anew.
                 raise IncompleteTransferError(what) if response.status == 206 else ValueError(what)
             self.write_body(response)

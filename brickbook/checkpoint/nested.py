@@ -67,8 +67,8 @@ def select_nested(
         first = repr(shorten(next(filter(None, found))))
         raise CheckpointError(path, problem, Sentence(choose, key=first))
     if key is not None and not found:
-        told = "{file} holds no state dict under {key}."
-        problem = Sentence(told, file=shown, key=format_value(key))
+        text = "{file} holds no state dict under {key}."
+        problem = Sentence(text, file=shown, key=format_value(key))
         raise BadValueError(sibling_key(path, "key"), problem, suggest_key(key, content))
     for place, state in found.items():
         log.info("the state dict of %s is its %s", shown, place)

@@ -10,7 +10,7 @@ from torch import nn
 
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
 from brickbook.commands.files import add_json, check_target, complete_files, write_text
-from brickbook.commands.load_model import find_maker
+from brickbook.commands.user_code.load_model import find_maker
 from brickbook.files import write_whole
 from brickbook.init.tracing import trace
 from brickbook.views.export import to_html

@@ -77,8 +77,8 @@ def static_report(
         words = texts("static.line", title=title, message=words)
     if len(chosen) < len(names):
         words = texts("static.some", message=words, shown=len(chosen), n=len(names))
-    told = (*done.unmatched, *done.overflows) if done is not None else ()
-    warnings = [str(item) for item in told]
+    missed = (*done.unmatched, *done.overflows) if done is not None else ()
+    warnings = [str(item) for item in missed]
     picture = comparison_picture(comparison, done, names=chosen, columns=3, language=texts.language)
     headings, rows, right = static_columns(comparison, texts)
     shown = html_table(headings, rows, right_aligned=right, more_template=texts["plan.more"])

@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 
 from brickbook.cli import main
-from brickbook.commands import arguments, files, user_traceback
+from brickbook.commands import arguments, files
+from brickbook.commands.user_code import user_traceback
 from brickbook.errors import ConfigError
 
 HEAD = "from torch import nn\nready = nn.Linear(2, 2)\n"

@@ -109,8 +109,8 @@ def text_kind(head: bytes, json: bool) -> FileKind | None:
         size = re.search(r"\nsize (\d{1,18})", text)
         fact = Sentence("it is a pointer of Git LFS, which was not fetched")
         if size:
-            told = "it is a pointer of Git LFS to a file of {size} bytes, which was not fetched"
-            fact = Sentence(told, size=f"{int(size[1]):,}")
+            template = "it is a pointer of Git LFS to a file of {size} bytes, which was not fetched"
+            fact = Sentence(template, size=f"{int(size[1]):,}")
         return FileKind(fact, "git lfs pull fetches it.")
     if lower.startswith("<") and (
         "<html" in lower or "<!doctype html" in lower or "<head" in lower
@@ -119,8 +119,8 @@ def text_kind(head: bytes, json: bool) -> FileKind | None:
             Sentence("it is an HTML page{title}", title=element(text, "title")), PAGE_HINT
         )
     if re.match(r"<[a-z?!]", lower):
-        told = element(text, "Code") + element(text, "Message")
-        return FileKind(Sentence("it is an XML document{message}", message=told))
+        message = element(text, "Code") + element(text, "Message")
+        return FileKind(Sentence("it is an XML document{message}", message=message))
     if not json and re.match(r"\{\s*[\"}]|\[\s*[\"{\]]", text):
         shown = text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}…"
         return FileKind(Sentence("it is JSON: {text}", text=shown.rstrip()))

@@ -14,7 +14,7 @@ from brickbook.checkpoint import CheckpointError, read_state
 from brickbook.commands.arguments import read_config, read_inline
 from brickbook.commands.command import CommandUsageError
 from brickbook.commands.files import read_text
-from brickbook.commands.load_model import load_model
+from brickbook.commands.user_code.load_model import load_model
 from brickbook.errors import BadValueError, nearest
 from brickbook.init.execution import InitReport, execute
 from brickbook.init.planning import InitPlan

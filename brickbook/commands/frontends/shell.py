@@ -31,7 +31,7 @@ class ShellFrontend:
 
     def model(self, name: str) -> nn.Module:
         """``module:callable``, ``file.py:callable``, ``torchvision:NAME`` or ``timm:NAME``."""
-        from brickbook.commands.load_model import load_model
+        from brickbook.commands.user_code.load_model import load_model
 
         return load_model(name)
 

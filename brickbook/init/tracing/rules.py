@@ -62,7 +62,7 @@ class Item:
         return type(self.module).__name__
 
 
-class Hit(NamedTuple):
+class MatchedItem(NamedTuple):
     """A parameter that a selector matches; ``explicit`` if the selector names it."""
 
     item: Item
@@ -70,8 +70,8 @@ class Hit(NamedTuple):
 
 
 @dataclass(eq=False)
-class Draft:
-    """A rule on the way.
+class CandidateRule:
+    """A rule that may become an entry of the ``init_cfg``.
 
     Attributes:
         spec: the initialiser.
@@ -90,7 +90,7 @@ class Draft:
         """The entry of an ``init_cfg``."""
         return config_of(self.spec, self.layers, self.bias)
 
-    def joined_with(self, other: Draft) -> Draft | None:
+    def joined_with(self, other: CandidateRule) -> CandidateRule | None:
         """Return one rule in the place of two; None if they are not alike."""
         biases = {bias for bias in (self.bias, other.bias) if bias is not None}
         both = self.right.keys() & other.right.keys()
@@ -99,7 +99,9 @@ class Draft:
         if any(self.right[key] != other.right[key] for key in both):  # a rule has no order in it
             return None
         layers = list(dict.fromkeys((*self.layers, *other.layers)))
-        return Draft(self.spec, layers, next(iter(biases), None), {**self.right, **other.right})
+        return CandidateRule(
+            self.spec, layers, next(iter(biases), None), {**self.right, **other.right}
+        )
 
 
 def find_rules(rows: Iterable[TracedTensor], model: nn.Module) -> RulesFound:
@@ -122,15 +124,17 @@ def find_rules(rows: Iterable[TracedTensor], model: nn.Module) -> RulesFound:
     search = RuleSearch(model, {n: r.law for n, r in wanted.items() if n not in unexpressed})
     search.find()
     unexpressed |= search.failed
-    drafts = search.merged()
-    wrong = wrong_names(drafts, model, wanted, unexpressed)
+    candidates = search.merged()
+    wrong = wrong_names(candidates, model, wanted, unexpressed)
     if wrong:  # names that read as another selector: each parameter by its full name, then
-        drafts = search.by_full_name()
-        wrong = wrong_names(drafts, model, wanted, unexpressed)
-        for draft in drafts:
-            draft.layers[:] = [name for name in draft.layers if name not in wrong]
+        candidates = search.by_full_name()
+        wrong = wrong_names(candidates, model, wanted, unexpressed)
+        for candidate in candidates:
+            candidate.layers[:] = [name for name in candidate.layers if name not in wrong]
         unexpressed |= dict.fromkeys(wrong, NOT_ALONE)
-    return RulesFound([draft.config for draft in drafts if draft.layers], unexpressed)
+    return RulesFound(
+        [candidate.config for candidate in candidates if candidate.layers], unexpressed
+    )
 
 
 def padding_of(model: nn.Module, name: str) -> int | None:
@@ -143,14 +147,14 @@ def padding_of(model: nn.Module, name: str) -> int | None:
 
 
 def wrong_names(
-    drafts: Iterable[Draft],
+    candidates: Iterable[CandidateRule],
     model: nn.Module,
     wanted: Mapping[str, TracedTensor],
     unexpressed: Mapping[str, str],
 ) -> set[str]:
     """Return the parameters for which rules have another law than the one wanted."""
     try:
-        planned = plan(model, [draft.config for draft in drafts])
+        planned = plan(model, [candidate.config for candidate in candidates])
     except ConfigError:
         return set(wanted)
     laws = {name: None if name in unexpressed else row.law for name, row in wanted.items()}
@@ -163,13 +167,13 @@ class RuleSearch:
     """Finds rules: for whole classes first, later ones for the names that differ.
 
     Attributes:
-        drafts: the rules found, a later one over an earlier one.
+        candidates: the rules found, a later one over an earlier one.
         failed: why no rule gives a parameter its law, by name.
     """
 
     def __init__(self, model: nn.Module, laws: Mapping[str, Law | None]) -> None:
         self.model, self.index = model, ModuleIndex(model)
-        self.drafts: list[Draft] = []
+        self.candidates: list[CandidateRule] = []
         self.failed: dict[str, str] = {}
         self.items: dict[int, Item] = {}  # by the id of the tensor
         self.memo: dict[Any, Any] = {}
@@ -180,15 +184,15 @@ class RuleSearch:
                 if tensor is not None and id(tensor) not in self.items:
                     self.items[id(tensor)] = Item(name, module, slots[key], laws.get(name))
 
-    def hits(self, selector: str) -> list[Hit] | None:
+    def matches(self, selector: str) -> list[MatchedItem] | None:
         """Return what a selector matches; None if it matches what no rule may write."""
         if selector not in self.memo:
-            self.memo[selector] = self.find_hits(selector)
+            self.memo[selector] = self.find_matches(selector)
         return self.memo[selector]
 
-    def find_hits(self, selector: str) -> list[Hit] | None:
+    def find_matches(self, selector: str) -> list[MatchedItem] | None:
         """Return what a selector matches, as a plan does."""
-        found: dict[int, Hit] = {}
+        found: dict[int, MatchedItem] = {}
         for match in resolve_selector(parse_selector(selector), self.index).matches:
             _, module = self.index.named_modules[match.position]
             if match.param_pattern:
@@ -203,16 +207,25 @@ class RuleSearch:
                 item = self.items.get(id(slot.tensor))
                 if item is None or item.law is None:
                     return None
-                found[id(slot.tensor)] = Hit(item, bool(match.param_pattern))
+                found[id(slot.tensor)] = MatchedItem(item, bool(match.param_pattern))
         return list(found.values())
 
-    def law(self, spec: Spec, bias: float | None, hit: Hit) -> Law | None:
+    def law(self, spec: Spec, bias: float | None, matched: MatchedItem) -> Law | None:
         """Return the law of a rule for a parameter; None if there is none."""
-        item, slot = hit.item, hit.item.slot
-        if slot.role == "bias" and not hit.explicit:
+        item, slot = matched.item, matched.item.slot
+        if slot.role == "bias" and not matched.explicit:
             return Constant(float(bias or 0))
         shape, kind = tuple(slot.tensor.shape), type(item.module)
-        key = spec, kind, slot.key, slot.role, shape, slot.packed, slot.tensor.dtype, hit.explicit
+        key = (
+            spec,
+            kind,
+            slot.key,
+            slot.role,
+            shape,
+            slot.packed,
+            slot.tensor.dtype,
+            matched.explicit,
+        )
         if key not in self.memo:
             init = build(spec)
             if slot.packed > 1:
@@ -222,7 +235,7 @@ class RuleSearch:
             self.memo[key] = None
             if init is not None and len(shape) >= init.min_dims:
                 try:
-                    law = law_for(init, target, explicit=hit.explicit)
+                    law = law_for(init, target, explicit=matched.explicit)
                     self.memo[key] = law_in_dtype(law, slot.tensor.dtype)
                 except ConfigError:
                     pass
@@ -243,13 +256,13 @@ class RuleSearch:
             self.memo[key] = [
                 spec
                 for spec in possible_specs(law, fans)
-                if same_law(self.law(spec, None, Hit(item, True)), law)
+                if same_law(self.law(spec, None, MatchedItem(item, True)), law)
             ]
         return self.memo[key] if law is not None else []
 
-    def fits(self, spec: Spec, bias: float | None, hit: Hit) -> bool:
+    def fits(self, spec: Spec, bias: float | None, matched: MatchedItem) -> bool:
         """Whether a rule gives a parameter its law."""
-        return same_law(self.law(spec, bias, hit), hit.item.law)
+        return same_law(self.law(spec, bias, matched), matched.item.law)
 
     def find(self) -> None:
         """Find the rules."""
@@ -258,16 +271,18 @@ class RuleSearch:
             self.add_class(kind)
         self.add_names()
 
-    def draft(self, spec: Spec, selector: str, bias: float | None) -> Draft:
+    def candidate(self, spec: Spec, selector: str, bias: float | None) -> CandidateRule:
         """Return a rule for what a selector matches."""
-        hits = self.hits(selector) or []
-        return Draft(spec, [selector], bias, {id(h.item): self.fits(spec, bias, h) for h in hits})
+        matches = self.matches(selector) or []
+        return CandidateRule(
+            spec, [selector], bias, {id(h.item): self.fits(spec, bias, h) for h in matches}
+        )
 
-    def open_items(self, drafts: Iterable[Draft]) -> list[Item]:
+    def open_items(self, candidates: Iterable[CandidateRule]) -> list[Item]:
         """Return the parameters that have not their law by some rules, the later over earlier."""
         now: dict[int, bool] = {}
-        for draft in drafts:
-            now.update(draft.right)
+        for candidate in candidates:
+            now.update(candidate.right)
         return [item for item in self.items.values()
                 if item.law is not None and not now.get(id(item), False)]  # fmt: skip
 
@@ -276,37 +291,39 @@ class RuleSearch:
     def add_class(self, kind: type[nn.Module]) -> None:
         """Add rules for the layers of a class: one for weight and bias, others for what is left."""
         word = kind.__name__
-        left = {item.slot.key for item in self.open_items(self.drafts) if type(item.module) is kind}
-        hits = self.hits(word) if left else None
-        if hits:
-            weights = [hit for hit in hits if not is_beside(hit)]
-            biases = [hit.item.law for hit in hits if is_beside(hit)]
+        left = {
+            item.slot.key for item in self.open_items(self.candidates) if type(item.module) is kind
+        }
+        matches = self.matches(word) if left else None
+        if matches:
+            weights = [matched for matched in matches if not is_beside(matched)]
+            biases = [matched.item.law for matched in matches if is_beside(matched)]
             spec, bias = self.most_common(weights), most_common_constant(biases)
             agreeing = sum(law == Constant(bias) for law in biases if bias is not None)
             if spec and 2 * agreeing >= len(biases):
-                self.drafts.append(self.draft(spec, word, bias))
-                left -= {hit.item.slot.key for hit in hits}
+                self.candidates.append(self.candidate(spec, word, bias))
+                left -= {matched.item.slot.key for matched in matches}
         for key in sorted(left):
             selector = f"{word}:{key}"
-            hits = self.hits(selector)
-            spec = self.most_common(hits) if hits else None
+            matches = self.matches(selector)
+            spec = self.most_common(matches) if matches else None
             if spec:
-                self.drafts.append(self.draft(spec, selector, None))
+                self.candidates.append(self.candidate(spec, selector, None))
 
-    def most_common(self, hits: Iterable[Hit]) -> Spec | None:
+    def most_common(self, matches: Iterable[MatchedItem]) -> Spec | None:
         """Return the initialiser that is right for most of some parameters, and possible for all.
 
         A single number that is right for few of many is no rule for them.
         """
-        hits = list(hits)
-        counts = Counter(spec for hit in hits for spec in self.specs(hit.item))
+        matches = list(matches)
+        counts = Counter(spec for matched in matches for spec in self.specs(matched.item))
 
         def rank(spec: Spec) -> tuple[float, tuple[bool, bool, int]]:
             return -counts[spec] / (2 if is_fitted(spec) else 1), effort(spec)
 
         for spec in sorted(counts, key=rank):
-            possible = all(self.law(spec, None, hit) is not None for hit in hits)
-            if possible and 3 * counts[spec] >= len(hits):
+            possible = all(self.law(spec, None, matched) is not None for matched in matches)
+            if possible and 3 * counts[spec] >= len(matches):
                 return spec
         return None
 
@@ -317,56 +334,56 @@ class RuleSearch:
 
         Every rule is right for all that it matches; the one for the most parameters goes first.
         """
-        left = {id(item): item for item in self.open_items(self.drafts)}
-        options: dict[tuple[Spec, str], Draft] = {}
+        left = {id(item): item for item in self.open_items(self.candidates)}
+        options: dict[tuple[Spec, str], CandidateRule] = {}
         for item in left.values():
             if not self.specs(item):
                 self.failed[item.name] = f"no rule gives {item.law}"
             for selector, spec in product(dict.fromkeys(patterns_of(item.name)), self.specs(item)):
-                hits = self.hits(selector)
-                if hits and (spec, selector) not in options:
-                    bias = most_common_constant(h.item.law for h in hits if is_beside(h))
-                    options[spec, selector] = self.draft(spec, selector, bias)
-        pure = [draft for draft in options.values() if all(draft.right.values())]
+                matches = self.matches(selector)
+                if matches and (spec, selector) not in options:
+                    bias = most_common_constant(h.item.law for h in matches if is_beside(h))
+                    options[spec, selector] = self.candidate(spec, selector, bias)
+        pure = [candidate for candidate in options.values() if all(candidate.right.values())]
         pure.sort(key=cost_of)
         keys = {key for key, item in left.items() if item.name not in self.failed}
         while keys:
-            best = max(pure, key=lambda draft: len(draft.right.keys() & keys), default=None)
+            best = max(pure, key=lambda candidate: len(candidate.right.keys() & keys), default=None)
             if best is None or best.right.keys().isdisjoint(keys):
                 break
-            self.drafts.append(best)
+            self.candidates.append(best)
             keys -= best.right.keys()
         self.failed |= dict.fromkeys((left[key].name for key in keys), NOT_ALONE)
 
-    def merged(self) -> list[Draft]:
+    def merged(self) -> list[CandidateRule]:
         """Return the rules, those of one law as one where the order of the others allows it."""
-        drafts, failed = list(self.drafts), len(self.open_items(self.drafts))
-        for draft in self.drafts:
-            for twin in [each for each in drafts if each is not draft]:
-                both = twin.joined_with(draft)
-                for place in (twin, draft) if both and draft in drafts else ():
-                    tried = [both if each is place else each for each in drafts]
-                    tried = [each for each in tried if each and each not in (draft, twin)]
+        candidates, failed = list(self.candidates), len(self.open_items(self.candidates))
+        for candidate in self.candidates:
+            for twin in [each for each in candidates if each is not candidate]:
+                both = twin.joined_with(candidate)
+                for place in (twin, candidate) if both and candidate in candidates else ():
+                    tried = [both if each is place else each for each in candidates]
+                    tried = [each for each in tried if each and each not in (candidate, twin)]
                     if len(self.open_items(tried)) == failed:
-                        drafts = tried
+                        candidates = tried
                         break
-        places = {draft.layers[0]: at for at, draft in enumerate(self.drafts)}
-        for draft in drafts:
-            draft.layers.sort(key=lambda layer: places[layer])
-        return drafts
+        places = {candidate.layers[0]: at for at, candidate in enumerate(self.candidates)}
+        for candidate in candidates:
+            candidate.layers.sort(key=lambda layer: places[layer])
+        return candidates
 
-    def by_full_name(self) -> list[Draft]:
+    def by_full_name(self) -> list[CandidateRule]:
         """Return rules that name each parameter: for a model whose names read as patterns."""
-        found: dict[Spec, Draft] = {}
+        found: dict[Spec, CandidateRule] = {}
         for item in self.items.values():
             for spec in self.specs(item)[:1] if item.name not in self.failed else ():
-                found.setdefault(spec, Draft(spec, [], None, {})).layers.append(item.name)
+                found.setdefault(spec, CandidateRule(spec, [], None, {})).layers.append(item.name)
         return list(found.values())
 
 
-def is_beside(hit: Hit) -> bool:
+def is_beside(matched: MatchedItem) -> bool:
     """Whether a parameter gets the bias of a rule."""
-    return hit.item.slot.role == "bias" and not hit.explicit
+    return matched.item.slot.role == "bias" and not matched.explicit
 
 
 def most_common_constant(laws: Iterable[Law | None]) -> float | None:
@@ -375,9 +392,9 @@ def most_common_constant(laws: Iterable[Law | None]) -> float | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def cost_of(draft: Draft) -> tuple[object, int]:
+def cost_of(candidate: CandidateRule) -> tuple[object, int]:
     """Return how hard a rule is to read."""
-    return effort(draft.spec), len(draft.layers[0])
+    return effort(candidate.spec), len(candidate.layers[0])
 
 
 def patterns_of(name: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from brickbook.checkpoint import MissingPackageError
-from brickbook.commands.user_traceback import is_in_user_file
+from brickbook.commands.user_code.user_traceback import is_in_user_file
 from brickbook.config import call
 from brickbook.errors import BadArgumentError, BadValueError, MissingFileError, nearest
 
