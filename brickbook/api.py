@@ -152,6 +152,7 @@ if TYPE_CHECKING:
     )
     from brickbook.init.execution.materialize import materialize, skeleton
     from brickbook.init.lockfile import assert_starts_as
+    from brickbook.init.presets import Presets, preset, presets
     from brickbook.init.tracing import History, trace
     from brickbook.measure import CoordinateCheck, coordinate_check
     from brickbook.measure.cost import Complexity, complexity
@@ -246,6 +247,7 @@ __all__ = [
     "PatchEmbed",
     "PatchMerging",
     "PixelShufflePack",
+    "Presets",
     "PretrainedInit",
     "Race",
     "Recorder",
@@ -316,6 +318,8 @@ __all__ = [
     "network",
     "normal_init",
     "plan",
+    "preset",
+    "presets",
     "probe",
     "race",
     "revert_sync_batchnorm",
@@ -356,6 +360,9 @@ AT_FIRST_USE = {
     "get_model_complexity_info": "brickbook.measure.cost.mmcv_flops",
     "History": "brickbook.init.tracing",
     "materialize": "brickbook.init.execution.materialize",
+    "Presets": "brickbook.init.presets",
+    "preset": "brickbook.init.presets",
+    "presets": "brickbook.init.presets",
     "revert_sync_batchnorm": "brickbook.bricks.transforms.sync_batchnorm",
     "skeleton": "brickbook.init.execution.materialize",
     "to_module_source": "brickbook.bricks.plain_torch",

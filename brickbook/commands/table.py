@@ -83,6 +83,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     ),
     "lock": CommandEntry("lock:LOCK", "Keep in a file how a model starts."),
     "check": CommandEntry("lock:CHECK", "Say what starts otherwise than a lock file says."),
+    "presets": CommandEntry(
+        "presets:PRESETS", "List how models of the literature start, or write one as a config."
+    ),
     "zoo": CommandEntry("zoo:ZOO", "List published weights, fetch them, convert checkpoints."),
     "migrate": CommandEntry(
         "migrate:MIGRATE",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -54,6 +55,8 @@ READING = (
     Tensor.__bool__, Tensor.__index__,
 )  # fmt: skip
 META = torch.device("meta")
+# Code of torch that hands a call on from one mode to the next.
+MODE_MODULES = ("torch.utils._device", "torch.overrides", "torch._compile")
 IS_META = Tensor.is_meta.__get__  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -279,8 +282,7 @@ class SkipWatch(TorchFunctionMode):
             args = args if value is None else (value, *args[1:])
         found = func(*args, **(kwargs or {}))
         if func == IS_META and found:
-            asked_by = sys._getframe(1).f_globals.get("__name__")
-            if asked_by == nn.init.__name__:
+            if asking_module() == nn.init.__name__:
                 tensor = args[0]
                 for storage in storages_in(tensor):
                     call = find_call(storage)
@@ -320,6 +322,14 @@ class SkipWatch(TorchFunctionMode):
                 found = Memory(GIVEN, writes=self.watch.origins([source]), born=call)
                 found.adopt(memory)
                 self.watch.memories[new] = found
+
+
+def asking_module() -> str:
+    """Return the module that asks: modes entered later, as ``torch.device``, are on the way."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "") in MODE_MODULES:
+        frame = frame.f_back
+    return "" if frame is None else frame.f_globals.get("__name__", "")
 
 
 @contextmanager

@@ -399,3 +399,17 @@ def test_gates_of_an_lstm():
     found = trace(lambda: Gated(3, 4))["bias_ih_l0"].law
     assert found == RowSections((Constant(0), Constant(1), Constant(0)), (4, 4, 8))
     assert found.mean == BlockConstants((0.0, 1.0, 0.0, 0.0)).mean
+
+
+@pytest.mark.parametrize("fill", [nn.init.trunc_normal_, nn.init.orthogonal_])
+def test_a_model_that_goes_to_the_meta_device_by_itself(fill):
+    def build():
+        with torch.device("meta"):
+            layer = nn.Linear(8, 4)
+            fill(layer.weight)
+            return layer
+
+    with torch.device("meta"):
+        outer = trace(build)
+    assert same_law(trace(build)["weight"].law, outer["weight"].law)
+    assert type(outer["weight"].law).__name__ in ("TruncNormal", "OrthogonalMatrix")
