@@ -167,6 +167,7 @@ if TYPE_CHECKING:
     from brickbook.measure.recorder import ActivationHistory, Recorder
     from brickbook.measure.snapshot import Comparison, Snapshot, compare, snapshot
     from brickbook.measure.spectra import Spectra, jacobian_spectrum, spectra
+    from brickbook.measure.triple import Triple, triple
     from brickbook.utils.weight_init import update_init_info
 
 __all__ = [
@@ -263,6 +264,7 @@ __all__ = [
     "SqueezeExcite",
     "Swish",
     "TransformerLayerSequence",
+    "Triple",
     "TruncNormalInit",
     "UniformInit",
     "UnmatchedRuleWarning",
@@ -330,6 +332,7 @@ __all__ = [
     "takes_bricks",
     "to_module_source",
     "trace",
+    "triple",
     "trunc_normal_init",
     "uniform_init",
     "update_init_info",
@@ -347,10 +350,10 @@ OUT_OF_SCOPE = frozenset(("Conv2dRFSearchOp", "RFSearchHook"))
 MEASURES = (
     "ActivationHistory", "Comparison", "Complexity", "CoordinateCheck", "Finding", "Identification",
     "MeanField", "Network",
-    "Race", "Recorder", "Signals", "Snapshot", "Spectra", "compare", "complexity",
+    "Race", "Recorder", "Signals", "Snapshot", "Spectra", "Triple", "compare", "complexity",
     "coordinate_check", "diagnose", "expected_signals", "identify", "jacobian_spectrum",
     "mean_field", "network", "probe",
-    "race", "snapshot", "spectra",
+    "race", "snapshot", "spectra", "triple",
 )  # fmt: skip
 AT_FIRST_USE = {
     **dict.fromkeys(MEASURES, "brickbook.measure"),

@@ -20,6 +20,7 @@ from brickbook.measure.snapshot import (
     snapshot,
 )
 from brickbook.measure.spectra import Spectra, Spectrum, jacobian_spectrum, spectra
+from brickbook.measure.triple import Triple, TripleRow, triple
 
 __all__ = [
     "RULES",
@@ -46,6 +47,8 @@ __all__ = [
     "TensorChange",
     "TensorStart",
     "TensorStats",
+    "Triple",
+    "TripleRow",
     "compare",
     "compare_stats",
     "complexity",
@@ -61,4 +64,5 @@ __all__ = [
     "shapes",
     "snapshot",
     "spectra",
+    "triple",
 ]

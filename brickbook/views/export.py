@@ -1,8 +1,9 @@
 """A record as a file: HTML, SVG, PNG, CSV or JSON, by the end of the file's name.
 
 `export` takes a plan, a report, a snapshot, a comparison, alternatives, a model (its numbers now),
-an open init lab (its comparison, plan and report), or what was measured: signals, a race, a history
-of activations, spectra, a mean field, a coordinate check, the study of a law, a network.
+an open init lab (its comparison, plan and report), or what was measured: signals, a triple, a
+race, a history of activations, spectra, a mean field, a coordinate check, the
+study of a law, a network.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from brickbook.measure import (
     Race,
     Signals,
     Spectra,
+    Triple,
 )
 from brickbook.measure.law_study import LawStudy
 from brickbook.measure.snapshot import (
@@ -65,7 +67,7 @@ __all__ = [
 # What was measured: one table, and a picture if the record has one.
 MEASURED = (
     ActivationHistory, CoordinateCheck, Identification, LawStudy, MeanField, Network, Race, Signals,
-    Spectra,
+    Spectra, Triple,
 )  # fmt: skip
 
 # What a spreadsheet takes for the beginning of a formula, in East Asian width too, or skips there.
@@ -293,6 +295,7 @@ READERS: dict[frozenset[str], Callable[[Mapping[str, Any]], Any]] = {
     frozenset({"starts"}): Identification.from_dict,
     frozenset({"start", "choices"}): Alternatives.from_dict,
     frozenset({"runs", "steps"}): Race.from_dict,
+    frozenset({"rows", "optimizer"}): Triple.from_dict,
     frozenset({"rows", "source"}): Signals.from_dict,
     frozenset({"q_star", "chi"}): MeanField.from_dict,
     frozenset({"formula", "law"}): LawStudy.from_dict,

@@ -18,6 +18,7 @@ from brickbook.measure.race import Race, sparkline
 from brickbook.measure.recorder import ActivationHistory
 from brickbook.measure.snapshot import Alternatives, Comparison
 from brickbook.measure.spectra import Spectra
+from brickbook.measure.triple import Triple
 from brickbook.printable import escape_controls
 from brickbook.records import TextTable, record_table
 from brickbook.views.diff import Differences
@@ -38,7 +39,7 @@ SPARKLINE_LENGTH = 16
 RECORD_TYPES = (
     ActivationHistory, Alternatives, Comparison, Complexity, CoordinateCheck, Differences, History,
     Identification, InitPlan, InitReport, LawStudy, LockChanges, MeanField, Race, ShapeTrace,
-    Signals, Snapshot, Spectra,
+    Signals, Snapshot, Spectra, Triple,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from brickbook.measure import (
     network,
     probe,
     spectra,
+    triple,
 )
 from brickbook.measure.coordinate_check import Coordinate
 from brickbook.measure.race import Run
@@ -41,13 +42,14 @@ def records():
         history=recorder.history,
         spectra=spectra(net),
         network=network(net, torch.randn(4, 8)),
+        triple=triple(net, torch.randn(4, 8)),
         field=mean_field("Tanh", 1.5, depth=3),
         coordinates=CoordinateCheck((Coordinate(8, 0, "a", 1.0), Coordinate(16, 0, "a", 1.0))),
     )
 
 
 RECORDS = records()
-DRAWN = ("signals", "race", "history", "spectra", "network")
+DRAWN = ("signals", "race", "history", "spectra", "network", "triple")
 
 
 @pytest.mark.parametrize("name", RECORDS)

@@ -12,7 +12,12 @@ from brickbook.measure.probe.batch import (
     make_batch,
     map_tensors,
 )
-from brickbook.measure.probe.distribution import SignalHistogram, UnitStats, even_sample
+from brickbook.measure.probe.distribution import (
+    SignalHistogram,
+    UnitStats,
+    even_sample,
+    merge_histograms,
+)
 from brickbook.measure.probe.hooks import (
     find_leaves,
     first_float_tensor,
@@ -20,8 +25,8 @@ from brickbook.measure.probe.hooks import (
     real_numbers,
     tensor_stats,
 )
-from brickbook.measure.probe.probe import probe, run_forward, without_compile
-from brickbook.measure.probe.records import Signal, Signals, WeightGradient
+from brickbook.measure.probe.probe import default_loss, probe, run_forward, without_compile
+from brickbook.measure.probe.records import Signal, Signals, WeightGradient, largest_inactive
 from brickbook.measure.probe.restore import (
     grad_mode,
     preserved_state,
@@ -39,6 +44,7 @@ __all__ = [
     "WeightGradient",
     "check_shape",
     "collect_tensors",
+    "default_loss",
     "even_sample",
     "find_leaves",
     "first_float_tensor",
@@ -47,9 +53,11 @@ __all__ = [
     "guess_shape",
     "guess_shapes",
     "is_batch",
+    "largest_inactive",
     "make_batch",
     "map_tensors",
     "mean_square_tensor",
+    "merge_histograms",
     "preserved_state",
     "probe",
     "real_numbers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,13 @@ import torch
 from torch import Tensor
 
 from brickbook.measure.snapshot.accumulate import StreamingHistogram, Workspace
-from brickbook.measure.snapshot.histogram import bin_edges, width_of
+from brickbook.measure.snapshot.histogram import (
+    bin_edges,
+    cell_index,
+    level_of,
+    merge_counts,
+    width_of,
+)
 from brickbook.records import read_fields
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "even_sample",
     "flat_view",
     "histogram",
+    "merge_histograms",
     "unit_stats",
 ]
 
@@ -125,6 +132,29 @@ def histogram(x: Tensor, bins: int) -> SignalHistogram | None:
         return None
     width = width_of(found.level)
     return SignalHistogram(found.first * width, width, tuple(found.counts))
+
+
+def merge_histograms(parts: Sequence[SignalHistogram], bins: int) -> SignalHistogram | None:
+    """Return one histogram of what several have counted, in ``bins`` bins at most; None of none.
+
+    >>> low, high = SignalHistogram(0.0, 0.5, (3, 1)), SignalHistogram(1.0, 1.0, (2,))
+    >>> merge_histograms([low, high], 64)
+    SignalHistogram(low=0.0, width=1.0, counts=(4, 2))
+    """
+    if not parts:
+        return None
+    level = max(level_of(part.width) for part in parts)
+    low, high = min(part.low for part in parts), max(part.edges[-2] for part in parts)
+    while cell_index(high, level) - cell_index(low, level) >= bins:
+        level += 1
+    start = cell_index(low, level)
+    cells = cell_index(high, level) - start + 1
+    total = [0] * cells
+    for part in parts:
+        own = level_of(part.width)
+        found = merge_counts(part.counts, cell_index(part.low, own), level - own, start, cells)
+        total = [old + new for old, new in zip(total, found, strict=True)]
+    return SignalHistogram(start * width_of(level), width_of(level), tuple(total))
 
 
 @torch.no_grad()

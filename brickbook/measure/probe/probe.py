@@ -34,7 +34,7 @@ from brickbook.measure.probe.hooks import (
 from brickbook.measure.probe.records import Signal, Signals, WeightGradient
 from brickbook.measure.probe.restore import grad_mode, preserved_state, seeded_rng
 
-__all__ = ["probe", "run_forward", "without_compile"]
+__all__ = ["default_loss", "probe", "run_forward", "without_compile"]
 
 Mode = Literal["train", "eval"]
 MIN_CLASSES = 5  # an output of fewer values may well be an image, a box or a number

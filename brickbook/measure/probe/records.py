@@ -12,7 +12,7 @@ from brickbook.html import format_number, format_shape
 from brickbook.measure.probe.distribution import SignalHistogram, UnitStats
 from brickbook.records import Column, Record, build_frame, read_fields, refusing_damage
 
-__all__ = ["Part", "Signal", "Signals", "WeightGradient"]
+__all__ = ["Part", "Signal", "Signals", "WeightGradient", "largest_inactive"]
 
 Part = Literal["layer", "norm", "activation", "other"]
 
@@ -93,6 +93,13 @@ class Signal:
             return f"Signal({self.label!r}, {self.kind}, {self.shape}, no values)"
         numbers = f"mean {self.mean:.4g}, std {self.std:.4g}"
         return f"Signal({self.label!r}, {self.kind}, {self.shape}, {numbers})"
+
+
+def largest_inactive(rows: Sequence[Signal]) -> tuple[float | None, str]:
+    """Return the largest share of dead units or saturated outputs, and "dead" or "saturated"."""
+    found = [(row.dead, "dead") for row in rows if row.dead is not None]
+    found += [(row.saturated, "saturated") for row in rows if row.saturated is not None]
+    return max(found, default=(None, ""), key=lambda item: item[0] or 0.0)
 
 
 SIGNAL_COLUMNS = (

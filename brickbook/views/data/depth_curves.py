@@ -11,7 +11,7 @@ from typing import Literal
 from brickbook.html import format_2g, format_percent
 from brickbook.i18n import Texts
 from brickbook.measure.diagnosis import layer_label
-from brickbook.measure.probe import Signal, Signals
+from brickbook.measure.probe import Signal, Signals, largest_inactive
 
 __all__ = [
     "COLOURS",
@@ -118,9 +118,7 @@ def layer_points(signals: Signals) -> tuple[DepthPoint, ...]:
 
 def layer_point(row: Signal, until_next: Sequence[Signal]) -> DepthPoint:
     """Return the point of a layer, with the largest inactive share before the next one."""
-    found = [(item.dead, "dead") for item in until_next if item.dead is not None]
-    found += [(item.saturated, "saturated") for item in until_next if item.saturated is not None]
-    share, reason = max(found, default=(None, ""), key=lambda item: item[0] or 0.0)
+    share, reason = largest_inactive(until_next)
     return DepthPoint(row.label, row.kind, row.std, row.grad, share, reason)
 
 
