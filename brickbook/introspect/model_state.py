@@ -269,7 +269,7 @@ class OriginNotes:
 
 
 class Restorable(Protocol):
-    """What can be put back."""
+    """A kept state: ``restore`` puts it back."""
 
     def restore(self) -> None: ...
 

@@ -252,7 +252,7 @@ class ModuleIndex:
 
 
 def match_names(selector: Selector, names: Iterable[tuple[str, T]]) -> list[T]:
-    """Return the values whose names a selector matches; one that is it to the letter goes first."""
+    """Return the values whose names a selector matches; a name equal to its text is meant alone."""
     names = list(names)
     literal = selector.text if selector.kind == "name" else selector.literal
     exact = [value for name, value in names if name and name == literal]
@@ -436,7 +436,7 @@ def suggest_name(selector: Selector, index: ModuleIndex) -> str:
 
 
 def parameter_keys(module: nn.Module) -> list[str]:
-    """Return the names of a layer's parameters; those that are None it does without."""
+    """Return the names of a layer's parameters that are not None."""
     return [key for key, tensor in module._parameters.items() if tensor is not None]
 
 

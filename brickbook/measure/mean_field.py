@@ -91,7 +91,7 @@ class MeanField(Record):
 
     @property
     def gradients(self) -> tuple[float, ...]:
-        """The variances of the gradients by what goes into the activations, the last one's 1."""
+        """The variance of the gradient by each layer's preactivations; the last one's is 1."""
         found = [1.0]
         for slope in reversed(self.slopes[:-1]):
             found.append(found[-1] * slope)

@@ -85,7 +85,7 @@ class Spectrum:
 
 
 def edge(at: int) -> Any:
-    """Return what reads one of the two edges of `Spectrum.independent`."""
+    """Return a function from a row to one of the two numbers of `Spectrum.independent`."""
     return lambda row: None if row.independent is None else row.independent[at]
 
 

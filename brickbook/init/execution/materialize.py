@@ -249,7 +249,7 @@ def build_without_memory(constructor: object) -> tuple[nn.Module, ConstructorWat
 
 
 def clear_start_notes(model: nn.Module) -> None:
-    """Let transformers' models start again where they have no memory: their notes are not true."""
+    """Delete transformers' mark of initialised modules where all parameters are without memory."""
     for part in model.modules():
         if all(parameter.is_meta for parameter in part.parameters()):
             vars(part).pop("_is_hf_initialized", None)
@@ -436,9 +436,9 @@ class MetaMemory:
         return old
 
     def update_modules(self) -> None:
-        """Let modules see to what they keep beside their parameters, as after ``.to()``.
+        """Run the modules' ``_apply``, as ``.to()`` does: recurrent layers flatten their weights.
 
-        On the way torch gives DTensors a new dict of attributes.
+        It gives DTensors a new dict of attributes, so theirs are written back.
         """
         self.model._apply(lambda tensor: tensor)
         for tensor, notes in self.attributes.values():

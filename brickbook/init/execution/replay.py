@@ -218,7 +218,7 @@ def check_alike(source: nn.Module, model: nn.Module) -> None:
 
 
 def is_open(row: PlanRow) -> bool:
-    """Whether a tensor waits for what its model does at its start."""
+    """Whether no rule fills a tensor and nothing says that it stays: the traced law may fill it."""
     return row.law is None and not (row.tied_to or row.pinned or row.is_left(*STAY))
 
 

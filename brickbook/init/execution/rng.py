@@ -244,7 +244,7 @@ def is_drawable_in_place(tensor: Tensor) -> bool:
 
 
 def blocks_to_draw(task: DrawTask) -> list[tuple[int, int]]:
-    """Return where the blocks begin and end that are drawn here; none, if it is done at once."""
+    """Return (begin, end) of the blocks drawn here; [] for a tensor that is written at once."""
     part, law, _ = task
     if isinstance(law, Constant) or not law.elementwise or not part.local.numel():
         return []

@@ -114,7 +114,7 @@ class FunctionModule(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the function returns."""
+        """Call the function on ``x``."""
         return self.function(x)
 
 

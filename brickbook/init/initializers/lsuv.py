@@ -64,7 +64,7 @@ class LSUVInit(BaseInit):
     max_iter: int = 10
 
     def check(self) -> None:
-        """Refuse what is no count."""
+        """Raise TypeError for a ``max_iter`` that is no int."""
         if not isinstance(self.max_iter, int):
             raise BadArgumentError("max_iter", wrong_type("an int", self.max_iter))
 
@@ -284,7 +284,7 @@ def find_weight(model: nn.Module, name: str) -> ScaledWeight:
 def add_scaling_hook(
     item: ScaledWeight, variances: dict[str, float], tol: float, max_iter: int
 ) -> Any:
-    """Scale a layer when the forward pass first comes to it; it passes on what it gives then."""
+    """Add a hook that scales a layer at its first forward call and returns the scaled output."""
 
     @torch.no_grad()
     def scale(module: nn.Module, args: Any, kwargs: Any, output: Any) -> Any:

@@ -111,7 +111,7 @@ class MuPInit(BaseInit):
         return frozenset({"base"}) | self.inner.model_arguments
 
     def law(self, target: Target) -> Law:
-        """Return the inner law at the base shape, times what the growth asks for.
+        """Return the inner law at the base shape, times muP's factor for the growth of the width.
 
         A law that draws a tensor as a whole (Orthogonal) must be the one for the real shape: it is
         scaled to the std meant.

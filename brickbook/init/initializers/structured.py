@@ -121,7 +121,7 @@ class DiracInit(BaseInit):
     groups: int = 1
 
     def check(self) -> None:
-        """Refuse what is no number of groups."""
+        """Raise for ``groups`` that is no int of 1 or more."""
         if isinstance(self.groups, bool) or not isinstance(self.groups, Integral):
             raise BadArgumentError("groups", wrong_value("an int", self.groups))
         if self.groups < 1:
@@ -207,7 +207,7 @@ class SparseInit(BaseInit):
     std: float = 0.01
 
     def check(self) -> None:
-        """Refuse what is no share."""
+        """Raise ValueError for a ``sparsity`` outside of 0 to 1."""
         if not 0 <= self.sparsity <= 1:
             raise BadValueError("sparsity", wrong_value("0 to 1", self.sparsity))
 

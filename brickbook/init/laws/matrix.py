@@ -223,7 +223,7 @@ class SparseNormal(Law):
         return Normal(0.0, self.scale).pdf(x) * self.nonzero_fraction
 
     def mass_beyond(self, limit: float) -> float:
-        """That of the normal law times the share that is drawn."""
+        """The probability under the normal law, times the share of elements that is drawn."""
         return Normal(0.0, self.scale).mass_beyond(limit) * self.nonzero_fraction
 
     def scale_by(self, factor: float) -> Law:
@@ -262,7 +262,7 @@ class Centred(Law):
 
     @property
     def mean(self) -> float:
-        """That of the centre over the number of taps."""
+        """The mean of the centre over the number of taps."""
         return self.law.mean / self.taps
 
     @property
@@ -273,22 +273,22 @@ class Centred(Law):
 
     @property
     def support(self) -> tuple[float, float]:
-        """That of the centre, and 0."""
+        """From the least to the largest of the centre's values and 0."""
         low, high = self.law.support
         return (low, high) if self.taps == 1 else (min(low, 0.0), max(high, 0.0))
 
     @property
     def atoms(self) -> Atoms:
-        """0, and those of the centre."""
+        """0 for all other taps, and the atoms of the centre, each with its probability."""
         inner = ((value, share / self.taps) for value, share in self.law.atoms)
         return merge_atoms([(0.0, 1 - 1 / self.taps), *inner])
 
     def pdf(self, x: Tensor) -> Tensor:
-        """That of the centre over the number of taps."""
+        """The density of the centre over the number of taps."""
         return self.law.pdf(x) / self.taps
 
     def mass_beyond(self, limit: float) -> float:
-        """That of the centre over the number of taps."""
+        """The probability for the centre over the number of taps."""
         return self.law.mass_beyond(limit) / self.taps
 
     def scale_by(self, factor: float) -> Law:
@@ -324,30 +324,30 @@ class Stacked(Law):
 
     @property
     def mean(self) -> float:
-        """That of a part."""
+        """The mean of each part."""
         return self.law.mean
 
     @property
     def std(self) -> float:
-        """That of a part."""
+        """The std of each part."""
         return self.law.std
 
     @property
     def support(self) -> tuple[float, float]:
-        """That of a part."""
+        """The support of each part."""
         return self.law.support
 
     @property
     def atoms(self) -> Atoms:
-        """Those of a part."""
+        """The atoms of each part."""
         return self.law.atoms
 
     def pdf(self, x: Tensor) -> Tensor:
-        """That of a part."""
+        """The density of each part."""
         return self.law.pdf(x)
 
     def mass_beyond(self, limit: float) -> float:
-        """That of a part."""
+        """The probability of each part."""
         return self.law.mass_beyond(limit)
 
     def scale_by(self, factor: float) -> Law:
@@ -432,7 +432,7 @@ class RowSections(Law):
 
     @property
     def atoms(self) -> Atoms:
-        """Those of the sections."""
+        """The atoms of the sections, weighted by their shares of the elements."""
         return merge_atoms(
             (value, share * p) for p, law in self.weighted_laws for value, share in law.atoms
         )
@@ -445,7 +445,7 @@ class RowSections(Law):
         return density
 
     def mass_beyond(self, limit: float) -> float:
-        """Those of the sections, by their shares."""
+        """The mean of the sections' probabilities, weighted by their shares of the elements."""
         return math.fsum(share * law.mass_beyond(limit) for share, law in self.weighted_laws)
 
     def scale_by(self, factor: float) -> Law:

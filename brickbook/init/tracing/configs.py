@@ -134,7 +134,7 @@ def plain(value: float) -> float:
 
 
 def round_off(value: float) -> float:
-    """Return a number without what rounding has left of the ways to it."""
+    """Round a number to `DIGITS` significant digits: the rest are rounding errors."""
     return plain(float(f"{value:.{DIGITS}g}")) if math.isfinite(value) else value
 
 

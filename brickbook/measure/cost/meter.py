@@ -48,7 +48,7 @@ class RunWatcher(AbstractContextManager[Any], Protocol):
 
 @dataclass
 class CountedCall:
-    """A module that is running: what was counted before it, and what by its parts."""
+    """A module that is running, with the count when it began and the share of its inner modules."""
 
     part: nn.Module
     name: str

@@ -41,22 +41,22 @@ def convolution(layer: Any, input: Tensor, output: Tensor) -> int:
 
 
 def linear(layer: Any, input: Tensor, output: Tensor) -> int:
-    """One a weight and vector."""
+    """Count one operation for each weight and input vector."""
     return input.numel() * output.shape[-1]
 
 
 def each_input(layer: Any, input: Tensor, output: Tensor) -> int:
-    """One an input."""
+    """Count one operation for each input element."""
     return input.numel()
 
 
 def each_output(layer: Any, input: Tensor, output: Tensor) -> int:
-    """One an output."""
+    """Count one operation for each output element."""
     return output.numel()
 
 
 def norm(layer: Any, input: Tensor, output: Tensor) -> int:
-    """One an input, and another where it is scaled."""
+    """Count one operation for each input element, two if the norm has a scale."""
     affine = getattr(layer, "affine", False) or getattr(layer, "elementwise_affine", False)
     return input.numel() * (2 if affine else 1)
 

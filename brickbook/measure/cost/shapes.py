@@ -146,7 +146,7 @@ def shapes(
 
 
 def children_in_order(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """What runs one after the other."""
+    """Yield (name, module) of the children in the order of their calls; else the model itself."""
     if isinstance(model, nn.Sequential | nn.ModuleList):
         # Unlike named_children, a module that stands twice runs twice.
         for name, child in model.named_modules(remove_duplicate=False):

@@ -51,7 +51,7 @@ class FoldFinder:
         self.looks = [numbers.setdefault(self.look(at), len(numbers)) for at in range(len(nodes))]
 
     def look(self, at: int) -> tuple[object, ...]:
-        """Return what equal calls have in common, apart from whom they take from."""
+        """Return what two equal calls share, apart from the sources of their inputs."""
         node = self.nodes[at]
         return (
             node.part, node.short_name, node.kind, node.params, node.input, node.output,

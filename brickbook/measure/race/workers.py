@@ -94,7 +94,7 @@ class WorkerRuns:
         self.notes: list[str] = []
 
     def check(self) -> None:
-        """Let a worker read everything once: BadValueError for what it cannot."""
+        """Unpickle everything in a worker once; BadValueError names what cannot be read there."""
         starts = {f"init_cfgs.{name}": data for name, data in self.inits.items()}
         try:
             problems = self.executor.submit(unpack_check, {**self.shared, **starts}).result()

@@ -80,7 +80,7 @@ class TensorChange:
 
     @property
     def latest(self) -> TensorStats:
-        """What stands after, or what stood before if nothing does."""
+        """The statistics after; of a tensor that is gone, those before."""
         return self.after or self.before or NO_STATS
 
     @property
@@ -125,7 +125,7 @@ class ComparedTensor(NamedTuple):
 
 
 def side_value(side: Literal["before", "after"], key: str) -> Callable[[ComparedTensor], Any]:
-    """Return what takes a number of the tensor before or after; None where it was not there."""
+    """Return a function from a row to a statistic; None if the tensor was not there."""
     return lambda row: getattr(getattr(row.change, side), key, None)
 
 
