@@ -75,6 +75,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "law": CommandEntry(
         "law:LAW", "Look at an initialiser's law, and what twenty such layers do to a signal."
     ),
+    "race": CommandEntry(
+        "race:RACE", "Train a model for some steps from several starts, on the same batches."
+    ),
     "trace": CommandEntry(
         "trace:TRACE", "Say which line of code writes which weight while a model is built."
     ),

@@ -49,3 +49,34 @@ def test_sliders_of_a_law(stage, shoot):
     shoot("law_dark_narrow")
     assert page.evaluate(CUT) == []
     assert violations(page, ".jp-OutputArea:has(.bb-slider)") == []
+
+
+RACE = """
+from torch import nn
+from brickbook.lab import InitLab
+model = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3))
+panel = InitLab(model, language="en")
+panel
+"""
+
+
+def test_a_race_of_the_variants(stage, shoot):
+    stage.play(RACE)
+    page = stage.page
+    page.get_by_role("tab", name="Race").click()
+    page.get_by_label("task", exact=True).wait_for()
+    wait_for_value(page, "panel.tabs.sections['race'].race.task.value", "spirals")
+    page.get_by_role("button", name="Keep").first.click()
+    page.get_by_label("steps", exact=True).select_option("200")
+    page.get_by_label("learning rate", exact=True).select_option("0.3")
+    page.get_by_role("button", name="Race").last.click()
+    picture = page.get_by_role("img", name="Loss over the steps: as it is")
+    picture.wait_for()
+    wait_for_value(page, "panel.tabs.sections['race'].race.result.runs[-1].status", "finished")
+    shoot("race_light")
+    theme(page, "JupyterLab Dark")
+    page.set_viewport_size({"width": 933, "height": 1000})
+    picture.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    shoot("race_dark_narrow")
+    assert violations(page, ".jp-OutputArea .bb-tabs") == []

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from brickbook.errors import BadValueError
 
-__all__ = ["TASKS", "Task", "copying_tokens", "deep_linear", "digits", "make_mlp", "spirals"]
+__all__ = [
+    "TASKS", "Task", "class_patterns", "copying_tokens", "deep_linear", "digits", "make_mlp",
+    "segment_digits", "spirals",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -109,11 +112,72 @@ def digits() -> Task:
     return Task("digits", inputs, targets, partial(make_mlp, 64, 128, 128, 128, 10))
 
 
+# The segments of a digit on a pocket calculator: top, both sides above, middle, both sides below,
+# bottom; as (row, column, rows, columns) on 8 × 8 pixels.
+SEGMENTS = (
+    (0, 2, 1, 4), (1, 1, 3, 1), (1, 6, 3, 1), (3, 2, 1, 4), (4, 1, 3, 1), (4, 6, 3, 1),
+    (7, 2, 1, 4),
+)  # fmt: skip
+LIT = ("1110111", "0010010", "1011101", "1011011", "0111010", "1101011", "1101111", "1010010",
+       "1111111", "1111011")  # fmt: skip
+
+
+def segment_digits(samples: int = 1500, noise: float = 0.5, seed: int = 0) -> Task:
+    """Digits of seven segments on 8×8 pixels, shifted by up to one pixel, with noise, as vectors.
+
+    They are made here, where `digits` needs scikit-learn. ``noise`` is the std of what is added to
+    pixels that are 0 or 1, before all become mean 0 and std 1.
+    """
+    own = torch.Generator().manual_seed(seed)
+    pictures = torch.zeros(10, 10, 10)
+    for digit, lit in enumerate(LIT):
+        for (row, column, high, wide), on in zip(SEGMENTS, lit, strict=True):
+            if on == "1":
+                pictures[digit, row + 1 : row + 1 + high, column + 1 : column + 1 + wide] = 1
+    label = torch.randint(10, (check_count("samples", samples, 1),), generator=own)
+    shift = torch.randint(3, (samples, 2), generator=own)
+    rows = shift[:, :1] + torch.arange(8)
+    columns = shift[:, 1:] + torch.arange(8)
+    inputs = pictures[label[:, None, None], rows[:, :, None], columns[:, None]].flatten(1)
+    inputs = inputs + noise * torch.randn(inputs.shape, generator=own)
+    inputs = (inputs - inputs.mean()) / inputs.std()
+    model = partial(make_mlp, 64, 128, 128, 128, 10)
+    return Task("segment digits", inputs, label, model)
+
+
+def class_patterns(
+    shape: tuple[int, ...] = (32,),
+    classes: int = 10,
+    samples: int = 1024,
+    noise: float = 2.0,
+    seed: int = 0,
+) -> Task:
+    """A pattern of N(0, 1) numbers for each class, and ``noise`` times N(0, 1) added to it.
+
+    Inputs have any shape, and are divided by ``√(1 + noise²)`` so that their std is 1.
+    """
+    own = torch.Generator().manual_seed(seed)
+    check_count("classes", classes, 2)
+    patterns = torch.randn(classes, *shape, generator=own)
+    label = torch.randint(classes, (check_count("samples", samples, 1),), generator=own)
+    inputs = patterns[label] + noise * torch.randn(samples, *shape, generator=own)
+    model = partial(make_mlp, math.prod(shape), 128, 128, classes)
+    inputs = inputs / math.sqrt(1 + noise**2)
+    return Task("class patterns", inputs, label, partial(flattened, model))
+
+
+def flattened(make: Callable[[], nn.Sequential]) -> nn.Sequential:
+    """Return a model that flattens its input first."""
+    return nn.Sequential(nn.Flatten(), *make())
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "spirals": spirals,
     "deep linear": deep_linear,
     "copying tokens": copying_tokens,
     "digits": digits,
+    "segment digits": segment_digits,
+    "class patterns": class_patterns,
 }
 
 

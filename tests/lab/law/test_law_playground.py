@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from torch import nn
 
 from brickbook import INITIALIZERS
 from brickbook.cli import main
 from brickbook.commands import NotebookFrontend, run
 from brickbook.errors import ConfigError
 from brickbook.i18n import Texts
-from brickbook.lab import LawPlayground
+from brickbook.lab import InitLab, LawPlayground
 from brickbook.lab.law.slider import SLIDER_JS, Slider, reach
 from brickbook.measure.law_study import LawStudy, LayerSize
 from brickbook.views.export import from_json
@@ -124,3 +125,32 @@ def test_the_command_in_a_shell_and_a_notebook(tmp_path, monkeypatch, capsys):
     assert isinstance(panel, LawPlayground)
     assert panel.study.layer == "Conv2d(3, 64, 7×7)"
     assert isinstance(run(NotebookFrontend({}), shape), LawStudy)
+
+
+def test_a_tab_of_the_init_lab_opens_any_rule_prefilled():
+    model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(32, 10))
+    rules = [
+        {"type": "Kaiming", "layer": ["Conv2d"], "mode": "fan_in"},
+        {"type": "Constant", "val": 1, "layer": "BatchNorm2d"},
+        {"type": "Normal", "std": 0.01, "layer": "Linear"},
+        {"type": "LSUV", "layer": "Linear"},
+    ]
+    lab = InitLab(model, init_cfg=rules, language="en")
+    lab.tabs.open_tab("law")
+    tab = lab.tabs.sections["law"]
+    assert [label for label, _ in tab.rules.options] == [
+        "1: Kaiming → Conv2d", "2: Constant → BatchNorm2d", "3: Normal → Linear",
+        "4: LSUV → Linear",
+    ]  # fmt: skip
+    assert tab.playground.study.title == "Kaiming(mode=fan_in) on Conv2d(3, 8, 5×5)"
+    tab.rules.value = 1
+    assert tab.playground.study.title == "Constant(val=1) on BatchNorm2d(8)"
+    tab.rules.value = 3
+    assert tab.message.startswith("LSUV scales weights by what a batch makes of a model")
+    assert tab.playground is None
+    tab.rules.value = 0
+    assert tab.message == ""
+    tab.playground.sliders["bias"].text = "0.5"
+    assert lab.state.rules[0] == rules[0]  # the playground changes no rule
+    assert lab.last_error is None
+    lab.close()

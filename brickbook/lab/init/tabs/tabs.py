@@ -9,6 +9,8 @@ import ipywidgets as w
 
 from brickbook.i18n import Texts
 from brickbook.lab.init.tabs.lab_state import LabActions, LabState
+from brickbook.lab.init.tabs.law import LawTab
+from brickbook.lab.init.tabs.race import RaceTab
 from brickbook.lab.init.tabs.signals import SignalsTab
 from brickbook.lab.init.tabs.weights import WeightsTab
 from brickbook.lab.widgets import Section, full_width, reports_errors
@@ -37,6 +39,8 @@ class MakesTab(Protocol):
 TABS: Mapping[str, MakesTab] = {
     "signals": SignalsTab,
     "weights": WeightsTab,
+    "race": RaceTab,
+    "law": LawTab,
 }
 
 
