@@ -15,6 +15,7 @@ __all__ = [
     "PANEL_LOCK",
     "LivePanel",
     "ModelPanel",
+    "WatchingPanel",
     "forget_live_panel",
     "live_model_panel",
     "live_panels",
@@ -44,12 +45,17 @@ class LivePanel(Protocol):
 
 
 @runtime_checkable
-class ModelPanel(LivePanel, Protocol):
-    """A panel that shows the weights of a model and can initialise it."""
+class WatchingPanel(LivePanel, Protocol):
+    """A panel that shows what other code may change."""
 
     def look_again(self) -> None:
-        """Show the weights as they are, if something else has changed them."""
+        """Show things as they are, if something else has changed them."""
         ...
+
+
+@runtime_checkable
+class ModelPanel(WatchingPanel, Protocol):
+    """A panel that shows the weights of a model and can initialise it."""
 
     def pause(self) -> None:
         """Stop what runs by itself: a cell of the user's begins."""
@@ -106,9 +112,9 @@ def live_model_panel(model: object) -> ModelPanel | None:
 
 
 def refresh_live_panels() -> None:
-    """Let every open panel see whether something else has changed its model."""
+    """Let every open panel see whether something else has changed what it shows."""
     for panel in live_panels():
-        if isinstance(panel, ModelPanel):
+        if isinstance(panel, WatchingPanel):
             panel.look_again()
 
 

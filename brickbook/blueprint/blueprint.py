@@ -17,7 +17,7 @@ from brickbook.blueprint.build import (
     has_open_arguments,
     slots_in,
 )
-from brickbook.blueprint.to_python import write_python
+from brickbook.blueprint.to_python import write_config, write_python
 from brickbook.blueprint.tree import (
     Key,
     Path,
@@ -209,6 +209,14 @@ class Blueprint:
             ValueError: A value has no Python text, such as a partial.
         """
         return write_python(self.bricks, slots_in, name, input_shape)
+
+    def to_config_source(self, name: str = "bricks") -> str:
+        """Return Python that gives the bricks, as a list of dicts, a name.
+
+        Raises:
+            ValueError: A value has no Python text, such as a partial.
+        """
+        return write_config(self.bricks, slots_in, name)
 
     def to_json(self) -> str:
         """Return the bricks as JSON text; tuples become lists."""

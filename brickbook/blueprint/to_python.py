@@ -9,7 +9,7 @@ from brickbook.blueprint.tree import FindSlots, Path, as_chain, format_path
 from brickbook.config import is_python, to_literal, to_quoted_literal
 from brickbook.errors import BadValueError
 
-__all__ = ["write_python"]
+__all__ = ["write_config", "write_python"]
 
 INDENT = "    "
 WIDTH = 100
@@ -23,6 +23,25 @@ def write_python(
     Raises:
         ValueError: A value has no Python text, such as a partial.
     """
+    lines, imports = write_bricks(bricks, slots)
+    shape = "" if input_shape is None else f"input_shape={tuple(input_shape)!r}"
+    head = ("from brickbook import Blueprint", *imports, "")
+    return "\n".join((*head, f"{name} = Blueprint((", *lines, f")).build({shape})", ""))
+
+
+def write_config(bricks: Sequence[Any], slots: FindSlots, name: str) -> str:
+    """Return Python that gives the bricks, as a list of dicts, the name ``name``.
+
+    Raises:
+        ValueError: A value has no Python text, such as a partial.
+    """
+    lines, imports = write_bricks(bricks, slots)
+    head = (*imports, "") if imports else ()
+    return "\n".join((*head, f"{name} = [", *lines, "]", ""))
+
+
+def write_bricks(bricks: Sequence[Any], slots: FindSlots) -> tuple[list[str], list[str]]:
+    """Return the lines of bricks, and the imports that these need."""
     lines = [line for at, cfg in enumerate(bricks) for line in brick_lines(cfg, slots, (at,), 1)]
     classes = {kind for brick in bricks for kind in classes_of(brick)}
     imports = sorted(
@@ -32,9 +51,7 @@ def write_python(
     )
     if any("torch." in line for line in lines):
         imports.insert(0, "import torch")
-    shape = "" if input_shape is None else f"input_shape={tuple(input_shape)!r}"
-    head = ("from brickbook import Blueprint", *imports, "")
-    return "\n".join((*head, f"{name} = Blueprint((", *lines, f")).build({shape})", ""))
+    return lines, imports
 
 
 def brick_lines(cfg: Any, slots: FindSlots, path: Path, depth: int) -> list[str]:

@@ -7,7 +7,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from brickbook.bricks import wrappers
 from brickbook.bricks.drop import Dropout
@@ -70,10 +70,11 @@ def read_argument(layer: nn.Module, name: str) -> Any:
     if isinstance(layer, nn.MultiheadAttention) and name in ("bias", "add_bias_kv"):
         return getattr(layer, {"bias": "in_proj_bias", "add_bias_kv": "bias_k"}[name]) is not None
     value: Any = getattr(layer, name, Parameter.empty)
-    if name == "bias" and not isinstance(value, (bool, float, int)):
-        return value is not None and value is not Parameter.empty
-    same = type(value) is tuple and len(set(value)) == 1 and name != "output_size"
-    return value[0] if same else value
+    if name == "bias" and (value is None or isinstance(value, Tensor)):
+        return value is not None
+    if type(value) is tuple and len(set(value)) == 1 and name != "output_size":
+        return value[0]
+    return value
 
 
 def makes(

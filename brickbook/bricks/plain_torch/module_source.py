@@ -204,9 +204,10 @@ class Writer:
 
     def conv_module_parts(self, module: ConvModule, path: str) -> list[tuple[str, nn.Module]]:
         """Return the steps of a ConvModule in the order in which they run."""
-        if module.with_spectral_norm or module.efficient_conv_bn_eval:
-            word = "spectral norm" if module.with_spectral_norm else "efficient evaluation"
-            raise self.refusal(module, path, f"its {word} is no layer.")
+        if module.with_spectral_norm:
+            raise self.refusal(module, path, "its spectral norm is no layer.")
+        if module.efficient_conv_bn_eval:
+            raise self.refusal(module, path, "its efficient evaluation is no layer.")
         steps: list[tuple[str, nn.Module]] = []
         for step in module.order:
             if step == "conv":

@@ -133,7 +133,8 @@ class BrickTree {
 
   press(event, at) {
     if (at < 0) return;
-    if (event.target.closest(".bb-fold") && this.rows[at].open !== null) this.fold(at);
+    if (event.target.closest(".bb-fix")) this.edit("auto", { path: this.rows[at].path });
+    else if (event.target.closest(".bb-fold") && this.rows[at].open !== null) this.fold(at);
     else if (event.shiftKey) this.extend(at);
     else this.choose(at);
   }

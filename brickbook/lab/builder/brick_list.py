@@ -9,13 +9,13 @@ from typing import Any
 import anywidget
 import traitlets
 
-from brickbook.blueprint import format_shape
+from brickbook.blueprint import ARGUMENT_AXES, format_shape
 from brickbook.html import format_count
 from brickbook.lab.builder.preview import BrickRow
 from brickbook.lab.builder.words import builder_text
 from brickbook.views.grid.bundle import ScriptBundle, StyleBundle
 
-__all__ = ["BRICKS_CSS", "BRICKS_JS", "BrickList", "page_texts", "row_dict"]
+__all__ = ["BRICKS_CSS", "BRICKS_JS", "BrickList", "can_make_auto", "page_texts", "row_dict"]
 
 HERE = Path(__file__).parent
 
@@ -54,6 +54,11 @@ def page_texts() -> dict[str, str]:
     return {key: builder_text(key) for key in keys}
 
 
+def can_make_auto(row: BrickRow) -> bool:
+    """Whether the error of a row is about a size that its input tells."""
+    return bool(row.error) and row.key in ARGUMENT_AXES and row.input is not None
+
+
 def row_dict(row: BrickRow, folded: bool = False, errors: Collection[str] = ()) -> dict[str, Any]:
     """Return a row as the page shows it; ``errors`` are those of the bricks that it hides."""
     counted = row.is_brick and row.counted
@@ -68,5 +73,6 @@ def row_dict(row: BrickRow, folded: bool = False, errors: Collection[str] = ()) 
         "output": format_shape(row.output),
         "params": f"{row.params:,}" if counted else "",
         "macs": format_count(row.macs) if counted and row.output is not None else "",
+        "fix": builder_text("make auto") if can_make_auto(row) else "",
         "error": row.error or (builder_text("inside") if folded and errors else ""),
     }

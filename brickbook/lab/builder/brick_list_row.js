@@ -53,5 +53,11 @@ export function fill(row, brick) {
   title(row, brick);
   if (!brick.brick) return; // a place has the whole line for its words
   for (const key of ["output", "params", "macs"]) cell(row, key, brick[key]);
-  if (brick.error) cell(row, "error", `⚠ ${brick.error}`);
+  if (!brick.error) return;
+  const place = cell(row, "error", `⚠ ${brick.error} `);
+  if (!brick.fix) return;
+  const button = element("button", "fix", brick.fix);
+  button.type = "button";
+  button.tabIndex = -1; // by keys the one beside the form
+  place.append(button);
 }

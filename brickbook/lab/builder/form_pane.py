@@ -14,11 +14,13 @@ from torch import nn
 from brickbook.blueprint import ARGUMENT_AXES, resolve, slots_of
 from brickbook.config import unwrap_partial
 from brickbook.errors import ConfigError
+from brickbook.lab.builder.brick_list import can_make_auto
 from brickbook.lab.builder.layout import COLUMN_LAYOUT, make_dropdown, make_line, set_options
 from brickbook.lab.builder.menus import type_option_of, type_options
 from brickbook.lab.builder.preview import Preview, container_of, type_name
 from brickbook.lab.builder.state import BuilderState
-from brickbook.lab.form import Field, Form, fields_of, input_errors, strip_markup
+from brickbook.lab.builder.words import builder_text
+from brickbook.lab.form import Field, FieldDoc, Form, fields_of, input_errors, strip_markup
 from brickbook.lab.widgets import Notice
 
 __all__ = ["Edit", "FormPane"]
@@ -27,6 +29,7 @@ Edit = Callable[[BuilderState], BuilderState | None]
 FormKey = tuple[str, Callable[..., Any] | None]
 
 CACHE_SIZE = 6
+CLASS = "bb-form-pane"
 
 
 class FormCache:
@@ -110,7 +113,7 @@ def make_form(cfg: Mapping[str, Any], make: Callable[..., Any] | None) -> Form:
     """Make the form of a brick; that of an unknown type has a text field for each key."""
     values = {key: value for key, value in cfg.items() if key != "type"}
     if make is None:
-        return Form(type_name, values, fields=())
+        return Form(type_name, values, fields=(), fold_defaults=True)
     slots = slots_of(make)
     values = {key: value for key, value in values.items() if key not in slots}
     fields = [optional_if_inferable(field) for field in fields_of(make) if field.name not in slots]
@@ -118,7 +121,7 @@ def make_form(cfg: Mapping[str, Any], make: Callable[..., Any] | None) -> Form:
     fixed = (
         ("mode",) if unwrap_partial(make) is nn.Upsample and isinstance(cfg["type"], str) else ()
     )
-    return Form(make, values, hidden=fixed, fields=fields)
+    return Form(make, values, hidden=fixed, fields=fields, fold_defaults=True)
 
 
 def optional_if_inferable(field: Field) -> Field:
@@ -141,7 +144,9 @@ def class_summary(make: Callable[..., Any] | None) -> str:
 class FormPane(w.VBox):
     """The right side of the builder: the selected brick's number, type and arguments.
 
-    Controls: ``title``, ``retype_menu``, ``about``, ``form`` (None while a slot is selected).
+    Controls: ``title``, ``retype_menu``, ``about``, ``auto_button`` (where an error is about a size
+    that the input tells), ``form`` (None while a slot is selected); below it the words of the field
+    that has the focus.
     ``on_edit`` gets a function from the state to the edited one, or to None for no edit.
     """
 
@@ -153,12 +158,20 @@ class FormPane(w.VBox):
         self.config: Mapping[str, Any] | None = None  # of the brick that is shown
         self.shown_error: tuple[str, str] | None = None
         self.updating_menu = False
+        self.auto_key = ""
         self.title, self.about = w.Label(style={"font_weight": "bold"}), Notice()
         self.retype_menu = make_dropdown("change")
         self.retype_menu.observe(self.on_type_change, "value")
+        self.auto_button = w.Button(
+            description=builder_text("make auto"), layout=w.Layout(width="auto", display="none")
+        )
+        self.auto_button.on_click(self.on_make_auto)
         self.form_box = w.VBox(layout=w.Layout(width="auto"))
         heading = make_line(self.title, self.retype_menu)
-        super().__init__([heading, self.about, self.form_box], layout=w.Layout(**COLUMN_LAYOUT))
+        doc = FieldDoc(selector=f".{CLASS}")
+        parts = [heading, self.about, self.auto_button, self.form_box, doc]
+        super().__init__(parts, layout=w.Layout(**COLUMN_LAYOUT))
+        self.add_class(CLASS)
 
     def form_with_input(self, cfg: Mapping[str, Any]) -> Form | None:
         """Return the form in which something was typed for this very brick, None if none was."""
@@ -172,7 +185,10 @@ class FormPane(w.VBox):
             self.form = None
         self.config = cfg
         self.show_heading(state, preview)
-        if cfg is None:
+        row = preview.row_at(state.selected) if cfg is not None else None
+        self.auto_key = row.key if row is not None and can_make_auto(row) else ""
+        self.auto_button.layout.display = None if self.auto_key else "none"
+        if cfg is None or row is None:
             self.shown_key, self.form_box.children = None, ()
             self.about.clear()
             return
@@ -182,7 +198,6 @@ class FormPane(w.VBox):
             self.about.show(class_summary(key[1]), "plain")
             self.form_box.children = (self.form,)
         self.shown_key = key
-        row = preview.row_at(state.selected)
         self.form.set_hints(row.inferred)
         if self.shown_error != (row.key, row.error):  # the same words need not be read out again
             self.shown_error = (row.key, row.error)
@@ -209,6 +224,10 @@ class FormPane(w.VBox):
             self.retype_menu.value = type_option_of(cfg)
         finally:
             self.updating_menu = False
+
+    def on_make_auto(self, _button: w.Button) -> None:
+        """Leave the size that does not fit to the input."""
+        self.on_edit(lambda state: state.make_auto(state.selected, self.auto_key))
 
     def on_type_change(self, change: Mapping[str, Any]) -> None:
         """Give the selected brick another type."""

@@ -7,17 +7,20 @@ from collections.abc import Iterable, Mapping
 import ipywidgets as w
 
 from brickbook.lab.builder.brick_list import BrickList, page_texts
+from brickbook.lab.builder.search_box import SearchBox
+from brickbook.lab.builder.templates import TEMPLATES
 from brickbook.lab.builder.tree_edits import Position
 from brickbook.lab.builder.words import builder_text
 from brickbook.lab.widgets import Notice
 
 __all__ = [
-    "ADD",
     "BRANCH",
     "BUTTON_EDITS",
     "COLUMN_LAYOUT",
-    "JSON",
-    "PYTHON",
+    "COPY",
+    "FORMS",
+    "SHORTCUT",
+    "START",
     "UNWRAP",
     "USE",
     "WRAP",
@@ -27,8 +30,8 @@ __all__ = [
     "set_options",
 ]
 
-ADD, USE, PYTHON, JSON = "Add", "Use", "Copy Python", "Copy JSON"
-WRAP, UNWRAP, BRANCH = "Wrap", "Unwrap", "Branch"
+USE, START, COPY = "Use", "Start", "Copy"
+WRAP, UNWRAP, BRANCH, SHORTCUT = "Wrap", "Unwrap", "Branch", "Shortcut"
 
 # The buttons that edit what is chosen, and the edits of a state that they mean.
 BUTTON_EDITS: Mapping[str, str] = {
@@ -42,9 +45,18 @@ BUTTON_EDITS: Mapping[str, str] = {
     "Redo": "redo",
     UNWRAP: "unwrap",
     BRANCH: "branch",
+    SHORTCUT: "add_shortcut",
 }
 
-BUTTONS = (ADD, *BUTTON_EDITS, WRAP, USE, PYTHON, JSON)
+# What can be copied, and the method of a state that writes it.
+FORMS: Mapping[str, str] = {
+    "config": "to_config",
+    "python": "to_python",
+    "json": "to_json",
+    "module": "to_module_source",
+}
+
+BUTTONS = (*BUTTON_EDITS, WRAP, USE, START, COPY)
 POSITIONS: tuple[Position, ...] = ("after", "before", "inside")
 
 # Labels as wide as their text, fields that share the room of a line, columns that may wrap.
@@ -53,38 +65,66 @@ FIELD_LAYOUT = {"width": "auto", "flex": "1 1 10em", "min_width": "8em"}
 COLUMN_LAYOUT = {"flex": "1 1 26em", "min_width": "0", "padding": "0 8px 8px 0"}
 
 
-class BuilderControls(w.VBox):
-    """The left side of the builder, not yet connected: what to add, the tree, buttons, the name.
+class BuilderControls:
+    """The controls of the builder but for the form, not yet connected, in three boxes.
 
-    ``notice`` is the place of the builder's messages, at the end.
+    ``top``: the name, the input shape, templates, undo. ``left``: the search box, the bricks and
+    what is done with them. ``bottom``: sums and what leaves the builder; ``notice`` is the place of
+    the builder's messages, at its end.
     """
 
-    def __init__(self, notice: Notice) -> None:
-        self.kind, self.type = make_dropdown("kind"), make_dropdown("type")
+    def __init__(self, notice: Notice, search: SearchBox) -> None:
+        self.search, self.search_notice = search, Notice()
         self.position = make_dropdown("place")
+        self.position.layout.flex = "0 1 16em"
         set_options(self.position, [(builder_text(f"place.{word}"), word) for word in POSITIONS])
         self.bricks = BrickList(words=page_texts())
         self.buttons = {name: make_button(name) for name in BUTTONS}
+        self.templates = {
+            name: w.Button(
+                description=name,
+                tooltip=builder_text("template", name=name),
+                layout=w.Layout(width="auto"),
+            )
+            for name in TEMPLATES
+        }
         self.container_menu = make_dropdown("wrap in")
         self.container_menu.layout.flex = "0 1 12em"
         self.shape, self.shape_notice = make_text_field("shape"), Notice()
+        self.shape.layout.flex = "0 1 15em"
         self.summary = Notice()
         self.name, self.name_notice = make_text_field("name"), Notice()
-        wrapping = (self.container_menu, self.button_line(WRAP, UNWRAP, BRANCH))
+        self.name.layout.flex = "0 1 14em"
+        self.form_menu = make_dropdown("copy as")
+        self.form_menu.layout.flex = "0 1 20em"
+        set_options(self.form_menu, [(builder_text(f"copy.{word}"), word) for word in FORMS])
+        self.bottom_notice = notice
+        self.top, self.left, self.bottom = self.make_top(), self.make_left(), self.make_bottom()
+
+    def make_top(self) -> w.VBox:
+        """Return the first row, with the messages of its fields."""
+        label = w.Label(builder_text("templates"))
+        starts = make_line(label, *self.templates.values())
+        line = make_line(self.name, self.shape, starts, self.button_line("Undo", "Redo"))
+        return w.VBox((line, self.name_notice, self.shape_notice), layout=w.Layout(width="auto"))
+
+    def make_left(self) -> w.VBox:
+        """Return the left side."""
+        wrapping = (self.container_menu, self.button_line(WRAP, UNWRAP, BRANCH, SHORTCUT))
         parts = (
-            make_line(self.kind, self.type),
-            make_line(self.position, self.buttons[ADD]),
+            make_line(self.search, self.position),
+            self.search_notice,
             self.bricks,
             self.button_line("Up", "Down", "Out", "Into", "Duplicate", "Delete"),
-            make_line(self.button_line("Undo", "Redo"), *wrapping),
-            make_line(self.shape),
-            self.shape_notice,
-            self.summary,
-            make_line(self.name, *(self.buttons[name] for name in (USE, PYTHON, JSON))),
-            self.name_notice,
-            notice,
+            make_line(*wrapping),
         )
-        super().__init__(parts, layout=w.Layout(**COLUMN_LAYOUT))
+        return w.VBox(parts, layout=w.Layout(**COLUMN_LAYOUT))
+
+    def make_bottom(self) -> w.VBox:
+        """Return the last row, with the sums above and the messages below."""
+        line = make_line(self.button_line(USE, START), self.form_menu, self.buttons[COPY])
+        parts = (self.summary, line, self.bottom_notice)
+        return w.VBox(parts, layout=w.Layout(width="auto"))
 
     def button_line(self, *names: str) -> w.HBox:
         """Return a line of buttons."""

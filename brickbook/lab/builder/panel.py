@@ -10,32 +10,38 @@ import ipywidgets as w
 from IPython.core.getipython import get_ipython
 from torch import nn
 
-from brickbook.blueprint import Blueprint, kinds
+from brickbook.blueprint import Blueprint, Path, resolve
 from brickbook.config import copy_config
-from brickbook.errors import ConfigError
+from brickbook.errors import BadValueError, ConfigError
 from brickbook.i18n import Texts
 from brickbook.lab.builder.brick_list import row_dict
 from brickbook.lab.builder.form_pane import Edit, FormPane
 from brickbook.lab.builder.layout import (
-    ADD,
     BRANCH,
     BUTTON_EDITS,
-    JSON,
+    COPY,
+    FORMS,
     LABEL_STYLE,
-    PYTHON,
+    SHORTCUT,
+    START,
     UNWRAP,
     USE,
     WRAP,
     BuilderControls,
     set_options,
 )
-from brickbook.lab.builder.menus import container_types, default_type, kind_options
+from brickbook.lab.builder.menus import container_types
 from brickbook.lab.builder.preview import BrickRow, Preview
+from brickbook.lab.builder.search import read_request
+from brickbook.lab.builder.search_box import SearchBox
+from brickbook.lab.builder.shortcuts import shortcut_of
+from brickbook.lab.builder.stale import BuilderStale
 from brickbook.lab.builder.state import BuilderState
 from brickbook.lab.builder.tree_edits import parse_error_path
-from brickbook.lab.builder.words import builder_text
+from brickbook.lab.builder.words import builder_text, shortcut_text
 from brickbook.lab.form import default_blueprint, input_errors
 from brickbook.lab.history import History
+from brickbook.lab.init import InitLab
 from brickbook.lab.widgets import Panel, reports_errors
 from brickbook.live_panels import PANEL_LOCK, replace_live_panel
 
@@ -43,14 +49,15 @@ __all__ = ["Builder"]
 
 # What the list on the page asks for by name, beside the buttons: edits with a path.
 LIST_EDITS = ("extend", "fold", "move")
+AUTO = "auto"  # what is asked for beside an error: leave the size to the input
 
 
 class Builder(Panel):
     """Pick bricks, fill in their arguments, take the model: ``Builder()`` in a notebook cell.
 
-    The controls mirror ``self.state``, a `BuilderState`; `go` shows another one. They stand in
-    ``controls`` on the left and in ``form_pane`` on the right; ``code`` is a text below. A new
-    builder of the same name closes the old one.
+    The controls mirror ``self.state``, a `BuilderState`; `go` shows another one. They are in
+    ``controls``, and in ``form_pane`` on the right; ``code`` is a text below, ``lab`` the init lab
+    that *Start it* opens below that. A new builder of the same name closes the old one.
 
     Args:
         blueprint: What to begin with: None for a small net, ``Blueprint()`` for nothing.
@@ -78,11 +85,16 @@ class Builder(Panel):
         super().__init__(layout=w.Layout(width="100%"))
         self.namespace = namespace
         self.model: nn.Module | None = None
+        self.used: object = None  # what the model was built from
+        self.lab: InitLab | None = None
         self.preview = Preview(shape)
+        self.shown_classes: list[object] = []
         self.preview_inputs: tuple[Blueprint, tuple[int, ...]] | None = None
         self.visible_rows: list[BrickRow] = []
-        self.controls = BuilderControls(self.notice)
+        search = SearchBox(self.on_add, self.shape_after)
+        self.controls = BuilderControls(self.notice, search)
         self.form_pane = FormPane(self.edit)
+        self.stale = BuilderStale(partial(self.on_button, USE))
         self.code = w.Textarea(
             description=builder_text("code"),
             rows=12,
@@ -91,9 +103,14 @@ class Builder(Panel):
         )
         # Two sides next to each other where there is room, else below each other.
         sides = w.HBox(
-            [self.controls, self.form_pane], layout=w.Layout(flex_flow="row wrap", width="100%")
+            [self.controls.left, self.form_pane],
+            layout=w.Layout(flex_flow="row wrap", width="100%"),
         )
-        self.children = (sides, self.code)
+        self.lab_box = w.VBox(layout=w.Layout(width="100%", display="none"))
+        controls = self.controls
+        self.children = (
+            self.stale, controls.top, sides, controls.bottom, self.code, self.lab_box,
+        )  # fmt: skip
         self.connect_controls()
         self.go(self.state)
         replace_live_panel(("builder", name), self)
@@ -111,7 +128,8 @@ class Builder(Panel):
         controls = self.controls
         for name, button in controls.buttons.items():
             button.on_click(partial(self.on_button, name))
-        controls.kind.observe(self.update_types, "value")
+        for name, button in controls.templates.items():
+            button.on_click(partial(self.on_template, name))
         controls.bricks.observe(self.on_select, "selected")
         controls.bricks.on_msg(self.on_list_message)
         controls.shape.observe(self.on_shape_change, "value")
@@ -127,29 +145,14 @@ class Builder(Panel):
             self.state = state
             if (state.blueprint, state.input_shape) != self.preview_inputs:
                 self.preview = state.preview()
+                self.shown_classes = [meaning_of(cfg) for _, cfg in state.blueprint.walk()]
                 self.preview_inputs = (state.blueprint, state.input_shape)
             self.notice.clear()
-            self.update_menus()
+            self.controls.search_notice.clear()
+            set_options(self.controls.container_menu, container_types())
             self.show_bricks()
             self.form_pane.show(state, self.preview)
             self.show_controls()
-
-    def update_menus(self) -> None:
-        """Bring the menus up to date: a class may have been registered since."""
-        set_options(self.controls.kind, kind_options())
-        set_options(self.controls.container_menu, container_types())
-        self.update_types()
-
-    @reports_errors
-    def update_types(self, change: object = None) -> None:
-        """List the types of the kind; for another kind, select one that fits."""
-        controls = self.controls
-        if (kind := controls.kind.value) is not None:
-            set_options(controls.type, kinds()[kind].module_dict)
-            if change is not None:
-                path = self.state.insertion_path(controls.position.value or "after")
-                fits = default_type(kind, self.preview.shape_before(path))
-                controls.type.value = fits or controls.type.value
 
     def show_bricks(self) -> None:
         """Show the bricks that are in no folded one."""
@@ -179,6 +182,11 @@ class Builder(Panel):
         controls.shape.value = ", ".join(map(str, state.input_shape))
         controls.name.value = state.name
         controls.buttons[USE].description = builder_text("use", name=state.name)
+        self.show_stale()
+        shortcut = shortcut_of(state.blueprint, state.siblings, self.preview) if (
+            state.selected_config is not None
+        ) else None  # fmt: skip
+        controls.buttons[SHORTCUT].description = shortcut_text(shortcut)
         is_brick, is_nested = state.selected_config is not None, len(state.selected) > 1
         siblings = state.siblings if is_brick else None
         at_front = siblings is not None and not is_nested and siblings.first == 0
@@ -195,6 +203,7 @@ class Builder(Panel):
             WRAP: not is_brick,
             UNWRAP: not is_brick or not self.preview.row_at(state.selected).is_container,
             BRANCH: state.branch() is state,
+            SHORTCUT: shortcut is None,
         }
         for name, value in disabled.items():
             controls.buttons[name].disabled = value
@@ -212,20 +221,52 @@ class Builder(Panel):
     def on_button(self, name: str, _button: object = None) -> None:
         """Do what a button says."""
         controls = self.controls
-        if name in (USE, PYTHON, JSON):
-            if self.report_incomplete("used" if name == USE else "copied"):
+        if name in (USE, START, COPY):
+            if self.report_incomplete("copied" if name == COPY else "used"):
                 return
             if name == USE:
                 self.use()
+            elif name == START:
+                self.start()
             else:
-                self.show_code(self.state.to_python() if name == PYTHON else self.state.to_json())
-        elif name == ADD:
-            position = controls.position.value or "after"
-            self.go(self.state.add(str(controls.kind.value), str(controls.type.value), position))
+                self.copy(str(controls.form_menu.value))
         elif name == WRAP:
             self.go(self.state.wrap(str(controls.container_menu.value)))
         else:
             self.go(self.state.apply(BUTTON_EDITS[name]))
+
+    @reports_errors
+    def on_template(self, name: str, _button: object = None) -> None:
+        """Begin anew with a template."""
+        self.go(self.state.use_template(name))
+
+    def on_add(self, text: str, chosen: str) -> None:
+        """Add the brick that was asked for in the search box, or say there why not."""
+        with PANEL_LOCK:
+            try:
+                self.add(text, chosen)
+            except ConfigError as error:
+                self.controls.search_notice.show(Texts().explain(error))
+
+    @reports_errors
+    def on_message_of_fault(self, path: Path) -> None:
+        """Leave the size at which a brick's error is to its input."""
+        self.go(self.state.make_auto(path, self.preview.row_at(path).key))
+
+    def add(self, text: str, chosen: str = "") -> None:
+        """Add the brick that a text means, with the arguments behind its name.
+
+        Raises:
+            ConfigError: No type is meant, or an argument cannot be read.
+        """
+        found, arguments = read_request(text, self.shape_after(), chosen)
+        position = self.controls.position.value or "after"
+        self.go(self.state.add(found.kind, found.name, position, arguments))
+
+    def shape_after(self) -> tuple[int, ...] | None:
+        """Return the shape that a brick from the search box would get."""
+        path = self.state.insertion_path(self.controls.position.value or "after")
+        return self.preview.shape_before(path)
 
     @reports_errors
     def on_select(self, change: Mapping[str, Any]) -> None:
@@ -245,6 +286,8 @@ class Builder(Panel):
         edit = str(content.get("do"))
         if edit in BUTTON_EDITS.values():
             self.go(self.state.apply(edit))
+        elif edit == AUTO:
+            self.on_message_of_fault(tuple(content["path"]))
         elif edit in LIST_EDITS:
             position = [content["where"]] if "where" in content else []
             self.go(self.state.apply(edit, tuple(content["path"]), *position))
@@ -282,33 +325,84 @@ class Builder(Panel):
                 return True
         return False
 
-    def use(self) -> None:
-        """Build the model and put it into the notebook; an error selects its brick."""
+    def use(self) -> bool:
+        """Build the model and put it into the notebook; an error selects its brick.
+
+        Returns whether there is a model.
+        """
         name, namespace = self.state.name, self.target_namespace()
         if namespace and name in namespace and not isinstance(namespace[name], nn.Module):
             self.controls.name_notice.show(builder_text("taken", name=name))
-            return
+            return False
         try:
             self.model = self.state.build()
         except ConfigError as error:
             self.go(self.state.select(parse_error_path(error.path) or self.state.selected))
             self.notice.show(builder_text("not built", error=Texts().explain(error)))
-            return
+            return False
+        self.used = self.what_is_shown()
         if namespace is None:
             self.notice.show(builder_text("built"), "info")
-            return
+            return True
         namespace[name] = self.model
+        self.show_stale()
         text = builder_text("new model", name=name)
         if self.preview.fits:
             self.notice.show(text, "info")
         else:
             cannot_run = builder_text("cannot run", summary=self.preview.summary())
             self.notice.show(f"{text}\n{cannot_run}")
+        return True
+
+    def start(self) -> None:
+        """Build the model, put it into the notebook, and open the init lab on it below."""
+        if not self.use() or self.model is None:
+            return
+        if self.lab is not None:
+            self.lab.close()
+        self.lab = InitLab(
+            self.model,
+            name=self.state.name,
+            namespace=self.target_namespace(),
+            input_shape=self.state.input_shape,
+        )
+        self.lab_box.children, self.lab_box.layout.display = (self.lab,), None
+        self.notice.show(builder_text("started", name=self.state.name), "info")
+
+    def what_is_shown(self) -> object:
+        """Return what a model is built from: the bricks, what their types mean, the shape."""
+        state = self.state
+        classes = [meaning_of(cfg) for _, cfg in state.blueprint.walk()]
+        return state.blueprint, classes, state.input_shape if state.blueprint.open else None
+
+    def show_stale(self) -> None:
+        """Say whether the name means another model than what is shown."""
+        same = self.used == self.what_is_shown()
+        self.stale.update(self.target_namespace(), self.state.name, self.model, same)
+
+    @reports_errors
+    def look_again(self) -> None:
+        """See whether something else has changed the name, or a class: after every cell."""
+        if [meaning_of(cfg) for _, cfg in self.state.blueprint.walk()] != self.shown_classes:
+            self.preview_inputs = None
+            self.go(self.state)
+        else:
+            self.show_stale()
 
     def target_namespace(self) -> MutableMapping[str, Any] | None:
         """Return where the model goes: what was given, else the notebook's variables."""
         shell = get_ipython()
         return self.namespace if self.namespace is not None or shell is None else shell.user_ns
+
+    def copy(self, form: str) -> None:
+        """Show the model in one of `FORMS`."""
+        try:
+            self.show_code(getattr(self.state, FORMS[form])())
+        except BadValueError as error:
+            path = parse_module_name(self.state.blueprint, error.path)
+            if path:
+                self.go(self.state.select(path))
+            self.notice.show(builder_text("not copied", error=Texts().explain(error)))
 
     def show_code(self, text: str) -> None:
         """Show a text below, and offer it to the clipboard of the page."""
@@ -316,3 +410,20 @@ class Builder(Panel):
         self.code.layout.display = None
         self.notice.show(builder_text("below"), "info")
         self.controls.bricks.send({"copy": text})
+
+
+def meaning_of(cfg: Mapping[str, Any]) -> object:
+    """Return the class that a brick's type means now, None for an unknown one."""
+    try:
+        return resolve(cfg.get("type"))[1]
+    except ConfigError:
+        return None
+
+
+def parse_module_name(blueprint: Blueprint, name: str) -> Path:
+    """Return the path of the brick that a module's name in the model begins with.
+
+    () where the name begins with no number of a brick.
+    """
+    first = name.partition(".")[0]
+    return (int(first),) if first.isdigit() and int(first) < len(blueprint) else ()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from brickbook.blueprint import (
+    ARGUMENT_AXES,
     Blueprint,
     Path,
     as_chain,
@@ -18,10 +20,13 @@ from brickbook.blueprint import (
     resolve,
     slots_in,
 )
+from brickbook.bricks.plain_torch import to_module_source
 from brickbook.config import parse_shape
 from brickbook.errors import BadValueError, UnknownNameError, nearest
 from brickbook.lab.builder import tree_edits
 from brickbook.lab.builder.preview import BrickRow, Preview, preview
+from brickbook.lab.builder.shortcuts import add_shortcut, shortcut_of
+from brickbook.lab.builder.templates import TEMPLATES
 from brickbook.lab.builder.tree_edits import EditedTree, Position, Siblings, chain_at
 from brickbook.lab.form import suggest
 from brickbook.lab.history import History
@@ -181,8 +186,16 @@ class BuilderState:
         )
         return inside or (*above, first if position == "before" else first + count)
 
-    def add(self, kind: str, name: str, position: Position = "after") -> BuilderState:
+    def add(
+        self,
+        kind: str,
+        name: str,
+        position: Position = "after",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> BuilderState:
         """Put a new brick after the selected one, before it or in it, with arguments that fit.
+
+        ``arguments`` go before those that are suggested.
 
         Raises:
             UnknownNameError: The registry of that kind does not know the name.
@@ -195,7 +208,10 @@ class BuilderState:
                 nearest(name, list(registry.module_dict)),
             )  # fmt: skip
         at = self.insertion_path(position)
-        cfg = {"type": qualified_type(kind, name), **suggest(make, self.preview().shape_before(at))}
+        suggested = suggest(make, self.preview().shape_before(at))
+        if arguments and "kernel_size" in arguments and "padding" in suggested:
+            suggested["padding"] = same_padding(arguments["kernel_size"])  # not that of another
+        cfg = {"type": qualified_type(kind, name), **suggested, **(arguments or {})}
         return self.record(self.blueprint.insert(at, cfg), at)
 
     def set_arguments(self, arguments: Mapping[str, Any]) -> BuilderState:
@@ -279,6 +295,37 @@ class BuilderState:
             return self
         return self.accept(tree_edits.add_branch(self.blueprint, self.selected))
 
+    def shortcut(self) -> list[dict[str, Any]] | None:
+        """Return the shortcut that fits around the selected bricks; None if there is none."""
+        if self.selected_config is None:
+            return None
+        return shortcut_of(self.blueprint, self.siblings, self.preview())
+
+    def add_shortcut(self) -> BuilderState:
+        """Put the selected bricks into a Residual with the shortcut that fits."""
+        found = self.shortcut()
+        return self if found is None else self.edit_bricks(add_shortcut, found)
+
+    def make_auto(self, path: Path, key: str) -> BuilderState:
+        """Leave an argument out of a brick that its input tells."""
+        cfg = self.blueprint[path]
+        if key not in ARGUMENT_AXES or key not in cfg:
+            return self
+        left = {name: value for name, value in cfg.items() if name != key}
+        return self.record(self.blueprint.put(path, [left]), path)
+
+    def use_template(self, name: str) -> BuilderState:
+        """Begin anew with a template and its input shape; undo brings the bricks back.
+
+        Raises:
+            UnknownNameError: There is no such template.
+        """
+        if name not in TEMPLATES:
+            raise UnknownNameError("template", f"there is none called {name!r}.",
+                                   nearest(name, TEMPLATES))  # fmt: skip
+        template = TEMPLATES[name]
+        return replace(self.record(template.blueprint, (0,)), input_shape=template.input_shape)
+
     # The model.
 
     def with_input(self, text: str) -> BuilderState:
@@ -314,6 +361,20 @@ class BuilderState:
         full = self.blueprint.filled(self.input_shape)
         return full.to_python(self.name, self.input_shape if full.open else None)
 
+    def to_config(self) -> str:
+        """Return Python that says the bricks as a list of dicts, with every size said."""
+        return self.blueprint.filled(self.input_shape).to_config_source(f"{self.name}_cfg")
+
+    def to_module_source(self) -> str:
+        """Return a class of plain torch, called as the model with a capital letter.
+
+        Raises:
+            ConfigError: A layer has no exact form in plain torch.
+        """
+        words = re.findall(r"[^_]+", self.name)
+        name = "".join(word[0].upper() + word[1:] for word in words) or "Model"
+        return to_module_source(self.blueprint, self.input_shape, name)
+
     def to_json(self) -> str:
         """Return the bricks as JSON text, with every size said."""
         return self.blueprint.filled(self.input_shape).to_json()
@@ -334,6 +395,9 @@ EDITS: Mapping[str, Callable[..., BuilderState]] = {
         BuilderState.wrap,
         BuilderState.unwrap,
         BuilderState.branch,
+        BuilderState.add_shortcut,
+        BuilderState.make_auto,
+        BuilderState.use_template,
         BuilderState.add,
         BuilderState.set_arguments,
         BuilderState.change_type,
@@ -345,6 +409,13 @@ EDITS: Mapping[str, Callable[..., BuilderState]] = {
         BuilderState.rename,
     )
 }
+
+
+def same_padding(kernel: Any) -> Any:
+    """Return the padding with which a kernel of odd length keeps a length."""
+    if isinstance(kernel, tuple):
+        return tuple(same_padding(length) for length in kernel)
+    return kernel // 2 if isinstance(kernel, int) else 0
 
 
 def qualified_type(kind: str, name: str) -> str:

@@ -21,7 +21,7 @@ from brickbook.lab.form.fields import (
 )
 from brickbook.lab.form.rows import FieldRow, PlainRow, RowStyles, make_menu
 from brickbook.lab.form.suggest import default_values
-from brickbook.lab.widgets import LeanLayout, Panel, close_tree, reports_errors
+from brickbook.lab.widgets import Disclosure, LeanLayout, Panel, close_tree, reports_errors
 
 __all__ = ["Form"]
 
@@ -51,6 +51,8 @@ class Form(Panel):
         hidden: Fields to leave out; their ``values`` stay in ``value``.
         fields: Fields in place of those read from ``make``.
         texts: The texts shown; by default in the reader's language.
+        fold_defaults: Whether fields that need nothing, and have their defaults, are folded away
+            under the others.
     """
 
     value = traitlets.Dict(read_only=True)
@@ -64,8 +66,11 @@ class Form(Panel):
         hidden: Collection[str] = (),
         fields: Iterable[Field] | None = None,
         texts: Texts | None = None,
+        fold_defaults: bool = False,
     ) -> None:
         super().__init__(layout=LeanLayout(width="auto"))
+        self.fold_defaults = fold_defaults
+        self.more: Disclosure | None = None
         self.make, self.texts, self.only = make, texts or Texts(), only
         known = tuple(fields_of(make) if fields is None else fields)
         shown = [f for f in known if f.name not in hidden]
@@ -73,6 +78,7 @@ class Form(Panel):
         self.known_names = frozenset(f.name for f in known)
         self.hidden = frozenset(hidden)
         self.rows: dict[str, FieldRow] = {}
+        self.folded: tuple[FieldRow, ...] = ()
         self.hidden_values: dict[str, Any] = {}
         self.reset(default_values(self.fields) if values is None else values)
 
@@ -91,11 +97,26 @@ class Form(Panel):
         self.rows = {f.name: make_row(f, values, styles, self.update_value) for f in shown}
         empty = [] if shown else [w.Label(self.texts["form.empty"])]
         self.notice.clear()
-        self.children = (self.notice, *self.rows.values(), *empty)
+        self.children = (self.notice, *self.arranged_rows(), *empty)
         for child in old:
             if child is not self.notice:
                 close_tree(child)
         self.update_value()
+
+    def arranged_rows(self) -> tuple[w.Widget, ...]:
+        """Return the rows, those with nothing but a default behind a line that unfolds them."""
+        rows = tuple(self.rows.values())
+        first = [row for row in rows if row.is_given or row.missing or row.field.required
+                 or row.field.auto or row.errors]  # fmt: skip
+        rest = [row for row in rows if row not in first]
+        self.folded, self.more = (), None
+        if not self.fold_defaults or not first or len(rest) < 2:
+            return rows
+        self.folded = tuple(rest)
+        self.more = Disclosure(self.texts("form.more", n=len(rest)), self.texts)
+        self.more.body.layout.display = "none"
+        self.more.body.children = self.folded
+        return (*first, self.more)
 
     def __getitem__(self, name: str) -> FieldRow:
         return self.rows[name]
@@ -144,6 +165,8 @@ class Form(Panel):
         head, rest = re.fullmatch(r"([^.\[]*)(?:\[\d+\])?\.?(.*)", key_path, re.DOTALL).groups()  # pyright: ignore[reportOptionalMemberAccess]
         if head in self.rows:
             self.rows[head].show_error(rest, message)
+            if self.more is not None and self.rows[head] in self.folded:
+                self.more.unfolded = True
         else:
             text = f"{key_path}: {message}" if key_path else message
             self.notice.show("\n".join(filter(None, (self.notice.text, text))))

@@ -38,9 +38,7 @@ def shown(panel: Builder, path: str) -> str:
     return panel.form_pane.form.control(path).value  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.mark.parametrize(
-    "word, done", [("Use", "used."), ("Copy Python", "copied."), ("Copy JSON", "copied.")]
-)
+@pytest.mark.parametrize("word, done", [("Use", "used."), ("Start", "used."), ("Copy", "copied.")])
 @pytest.mark.parametrize("go_away", [False, True])
 def test_a_wrong_text_is_refused_wherever_one_has_gone(word, done, go_away):
     space: dict[str, Any] = {}
@@ -88,7 +86,7 @@ def test_code_that_is_no_longer_true_is_hidden():
         lambda: panel.controls.buttons["Undo"].click(),
         lambda: setattr(panel.controls.name, "value", "other"),
     ):
-        panel.controls.buttons["Copy Python"].click()
+        panel.controls.buttons["Copy"].click()
         assert panel.code.layout.display is None
         panel.controls.bricks.selected = 0
         assert panel.code.layout.display is None
@@ -100,7 +98,7 @@ def test_a_brick_that_needs_a_value_says_so_once_in_its_form():
     panel = builder({"type": "ReLU"}, {"type": Plain})
     assert panel.controls.bricks.rows[1]["error"] == "Plain also needs a."
     assert panel.controls.summary.text == "2 bricks, 0 parameters; brick 2 needs a value."
-    panel.controls.buttons["Copy Python"].click()
+    panel.controls.buttons["Copy"].click()
     assert panel.notice.text == "Brick 2, a: needs a value. Nothing was copied."
     assert panel.form_pane.form is not None and panel.form_pane.form.errors == {
         "a": "needs a value."
@@ -166,25 +164,3 @@ def test_other_layers_may_mean_what_they_like_by_the_same_names(cfg):
     assert panel.controls.bricks.rows[0]["error"] == ""
     panel.controls.buttons["Use"].click()
     assert panel.model is not None
-
-
-def test_the_menu_of_kinds_speaks_of_layers():
-    labels = [label for label, _ in builder(CONV).controls.kind.options]
-    assert labels[:6] == ["layers", "conv", "norm", "activation", "padding", "upsample"]
-    assert {"drop", "plugin", "attention", "ffn"} <= set(labels)
-
-
-@pytest.mark.parametrize(
-    "shape, conv, norm",
-    [((3, 8, 8), "Conv2d", "BN"), ((3, 8), "Conv1d", "BN1d"), ((3, 4, 4, 4), "Conv3d", "BN3d")],
-)
-def test_a_kind_begins_with_the_type_for_the_shape(shape, conv, norm):
-    panel = builder({"type": "ReLU"})
-    panel.controls.shape.value = ", ".join(map(str, shape))
-    panel.controls.kind.value = "conv"
-    assert panel.controls.type.value == conv
-    panel.controls.kind.value = "norm"
-    assert panel.controls.type.value == norm
-    panel.controls.type.value = "GN"
-    panel.controls.buttons["Duplicate"].click()
-    assert panel.controls.type.value == "GN"  # what was chosen stays

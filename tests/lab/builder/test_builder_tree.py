@@ -307,7 +307,7 @@ def test_a_place_has_no_form_and_takes_bricks():
         it.form_pane.title.value == "1. Residual, shortcut" and it.form_pane.form_box.children == ()
     )
     assert it.form_pane.retype_menu.layout.display == "none"
-    it.controls.buttons["Add"].click()
+    it.on_add("relu", "")
     assert (
         it.state.selected == (0, "shortcut", 0) and it.form_pane.retype_menu.layout.display is None
     )
@@ -362,8 +362,7 @@ def test_a_long_session_leaves_few_widgets():
     it = panel(A)
     for at in range(40):
         it.state = it.state.select((0,))
-        it.controls.kind.value, it.controls.type.value = "norm", ("BN", "GN", "LN")[at % 3]
-        it.controls.buttons["Add"].click()
+        it.on_add(("BN", "GN", "LN")[at % 3], "")
         it.controls.buttons["Wrap"].click()
         it.form_pane.retype_menu.value = "model Residual"
         it.controls.buttons["Undo"].click()

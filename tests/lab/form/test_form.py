@@ -268,3 +268,23 @@ def test_a_new_panel_closes_the_old_one_in_its_place():
     for key, panel in (("form test", first), ("another", other), ("form test", second)):
         replace_live_panel(key, panel)
     assert [panel.comm is None for panel in (first, second, other)] == [True, False, False]
+
+
+def test_fields_with_their_defaults_are_folded_away_under_the_others():
+    form = Form(ConvModule, {**CONV, "stride": 2}, fold_defaults=True)
+    first = [row.field.name for row in form.children[1:-1]]
+    assert first == ["in_channels", "out_channels", "kernel_size", "stride"]
+    assert form.more is not None and form.more.title == "12 more, default"
+    assert [row.field.name for row in form.folded][:3] == ["padding", "dilation", "groups"]
+    assert form.more.body.layout.display == "none" and list(form.rows)[4] == "padding"
+    put(form, "padding", 1)  # it stays where it is while it is typed
+    assert form.value["padding"] == 1 and not form.more.unfolded
+    form.show_error("groups", "does not divide 8.")
+    assert form.more.unfolded and form.more.body.layout.display is None
+    form.reset(form.value)
+    assert [row.field.name for row in form.children[1:-1]][-1] == "padding"
+    whole = Form(nn.Flatten, {}, fold_defaults=True)
+    assert whole.more is None and len(whole.children) == 3
+    before = set(widget_module._instances)
+    Form(ConvModule, CONV, fold_defaults=True).close()
+    assert set(widget_module._instances) <= before
