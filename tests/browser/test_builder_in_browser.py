@@ -27,6 +27,12 @@ class Tower(nn.Module):
     def forward(self, x):
         return self.floors(x)
 """
+# Names and labels that are cut, or broken within a word.
+WORDS = """() => [...document.querySelectorAll(
+  ".bb-bricks .bb-kind, .bb-bricks ~ * button, .widget-button, .bb-head span")]
+  .filter((node) => node.offsetParent && (node.scrollWidth > node.clientWidth + 1
+    && getComputedStyle(node).display !== "inline" || node.getClientRects().length > 1))
+  .map((node) => node.textContent)"""
 ROW = ".bb-bricks [role='treeitem']"
 
 
@@ -66,6 +72,13 @@ def messages(page):
     line = page.locator(".jp-OutputArea-output pre", has_text="TOLD").last
     line.wait_for()
     return line.inner_text()
+
+
+def add(page, text):
+    """Type into the search box and press Enter."""
+    box = page.get_by_role("combobox", name="Add a layer")
+    box.fill(text)
+    box.press("Enter")
 
 
 def focused(page):
@@ -120,13 +133,59 @@ def test_by_keyboard_alone(built, shoot):
     assert page.locator(f"{ROW}[tabindex='0']").count() == 1
     # The notebook has plain keys of its own: "b" and "a" make a cell, "x" cuts one.
     use = page.get_by_role("button", name="Use as `net`")
-    for place in (page.locator(ROW).first, menu, page.get_by_label("Type", exact=True), use):
+    box = page.get_by_role("combobox", name="Add a layer")
+    for place in (page.locator(ROW).first, menu, box, use):
         place.focus()
         page.keyboard.type("bax")
     assert page.locator(".jp-CodeCell").count() == 2
     press("Enter")
     page.get_by_text("`net` is the new model").wait_for()
     assert "torch.Size([1, 10])" in messages(page)
+
+
+def test_lenet_by_keys_started_and_copied(built, shoot):
+    page = built()
+    press(page, "LeNet")
+    page.get_by_text("61,706 parameters").first.wait_for()
+    page.locator(ROW).last.focus()
+    page.keyboard.press("End")
+    box = page.get_by_role("combobox", name="Add a layer")
+    box.focus()
+    page.keyboard.type("drop")
+    page.locator(".bb-option", has_text="DropPath").wait_for()
+    page.keyboard.press("ArrowDown")
+    assert box.get_attribute("aria-activedescendant")
+    page.keyboard.press("Escape")
+    box.fill("")
+    page.keyboard.type("lin in_features=5")
+    page.keyboard.press("Enter")
+    page.locator(".bb-error", has_text="takes 5, gets 10.").wait_for()
+    assert box.evaluate("box => box === document.activeElement") and box.input_value() == ""
+    page.locator(".bb-fix").click()
+    page.locator(".bb-error").wait_for(state="detached")
+    page.get_by_label("out_features", exact=True).focus()
+    page.locator(".bb-field-doc", has_text="out_features: size of each output sample").wait_for()
+    choose(page, "Copy as", "nn.Module class")
+    press(page, "Copy")
+    code = page.get_by_label("Code", exact=True)
+    code.wait_for()
+    assert code.input_value().count("nn.Linear(") == 4
+    for name in ("JupyterLab Dark", "JupyterLab Light"):
+        theme(page, name)
+        box.fill("pool")
+        page.locator(".bb-option").first.wait_for()
+        shoot(f"builder_search_{name.split()[-1].lower()}")
+        assert violations(page, ".jp-OutputArea:has(.bb-bricks)") == []
+    box.fill("")
+    for width in (933, 1400, 1920):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.wait_for_timeout(300)
+        assert page.evaluate(WORDS) == []
+        shoot(f"builder_{width}")
+    page.get_by_role("button", name=re.compile("^Start it")).click()
+    page.locator(".jp-OutputArea").get_by_role("button", name="Initialize").wait_for()
+    page.get_by_text("How it starts is shown below").wait_for()
+    assert page.locator(".jp-CodeCell").count() == 2
 
 
 def test_drag_and_drop(built, shoot):
@@ -175,8 +234,7 @@ def wrap(page, kind):
 def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     page = built(OWN)
     select(page, 2)
-    choose(page, "Type", "Tower")
-    press(page, "Add")
+    add(page, "tower")
     page.get_by_label("floors", exact=True).wait_for()
     wrap(page, "Residual")
     page.locator(f"{ROW} .bb-kind", has_text="shortcut").wait_for()
@@ -184,8 +242,7 @@ def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     wrap(page, "Concat")
     page.locator(f"{ROW} .bb-kind", has_text="branch 1").wait_for()
     choose(page, "Place", "inside the chosen")
-    choose(page, "Kind", "conv")
-    press(page, "Add")
+    add(page, "conv")
     fault = page.locator(".bb-error", has_text="the branches give 16 × 16 × 16 and 16 × 32 × 32")
     fault.wait_for()
     shoot("builder_misfit_light")
@@ -197,12 +254,14 @@ def test_a_tree_with_a_users_class_in_both_themes(built, shoot):
     light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
     assert light - dark > 300
     theme(page, "JupyterLab Light")
+    page.get_by_role("button", name=re.compile("more, default")).click()
     stride = page.get_by_label("stride", exact=True)
     stride.fill("2")
     stride.press("Enter")
     fault.wait_for(state="detached")
     page.get_by_text("3 × 32 × 32 becomes 10").wait_for()
-    press(page, "Copy Python")
+    choose(page, "Copy as", "Python that builds it")
+    press(page, "Copy")
     page.get_by_label("Code", exact=True).wait_for()
     page.get_by_label("Code", exact=True).scroll_into_view_if_needed()
     shoot("builder_code")

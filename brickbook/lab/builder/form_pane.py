@@ -163,13 +163,14 @@ class FormPane(w.VBox):
         self.retype_menu = make_dropdown("change")
         self.retype_menu.observe(self.on_type_change, "value")
         self.auto_button = w.Button(
-            description=builder_text("make auto"), layout=w.Layout(width="auto", display="none")
+            description=builder_text("make auto"),
+            layout=w.Layout(width="auto", align_self="flex-start", display="none"),
         )
         self.auto_button.on_click(self.on_make_auto)
         self.form_box = w.VBox(layout=w.Layout(width="auto"))
         heading = make_line(self.title, self.retype_menu)
-        doc = FieldDoc(selector=f".{CLASS}")
-        parts = [heading, self.about, self.auto_button, self.form_box, doc]
+        self.doc = FieldDoc(selector=f".{CLASS}")
+        parts = [heading, self.about, self.auto_button, self.form_box, self.doc]
         super().__init__(parts, layout=w.Layout(**COLUMN_LAYOUT))
         self.add_class(CLASS)
 
@@ -198,6 +199,7 @@ class FormPane(w.VBox):
             self.about.show(class_summary(key[1]), "plain")
             self.form_box.children = (self.form,)
         self.shown_key = key
+        self.doc.docs = self.form.docs
         self.form.set_hints(row.inferred)
         if self.shown_error != (row.key, row.error):  # the same words need not be read out again
             self.shown_error = (row.key, row.error)

@@ -105,20 +105,24 @@ class BuilderControls:
         """Return the first row, with the messages of its fields."""
         label = w.Label(builder_text("templates"))
         starts = make_line(label, *self.templates.values())
-        line = make_line(self.name, self.shape, starts, self.button_line("Undo", "Redo"))
+        undo = self.button_line("Undo", "Redo")
+        undo.layout.margin = "0 0 0 auto"
+        line = make_line(self.name, self.shape, starts, undo)
         return w.VBox((line, self.name_notice, self.shape_notice), layout=w.Layout(width="auto"))
 
     def make_left(self) -> w.VBox:
         """Return the left side."""
         wrapping = (self.container_menu, self.button_line(WRAP, UNWRAP, BRANCH, SHORTCUT))
+        first = make_line(self.search, self.position)
+        first.layout.align_items = "flex-start"  # the list of the search box opens below it
         parts = (
-            make_line(self.search, self.position),
+            first,
             self.search_notice,
             self.bricks,
             self.button_line("Up", "Down", "Out", "Into", "Duplicate", "Delete"),
             make_line(*wrapping),
         )
-        return w.VBox(parts, layout=w.Layout(**COLUMN_LAYOUT))
+        return w.VBox(parts, layout=w.Layout(**{**COLUMN_LAYOUT, "flex": "1 1 36em"}))
 
     def make_bottom(self) -> w.VBox:
         """Return the last row, with the sums above and the messages below."""

@@ -14,7 +14,7 @@ from brickbook.lab.form import Field, fields_of, parse_field
 
 __all__ = ["Found", "find_types", "read_request"]
 
-MOST_SHOWN = 12
+MOST_SHOWN = 8
 DIMENSION = re.compile(r"(\d)d$", re.IGNORECASE)
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z]*|[a-z]+|\d+[a-z]*")
 

@@ -1,23 +1,23 @@
-// The words of the field that has the focus, under its form: a field keeps them as its title.
-// Reads the trait selector, which says what is around both; writes nothing.
+// What an argument means, under the form, while its field has the focus: found by the field's label.
+// Reads the traits docs and selector, which says what is around both; writes nothing.
 
 class FieldDoc {
   constructor(model, host) {
     this.root = document.createElement("div");
     this.root.className = "bb-field-doc";
     this.root.setAttribute("role", "note");
-    this.selector = model.get("selector");
+    this.model = model;
     this.hear = ({ target }) => this.show(target);
     document.addEventListener("focusin", this.hear);
     host.append(this.root);
   }
 
   show(target) {
-    const around = this.root.closest(this.selector);
-    if (!around?.contains(target)) return;
-    const named = target.closest("[title]");
-    const words = target.title || (named && around.contains(named) ? named.title : "");
-    if (target.matches("input, select, textarea")) this.root.textContent = words;
+    const around = this.root.closest(this.model.get("selector"));
+    if (!around?.contains(target) || !target.labels) return;
+    const name = target.labels[0]?.textContent.trim() ?? "";
+    const words = this.model.get("docs")[name];
+    this.root.textContent = words ? `${name}: ${words}` : "";
   }
 
   close() {

@@ -1,4 +1,4 @@
-"""The words of the field that has the focus, under its form."""
+"""What an argument means, under its form, while its field has the focus."""
 
 from __future__ import annotations
 
@@ -25,8 +25,12 @@ padding: 4px 2px;
 
 
 class FieldDoc(anywidget.AnyWidget):
-    """Shows the tooltip of whatever control has the focus, within ``selector``."""
+    """Shows of the control that has the focus, within ``selector``, what ``docs`` has by its label.
+
+    A page shows no tooltip of a field to those who use the keyboard.
+    """
 
     _esm = ScriptBundle(("field_doc.js",), HERE).read_text()
     _css = STYLE
+    docs = traitlets.Dict().tag(sync=True)
     selector = traitlets.Unicode().tag(sync=True)

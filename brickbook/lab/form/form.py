@@ -124,6 +124,15 @@ class Form(Panel):
     def __repr__(self) -> str:
         return f"Form({getattr(self.make, '__name__', self.make)!s}: {', '.join(self.rows)})"
 
+    @property
+    def docs(self) -> dict[str, str]:
+        """What arguments mean, by name; those of sub-configs after the form's own."""
+        found = {name: row.field.doc for name, row in self.rows.items() if row.field.doc}
+        for row in self.rows.values():
+            nested = row.nested if isinstance(row, ConfigRow) else None
+            found = {**(nested.docs if nested is not None else {}), **found}
+        return found
+
     def control(self, key_path: str) -> w.Widget:
         """Return the control at a path: ``"stride"``, ``"norm_cfg.type"``, ``"norm_cfg.eps"``."""
         head, _, rest = key_path.partition(".")
