@@ -108,6 +108,8 @@ THRESHOLD_TEXTS: Mapping[str, Mapping[str, str]] = {
     "untouched": {},
     "left-empty": {},
     "torch-start": {},
+    "torch-bias": {},
+    "tied-twice": {},
     "drawn-again": {},
     "embedding": {"std": f"{EMBEDDING_STD:g}"},
 }

@@ -10,7 +10,7 @@ from brickbook.i18n import Texts
 
 
 class Net(nn.Module):
-    def __init__(self, forget=(), again=False, empty=False):
+    def __init__(self, forget=(), again=False, empty=False, biases=True, tied=False):
         super().__init__()
         self.table = nn.Embedding(10, 8)
         self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
@@ -18,6 +18,12 @@ class Net(nn.Module):
         for name, layer in self.named_children():
             if name not in forget:
                 nn.init.normal_(layer.weight, std=0.02)
+            if biases and name != "table":
+                nn.init.zeros_(layer.bias)
+        if tied:
+            self.head = nn.Linear(8, 10, bias=False)
+            self.head.weight = self.table.weight
+            nn.init.normal_(self.head.weight, std=0.1)
         if again:
             nn.init.zeros_(self.second.weight)
         if empty:
@@ -78,3 +84,35 @@ def test_left_empty():
     history, found = findings(empty=True)
     assert found == [("left-empty", "error", ("scale",))]
     assert diagnose(history=history)[0].translate(Texts("zh")).startswith("scale 的内容")
+
+
+def test_biases_that_nobody_has_set():
+    history, found = findings(biases=False)
+    assert found == [("torch-bias", "note", ("first.bias", "second.bias", "conv.bias"))]
+    place = history["first.weight"].events[-1].place
+    assert diagnose(history=history)[0].text == (
+        "3 biases keep torch's draw, Uniform(-0.3536, 0.3536) say, while the weights beside them "
+        f"are started at {place}: first.bias, second.bias, conv.bias."
+    )
+
+    def build():
+        layer = nn.Linear(4, 2)
+        nn.init.normal_(layer.weight)
+        return layer
+
+    one = trace(build)
+    assert diagnose(history=one)[0].text == (
+        "bias keeps torch's draw, Uniform(-0.5, 0.5), while the weight beside it is started at "
+        f"{one['weight'].events[-1].place}."
+    )
+
+
+def test_a_shared_tensor_that_is_started_for_each_layer():
+    history, found = findings(tied=True)
+    assert found == [("tied-twice", "warning", ("table.weight", "head.weight"))]
+    lost, last = history["table.weight"].events[-2:]
+    assert diagnose(history=history)[0].text == (
+        "table.weight, head.weight are one tensor, and it was started for either: "
+        f"normal_(std=0.02) at {lost.place} was overwritten by normal_(std=0.1) at {last.place}."
+    )
+    assert "同一个张量" in diagnose(history=history)[0].translate(Texts("zh"))
