@@ -17,9 +17,9 @@ class Net(nn.Module):
         self.conv = nn.Conv1d(4, 4, 3)
         for name, layer in self.named_children():
             if name not in forget:
-                nn.init.normal_(layer.weight, std=0.02)
+                nn.init.normal_(layer.get_parameter("weight"), std=0.02)
             if biases and name != "table":
-                nn.init.zeros_(layer.bias)
+                nn.init.zeros_(layer.get_parameter("bias"))
         if tied:
             self.head = nn.Linear(8, 10, bias=False)
             self.head.weight = self.table.weight
