@@ -29,7 +29,7 @@ def session(tmp_path, monkeypatch):
     ("line", "typed", "expected"),
     [
         ("", "", list(COMMANDS)),
-        ("", "p", ["plan"]),
+        ("", "p", ["plan", "presets"]),
         ("nonsense", "", []),
         ("plan", "", ["net"]),
         ("plan", "net.", ["net.0", "net.1"]),

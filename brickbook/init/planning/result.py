@@ -400,7 +400,9 @@ class InitPlan(Records[PlanRow]):
 
         rows = [row.to_dict() | {"law": str(row.law) if row.law else ""} for row in self.rows]
         table = pd.DataFrame(rows, columns=None if rows else ["name"]).set_index("name")
-        return table.drop(columns=["why", "phase"], errors="ignore")
+        table = table.drop(columns=["why", "phase"], errors="ignore")
+        shown = super().frame()
+        return table.join(shown[[name for name in shown.columns if name not in table.columns]])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-able values."""

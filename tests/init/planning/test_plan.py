@@ -22,7 +22,10 @@ from brickbook import (
 from brickbook.i18n import LANGUAGES, Texts
 from brickbook.init.initializers import LSUVInit
 from brickbook.init.laws import Constant
-from brickbook.init.planning import Phase, PlanRow, Reason, Why
+from brickbook.init.planning import Phase, PlanRow, Reason, Why, result
+from brickbook.records import Column
+from brickbook.views.export import export
+from brickbook.views.text import text
 
 
 def constant(val, **more):
@@ -423,3 +426,13 @@ def test_planned_rows_stand_in_the_order_of_writing():
     rows = [ours._replace(name=str(order), order=order, phase=phase) for phase, order in places]
     planned = InitPlan((*rows, plain)).planned
     assert [(row.phase, row.order) for row in planned] == sorted(places)
+
+
+def test_a_column_of_the_table_reaches_every_form(monkeypatch, tmp_path):
+    column = Column("fan", "inputs", lambda row: row.shape[-1] if row.shape else None, "Int64")
+    monkeypatch.setattr(result, "PLAN_COLUMNS", (*result.PLAN_COLUMNS, column))
+    planned = plan(nn.Linear(3, 2), dict(type="Normal", layer="Linear"))
+    assert list(planned.frame()["fan"]) == [3, 2]
+    csv = export(planned, tmp_path / "plan.csv").read_text().splitlines()
+    assert [line.split(",")[-1] for line in csv] == ["fan", "3", "2"]
+    assert "inputs" in text(planned).splitlines()[0] and "inputs" in planned._repr_html_()
