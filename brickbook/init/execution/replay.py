@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from brickbook.errors import BadArgumentError, Sentence, wrong_value
 from brickbook.init.execution.execute import Execution
@@ -17,6 +18,7 @@ from brickbook.init.planning import (
     InitPlan,
     Phase,
     PlanRow,
+    Reason,
     Rule,
     Why,
     extra_rows,
@@ -35,6 +37,7 @@ from brickbook.introspect import (
     local_shard,
     meta_attributes,
     tensors_in,
+    unfillable_reason,
 )
 
 __all__ = ["TracedStart"]
@@ -148,6 +151,10 @@ class TracedStart:
             if tensor is None or not (is_open(row) and tensor.is_meta) or id(tensor) in loaded_ids:
                 continue
             source = self.sources.get(row.name)
+            if is_lazy(tensor):
+                why = Reason(Why.UNFILLABLE, unfillable_reason(tensor))
+                uncovered.append(row._replace(why=why))
+                continue
             if row.is_left(Why.COMPUTED, Why.PLAIN_ATTRIBUTE) and source is not None:
                 value = self.tape.play(source) if source.is_meta else source
                 if value is not None:
@@ -205,9 +212,9 @@ def attributes_of(model: nn.Module) -> dict[str, Tensor]:
 
 def check_alike(source: nn.Module, model: nn.Module) -> None:
     """Refuse a function that builds another model than the one to fill."""
-    built = {name: tuple(tensor.shape) for name, tensor in tensors_in(source)}
+    built = {name: shape_of(tensor) for name, tensor in tensors_in(source)}
     for name, tensor in tensors_in(model):
-        shape = tuple(tensor.shape)
+        shape = shape_of(tensor)
         if built.get(name) != shape:
             if name not in built:
                 problem = Sentence("it builds another model: there is no {name} in it.", name=name)
@@ -215,6 +222,11 @@ def check_alike(source: nn.Module, model: nn.Module) -> None:
                 text = "it builds another model: {name} is {there} there, here {here}."
                 problem = Sentence(text, name=name, there=built[name], here=shape)
             raise BadArgumentError("trace", problem)
+
+
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape of a tensor; a lazy one has none yet."""
+    return () if is_lazy(tensor) else tuple(tensor.shape)
 
 
 def is_open(row: PlanRow) -> bool:

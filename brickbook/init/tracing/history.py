@@ -66,7 +66,8 @@ class History(Records[TracedTensor]):
 
     Attributes:
         rows: the tensors.
-        layers: the model that was traced, without memory; None in a history that was read.
+        layers: the model that was traced, without memory; None in a history that was read, or of
+            TorchScript.
     """
 
     rows: tuple[TracedTensor, ...]
@@ -98,7 +99,8 @@ class History(Records[TracedTensor]):
 
         Raises:
             BadValueError: with ``strict``, for parameters that no rule can speak of.
-            BadArgumentError: the history was read from a file: it has no layers to plan on.
+            BadArgumentError: the history was read, or the model is TorchScript: it has no layers to
+                plan on.
 
         >>> from brickbook.init.tracing import trace
         >>> trace(lambda: nn.Sequential(nn.LayerNorm(4), nn.ReLU())).to_init_cfg()
@@ -119,7 +121,7 @@ class History(Records[TracedTensor]):
     @cached_property
     def _rules(self) -> RulesFound:
         if self.layers is None:
-            problem = "it was read from a file, and has no layers to plan rules on."
+            problem = "it has no layers to plan rules on: it was read, or is of TorchScript."
             raise BadArgumentError("history", problem, "Trace the model.")
         return find_rules(self.rows, self.layers)
 

@@ -17,10 +17,12 @@ def without_memory(model: nn.Module) -> nn.Module | None:
     Only modules, parameters and buffers are copied, anything else is shared: it is planned on, and
     never run or changed.
     """
+    if any(isinstance(part, torch.jit.ScriptModule) for part in model.modules()):
+        return None
     try:
         with torch.no_grad():
             return copied(model, {})
-    except Exception:  # TorchScript, a class that forbids it: a history is there all the same
+    except Exception:  # a class that forbids it: a history is there all the same
         return None
 
 

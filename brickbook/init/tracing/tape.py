@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, UntypedStorage
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_map
 
+from brickbook.init.laws import Law
 from brickbook.init.tracing.contents import overwrites
 from brickbook.introspect import covers_storage, gather, tensors_in_values
 
@@ -65,11 +67,14 @@ class Step:
 class Tape:
     """Every operation of a construction without memory, in order.
 
+    ``is_whole`` says that none is missing.
+
     Numbers that were drawn are NaN when it is played: what depends on them is not repeated.
     """
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        self.is_whole = True
 
     def record(
         self,
@@ -79,7 +84,32 @@ class Tape:
         result: object,
         changed: Iterable[Tensor] = (),
     ) -> None:
-        """Keep an operation, unless it only looks at memory in another way, or has memory."""
+        """Keep an operation, unless it only looks at memory in another way, or has memory.
+
+        The code that is watched never fails for it: then nothing is known of what comes out.
+        """
+        try:
+            self.append(func, args, kwargs, result, changed)
+        except Exception:  # a tensor without a storage: sparse, quantized
+            self.is_whole = False
+
+    def record_law(self, law: Law, tensor: Tensor) -> None:
+        """Keep a draw that torch.nn.init leaves out without memory."""
+        view = view_of(tensor)
+        whole = {id(view.storage)} if covers_storage(tensor) else set[int]()
+        self.steps.append(
+            Step(law.fill, (view,), {}, [], [view], frozenset(), frozenset(whole), True, True)
+        )
+
+    def append(
+        self,
+        func: Any,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        result: object,
+        changed: Iterable[Tensor],
+    ) -> None:
+        """Keep an operation."""
         written = [tensor for tensor in changed if tensor.is_meta]
         given = [tensor for tensor in tensors_in_values([args, kwargs]) if tensor.is_meta]
         storages = {id(tensor.untyped_storage()) for tensor in given}
@@ -124,6 +154,8 @@ class Tape:
                 what reads them after their last write.
             draw: draw from torch's generator what is drawn on the way, in place of NaN.
         """
+        if not self.is_whole or is_lazy(tensor):
+            return None
         wanted = view_of(tensor)
         real = {
             id(source.untyped_storage()): filled

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from brickbook.errors import BadArgumentError, format_value
+from brickbook.errors import BadArgumentError, BadValueError, format_value
 from brickbook.init.planning import Reason, Why
 from brickbook.init.tracing.check import follows
 from brickbook.init.tracing.contents import GIVEN, Content, Kind
@@ -93,10 +93,17 @@ def built_on_meta(make: object, tape: Tape | None = None) -> tuple[nn.Module, Wr
     """
     if not callable(make):
         raise BadArgumentError("model", f"{format_value(make)} cannot be called.")
-    with torch.device("meta"), watched(tape or Tape()) as watch:
-        model = checked(make())
-        for part in outermost_of_transformers(model):
-            part.initialize_weights()
+    try:
+        with torch.device("meta"), watched(tape or Tape()) as watch:
+            model = checked(make())
+            for part in outermost_of_transformers(model):
+                part.initialize_weights()
+    except NotImplementedError as error:
+        if "meta tensor" not in str(error):
+            raise
+        problem = "what builds it moves a tensor off the meta device, where it has no numbers."
+        hint = "Build it without a device: materialize(..., device=...) moves it."
+        raise BadValueError("model", problem, hint) from error
     return model, watch
 
 
@@ -139,7 +146,10 @@ def traced(name: str, kind: str, module: str, tensor: Tensor, watch: WriteWatch)
         empty = Reason(Why.LEFT_EMPTY)
         return TracedTensor(name, kind, module, (), dtype, why=empty, frozen=frozen)
     storage = next(storages_in(tensor), None)
-    memory = (watch.memories.get(storage) if storage is not None else None) or Memory(GIVEN)
+    if storage is None:  # sparse
+        shape, unseen = tuple(tensor.shape), Reason(Why.NOT_SEEN)
+        return TracedTensor(name, kind, module, shape, dtype, why=unseen, frozen=frozen)
+    memory = watch.memories.get(storage) or Memory(GIVEN)
     content, padding, whole_is_left = holding_of(tensor, memory)
     if not whole_is_left:
         for write in memory.writes:

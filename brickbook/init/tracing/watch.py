@@ -289,6 +289,8 @@ class SkipWatch(TorchFunctionMode):
                     if call.law is not None:
                         write = Write(call, call.text, Content(Kind.LAW, call.law), None)
                         self.watch.note(self.watch.memory_of(storage), tensor, write, fresh=True)
+                        if self.watch.tape is not None:
+                            self.watch.tape.record_law(call.law, tensor)
         elif func == Tensor.__deepcopy__:
             self.copy(args[0], found)
         elif func in GIVING and isinstance(found, Tensor) and found.is_meta:

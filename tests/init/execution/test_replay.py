@@ -16,6 +16,7 @@ from brickbook.errors import ConfigError
 from brickbook.init.execution import initialize
 from brickbook.init.execution.materialize import materialize
 from brickbook.init.laws import Constant, Normal, TruncNormal
+from brickbook.init.planning import Reason, Why
 from brickbook.init.tracing import trace
 from brickbook.init.tracing.check import follows
 from brickbook.introspect import modes_are_active
@@ -231,6 +232,60 @@ def test_models_of_transformers_are_started():
     assert trace(make, meta=True)["0.layer.weight"].law == Normal(0.0, 0.02)
 
 
+class Rare(nn.Module):
+    """Draws and copies in forms that are not those of most models."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = nn.Parameter(nn.init.orthogonal_(torch.empty(6, 6))[:4])
+        self.cut = nn.Parameter(nn.init.trunc_normal_(torch.empty(50), std=0.5).abs())
+        self.order = nn.Parameter(torch.randperm(5).float())
+        self.joined = nn.Parameter(torch.cat([torch.randn(2, 3), torch.zeros(1, 3)]))
+        self.unit = nn.Parameter(torch.randn(4, 4))
+        self.unit.data = self.unit.data / self.unit.data.norm()
+        self.loaded = nn.Linear(2, 2)
+        self.loaded.load_state_dict({"weight": torch.ones(2, 2) * 3, "bias": torch.zeros(2)})
+        self.copied = copy.deepcopy(nn.ModuleList([Tables()]))
+        self.narrow = nn.Linear(4, 4).half()
+
+
+def test_rare_forms():
+    model, report = materialize(Rare, trace=True, seed=0)
+    assert torch.allclose(model.rows @ model.rows.T, torch.eye(4), atol=1e-6)
+    assert (model.cut >= 0).all() and model.cut.std() > 0.1
+    assert sorted(model.order.tolist()) == [0, 1, 2, 3, 4]
+    assert (model.joined[2] == 0).all() and (model.joined[:2] != 0).all()
+    assert model.unit.norm().item() == pytest.approx(1)
+    assert (model.loaded.weight == 3).all()
+    assert torch.equal(model.copied[0].inv_freq, Tables().inv_freq)
+    assert model.narrow.weight.dtype is torch.float16
+    assert not report.untouched
+
+
+def test_a_model_that_is_there_already_keeps_its_numbers():
+    old = nn.Linear(3, 3)
+    before = old.weight.clone()
+    model, report = materialize(lambda: old, trace=True, seed=0)
+    assert model is old and torch.equal(old.weight, before)
+    assert report.untouched == ("weight", "bias")
+
+
+class Sparse(nn.Module):
+    def __init__(self):
+        super().__init__()
+        tensor = torch.sparse_coo_tensor([[0], [1]], [1.0], (2, 2))
+        self.sparse = nn.Parameter(tensor, requires_grad=False)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("meta", [False, True])
+def test_a_tensor_without_a_storage(meta):
+    found = trace(Sparse, meta=meta)["sparse"]
+    assert (found.law, found.why) == (None, Reason(Why.NOT_SEEN))
+    with pytest.raises(ConfigError, match="model: nothing fills sparse"):
+        materialize(Sparse, trace=True)
+
+
 class Empty(nn.Module):
     def __init__(self):
         super().__init__()
@@ -280,6 +335,11 @@ def shape_of_another():
         ((Net(), shape_of_another), "trace: it builds another model: body.0.weight is (5, 4) "
          "there, here (8, 4)."),
         ((Net(), Empty), "trace: it builds another model: there is no table.weight in it."),
+        ((lambda: nn.Linear(2, 2).to("cpu"), True), "model: what builds it moves a tensor off the "
+         "meta device, where it has no numbers. Build it without a device: materialize(..., "
+         "device=...) moves it."),
+        ((lambda: nn.LazyLinear(3), True), "model: nothing fills weight, bias: it has no shape "
+         "yet: run one batch through the lazy module. Or pass allow_uninitialized=True."),
         ((3, True), "model: 3 cannot be called."),
         ((lambda: 3, True), "model: what builds the model returned 3, which is no nn.Module."),
     ],

@@ -19,7 +19,15 @@ from brickbook.init.initializers import (
     gain_of_module,
 )
 from brickbook.init.initializers.gains import gain_by_name
-from brickbook.init.laws import Constant, Law, Normal, OrthogonalMatrix, TruncNormal, Uniform
+from brickbook.init.laws import (
+    Constant,
+    Law,
+    Normal,
+    OrthogonalMatrix,
+    TruncNormal,
+    Uniform,
+    elementwise,
+)
 
 N = 200_000
 
@@ -275,3 +283,13 @@ def test_a_gain_is_measured_on_the_cpu_and_without_draws():
 @pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "selu"])
 def test_named_gains_are_torchs(name):
     assert gain_by_name(name) == nn.init.calculate_gain(name)
+
+
+def test_a_cut_that_nothing_reaches_changes_no_number(monkeypatch):
+    numbers = []
+    for reached in (elementwise.LARGEST_NORMAL, math.inf):
+        monkeypatch.setattr(elementwise, "LARGEST_NORMAL", reached)
+        tensor = torch.empty(100_000)
+        TruncNormal(0.0, 0.02, -2.0, 2.0).fill(tensor, torch.Generator().manual_seed(0))
+        numbers.append(tensor)
+    assert torch.equal(*numbers)

@@ -275,7 +275,8 @@ def test_a_history_without_its_layers():
         with pytest.raises(BadArgumentError) as error:
             read.to_init_cfg()
         assert str(error.value) == (
-            "history: it was read from a file, and has no layers to plan rules on. Trace the model."
+            "history: it has no layers to plan rules on: it was read, or is of TorchScript. "
+            "Trace the model."
         )
 
 
