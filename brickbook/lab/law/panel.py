@@ -40,6 +40,7 @@ __all__ = ["LawPlayground"]
 
 LARGEST_POWER = 12  # of 2, on the sliders of a size
 PLAIN_WIDTH = 360  # of a picture
+NARROW = 64  # inputs or outputs: with fewer a net is far from what theory says of wide ones
 HIDDEN = frozenset({"layer", "bias_prob", "in_axis", "out_axis", "batch_axis"})
 # Those that take each element by itself, the common ones first.
 ACTIVATIONS = (
@@ -310,7 +311,7 @@ def study_html(study: LawStudy, texts: Texts) -> str:
         head = f"{head} &nbsp; {escape(fans)}"
     line = f'<div style="font-size: 1.1em; overflow-wrap: anywhere">{escape(study.formula)}</div>'
     drawn = "".join(
-        f'<div style="flex: 1 1 300px; max-width: {PLAIN_WIDTH}px">{picture._repr_html_()}</div>'
+        f'<div style="flex: 1 1 260px; max-width: {PLAIN_WIDTH}px">{picture._repr_html_()}</div>'
         for picture in (
             Picture(law_svg(study, language=texts.language), describe_law(study, texts)),
             Picture(chain_svg(study, language=texts.language), describe_chain(study, texts)),
@@ -336,6 +337,8 @@ def study_notes(study: LawStudy, texts: Texts) -> list[str]:
         notes.append(texts[f"law.no_theory.{signals.not_expected}"])
     if signals.chi is not None:
         notes.append(texts("law.chi", chi=signals.chi))
+    if signals.expected and min(study.shape[:2]) < NARROW:
+        notes.append(texts("law.narrow", width=min(study.shape[:2])))
     if signals.width is not None:
         notes.append(texts("law.width", inputs=signals.width[0], outputs=signals.width[1]))
     return notes

@@ -26,6 +26,7 @@ from brickbook.lab.widgets import (
 )
 from brickbook.live_panels import PANEL_LOCK
 from brickbook.measure.race import Race, race
+from brickbook.views.data.race_curves import stop_label
 from brickbook.views.svg.race import race_picture
 
 __all__ = ["RaceSection"]
@@ -167,8 +168,13 @@ class RaceSection(Section):
         if self.result is None:
             return
         drawn = race_picture(self.result, self.texts.language)._repr_html_()
-        failed = (run.outcome for run in self.result.runs if run.problem)
-        lines = [*self.result.notes, *failed]
+        lines = [*self.result.notes]
+        for run in self.result.runs:
+            if run.problem:
+                lines.append(run.outcome)
+            elif run.status == "diverged":
+                stopped = stop_label(run, self.texts)
+                lines.append(self.texts("init.line", place=run.variant, text=stopped))
         said = "".join(f"<div>⚠ {escape(line)}</div>" for line in dict.fromkeys(lines))
         self.picture.value = f"{drawn}{said}"
 

@@ -37,7 +37,7 @@ from brickbook.registry import build_from_cfg
 __all__ = ["LawStudy", "Moment", "study_law"]
 
 SAMPLE = 1 << 16  # elements drawn for the histogram, at most
-LARGEST_FIXED = 1 << 22  # elements of a tensor that is not drawn
+LARGEST_FIXED = 1 << 21  # elements of a tensor that is not drawn
 SIDES = 1 << 25  # longer side · shorter side² of a matrix that is drawn as a whole, at most
 BINS = 60
 DEPTH = 20

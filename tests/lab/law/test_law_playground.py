@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from torch import nn
@@ -100,6 +104,32 @@ def test_the_script_is_one_module_and_the_slider_reaches_its_value():
         low, high, step = reach(name, value, isinstance(value, int))
         assert low <= value <= high
         assert step > 0
+
+
+def test_a_narrow_net_is_said_to_be_one():
+    panel = LawPlayground("Kaiming", layer=LayerSize.of_weight((16, 3, 3, 3)), language="en")
+    assert "wide layers: nets that are 3 wide scatter about it" in panel.shown.value
+    assert "wide layers" not in LawPlayground("Kaiming", language="en").shown.value
+
+
+def test_the_script_never_writes_markup_and_fetches_nothing():
+    words = ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "fetch(", "import(")
+    assert [word for word in words if word in SLIDER_JS.read_text()] == []
+
+
+@pytest.mark.processes
+def test_places_of_a_slider(tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node here: the tests of the panel's script in tests/js need it")
+    module = tmp_path / "slider.mjs"
+    module.write_text(f"{SLIDER_JS.read_text()}export {{ textAt, placeOf }};\n")
+    done = subprocess.run(
+        [node, "--test", Path(__file__).parents[2] / "js" / "slider.test.mjs"],
+        env=os.environ | {"SLIDER_MODULE": module.as_uri()},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_command_in_a_shell_and_a_notebook(tmp_path, monkeypatch, capsys):

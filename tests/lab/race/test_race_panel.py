@@ -76,6 +76,7 @@ def test_a_loss_that_is_no_number_is_shown_as_what_it_is():
     panel.section.steps.value, panel.section.seeds.value = 20, 1
     assert raced(panel.section).runs[0].status == "diverged"
     assert panel.notice.text == panel.section.message == ""
+    assert "⚠ huge: seed 0 diverged, nan at step 0" in panel.section.picture.value
 
 
 def test_cancel_keeps_what_there_is_and_ends_the_thread():

@@ -99,7 +99,7 @@ def filled_layer(plan: InitPlan | None, at: int) -> LayerSize | None:
         if row.name.rpartition(".")[2] != "weight":
             continue
         if row.module == "BatchNorm2d":
-            return LayerSize("BatchNorm2d", *row.shape, *row.shape)
+            return LayerSize("BatchNorm2d", row.shape[0], row.shape[0])
         if row.module in LAYER_KINDS and len(row.shape) >= 2:
             return LayerSize.of_weight(row.shape, row.module)
     return None
