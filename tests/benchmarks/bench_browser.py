@@ -50,6 +50,35 @@ CHOOSE = """async (at) => {
 }"""
 
 
+# Opens the tab of the weights; the answer is the time in ms until so many pictures are there.
+OPEN = """async (count) => {
+  const start = performance.now();
+  document.querySelector("[role='tab'][data-name='weights']").click();
+  const frame = () => new Promise(requestAnimationFrame);
+  while (document.querySelectorAll(".bb-cell").length < count ||
+         !document.querySelector(".bb-cell path")) await frame();
+  return performance.now() - start;
+}"""
+
+# Takes a preset; the answer are the times in ms until the rules and the signals are drawn anew.
+CHANGE = """async (name) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const menu = [...document.querySelectorAll(".widget-dropdown")]
+    .find((one) => one.textContent.includes("presets")).querySelector("select");
+  const rules = () => [...document.querySelectorAll("button")].map((one) => one.title).join() +
+    [...document.querySelectorAll(".jp-OutputArea button")].map((one) => one.textContent).join();
+  const drawing = document.querySelector(".bb-drawing");
+  const before = [rules(), drawing.innerHTML];
+  const start = performance.now();
+  menu.value = name;
+  menu.dispatchEvent(new Event("change", { bubbles: true }));
+  while (rules() === before[0]) await frame();
+  const first = performance.now() - start;
+  while (drawing.innerHTML === before[1]) await frame();
+  return [first, performance.now() - start];
+}"""
+
+
 def cases() -> list[Row]:
     """One row for each limit; none where there is no browser."""
     with bench_or_reason() as bench:
@@ -81,22 +110,35 @@ def row(
 def shown(bench: Bench) -> list[Row]:
     """How long until all is on the page, and how much is sent for it."""
     rows = []
-    models = [("ResNet-50, 161 parameters", RESNET, 161, 1, 0.3),
+    models = [("ResNet-50, 161 parameters", RESNET, 161, 1, 0.35),
               ("1,000 parameters", LARGE, 1000, 2, 1)]  # fmt: skip
     for name, made, count, seconds, megabytes in models:
         with bench.notebook(f"show_{count}", made, SHOW) as opened:
             opened.run(0)
             start = opened.received
-            elapsed = opened.run(1, pictures(count))
+            elapsed = opened.run(1, DRAWN)
             rows.append(
                 row(f"{name}: the first init lab of a page shown / limit", elapsed, seconds)
             )
             sent = (opened.received - start) / 1e6
             rows.append(row(f"{name}: sent for it / limit", sent, megabytes, unit="MB"))
-            again = median(opened.run(1, pictures(count)) for _ in range(5))
+            again = median(opened.run(1, DRAWN) for _ in range(5))
             rows.append(row(f"{name}: a further init lab shown / limit", again, seconds))
+            opened.page.locator(".bb-drawing svg").wait_for()
+            opened.page.wait_for_timeout(3000)  # all lines are drawn
+            if name.startswith("ResNet"):
+                both = [opened.page.evaluate(CHANGE, preset) for preset in PRESETS]
+                plan, signals = (median(times) / 1000 for times in zip(*both, strict=True))
+                rows.append(row(f"{name}: a changed rule until its line / limit", plan, 0.2))
+                rows.append(row(f"{name}: a changed rule until its signals / limit", signals, 1.2))
+            weights = opened.page.evaluate(OPEN, count) / 1000
+            rows.append(row(f"{name}: the tab of the weights opened / limit", weights, seconds))
             rows.append(row(f"{name}: choose until repaint / limit", chosen(opened), 0.15))
     return rows
+
+
+DRAWN = {".bb-drawing": 1}
+PRESETS = ("Xavier, uniform", "Kaiming, fan in") * 3
 
 
 def pictures(count: int) -> dict[str, int]:
@@ -119,7 +161,7 @@ def held(bench: Bench) -> list[Row]:
     """What the page holds after many runs of a cell, against what it held after one."""
     rows = []
     kinds = [("builder", IMPORT, "%brickbook build --as net", {".bb-row": 2}),
-             ("init lab of ResNet-50", RESNET, SHOW, pictures(161)),
+             ("init lab of ResNet-50", RESNET, SHOW, DRAWN),
              ("grid of ResNet-50", f"{RESNET}{BEFORE}", GRID, pictures(161)),
              ("one line of text", "", "print('a line')", {})]  # fmt: skip
     for name, made, cell, wanted in kinds:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from axe_support import violations
-from notebook_pages import open_tab, theme
+from notebook_pages import open_rule, open_tab, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -61,7 +61,7 @@ SEEN = """() => {
 
 def tab_to(page, wanted, key="Tab"):
     """Press Tab until the focus is where it is wanted, and look at every stop on the way."""
-    for _ in range(40):
+    for _ in range(90):
         page.keyboard.press(key)
         assert page.evaluate(SEEN), page.evaluate("document.activeElement.outerHTML")
         if wanted.evaluate("it => it === document.activeElement"):
@@ -80,6 +80,8 @@ def test_by_keyboard_alone(stage, shoot):
     page.keyboard.type("Xavier")
     press("ArrowDown")
     last.get_by_text("Uniform(").wait_for()
+    tab_to(page, cell.get_by_role("button", name="1 Xavier"))
+    press("Enter")
     tab_to(page, cell.get_by_label("type").first)
     page.keyboard.type("Norm")
     std = cell.get_by_label("std", exact=True)
@@ -103,8 +105,8 @@ def test_by_keyboard_alone(stage, shoot):
     first.get_by_text("untouched").wait_for()
     plan = cell.get_by_role("cell", name="init_cfg[0]").first
     for name, way, shown, key in (
-        ("Plan, parameter by parameter", "Shift+Tab", plan, "Enter"),
-        ("Now: ", "Tab", cell.get_by_text("The weights as they are"), "Space"),
+        ("Plan, parameter by parameter", "Tab", plan, "Enter"),
+        ("Now: ", "Shift+Tab", cell.get_by_text("The weights as they are"), "Space"),
     ):
         fold = cell.get_by_role("button", name=name)
         tab_to(page, fold, way)
@@ -130,6 +132,7 @@ def test_it_keeps_nobody_out(stage, shoot):
     cell.get_by_role("button", name="Run a batch").click()
     cell.get_by_text("The weights as they are").wait_for()
     cell.get_by_role("button", name="Keep to compare").click()
+    open_rule(cell, 1)
     std = cell.get_by_label("std", exact=True)
     std.fill("-1")
     std.press("Enter")

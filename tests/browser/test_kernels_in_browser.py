@@ -6,7 +6,7 @@ import json
 
 import pytest
 from browser_fixtures import fenced
-from notebook_pages import IDLE, open_notebook, open_tab, run_cell, theme
+from notebook_pages import IDLE, open_notebook, open_rule, open_tab, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -29,6 +29,7 @@ def test_notebook_7_shows_the_panel_and_it_answers(page, lab, shoot):
     weight = page.locator(CELL.format("0.weight"))
     weight.wait_for()
     panel = page.locator(".jp-CodeCell").nth(1)
+    open_rule(panel, 1)
     panel.get_by_label("type").first.select_option("Uniform")
     weight.get_by_text("Uniform(").wait_for()
     assert "untouched" in weight.inner_text()  # planned, not written
@@ -65,15 +66,18 @@ def test_a_restart_and_another_visit_are_honest(browser, lab, shoot, request):
         open_tab(page, "Weights")
         page.locator(CELL.format("0.weight")).wait_for()
         restart(page)
-        # Marks of a broken link stand at the controls; what needs no kernel goes on.
-        assert page.locator(".jupyter-widgets-disconnected", has_text="Initialize").count()
+        # One line stands over the last picture; what needs no kernel goes on.
+        line = page.get_by_text("The kernel of this panel is gone: run this cell again.")
+        line.wait_for()
+        page.get_by_role("button", name="Initialize").wait_for(state="hidden")
+        page.screenshot(path=request.config.rootpath / "tests/artifacts/kernel_gone.png")
         page.get_by_label("Search", exact=True).fill("bias")
         page.locator(CELL.format("0.weight")).wait_for(state="hidden")
         for at in range(3):
             run_cell(page, at)
         open_tab(page, "Weights")
         page.locator(CELL.format("0.weight")).wait_for()
-        assert page.locator(".bb-grid").count() == 1
+        assert page.locator(".bb-grid").count() == 1 and line.count() == 0
         assert page.locator(".jupyter-widgets-disconnected").count() == 0
         page.get_by_role("button", name="Initialize").click()
         page.locator(CELL.format("0.weight"), has_text="changed").wait_for()

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from notebook_pages import open_tab, run_cell, theme
+from notebook_pages import open_rule, open_tab, run_cell, theme
 
 pytest_plugins = ["browser_fixtures"]
 pytestmark = pytest.mark.browser
@@ -42,6 +42,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(stage, shoo
     cell = page.locator(CELL.format("0.conv.weight"))
     cell.wait_for()
     rules = page.locator(".jp-CodeCell").nth(1)
+    open_rule(rules, 1)
     rules.get_by_label("type").first.select_option("Normal")
     std = rules.get_by_label("std", exact=True)
     std.fill("0.5")
@@ -50,6 +51,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(stage, shoo
     assert "untouched" in cell.inner_text()  # planned, not written
     page.get_by_role("button", name="Initialize").click()
     page.locator(CELL.format("0.conv.weight"), has_text="changed").wait_for()
+    cell.scroll_into_view_if_needed()
     run_cell(page, 2)
     kernel = messages(page)
     shown = cell.evaluate("element => element.__data")
@@ -59,7 +61,7 @@ def test_build_show_change_the_law_initialize_and_read_the_histogram(stage, shoo
     assert int(cell.get_attribute("data-after-total")) == kernel["count"] == 432
     assert shown["after"]["std"] == pytest.approx(kernel["std"], rel=1e-6)
     assert kernel["std"] == pytest.approx(0.5, rel=0.1)
-    assert cell.locator(".bb-std").inner_text().startswith(f"std {kernel['std']:.3g}")
+    assert cell.locator(".bb-std").text_content().startswith(f"std {kernel['std']:.3g}")
     page.get_by_role("button", name="Undo").last.click()
     page.locator(CELL.format("0.conv.weight"), has_text="untouched").wait_for()
 
@@ -70,6 +72,7 @@ def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(stage, shoot):
     run_cell(page, 0)
     run_cell(page, 1)
     panel = page.locator(".jp-CodeCell").nth(1)
+    open_rule(panel, 1)
     panel.get_by_text("Arguments").first.click()
     std = panel.get_by_label("std", exact=True)
     std.fill("-1")

@@ -39,7 +39,7 @@ def test_a_chinese_panel_in_both_themes(stage, shoot):
     panel.get_by_role("button", name="保留以便对比").click()
     panel.get_by_text("A：Normal + Constant，种子 0").wait_for()
     panel.get_by_label("预设").select_option("Kaiming fan_in")
-    panel.get_by_title("撤销对规则的上一次编辑").click()
+    panel.get_by_role("button", name="撤销").click()
     panel.get_by_text("计划：逐个参数").click()
     panel.get_by_role("button", name="初始化").click()
     panel.get_by_text("已初始化（种子 0）").wait_for()

@@ -253,3 +253,42 @@ test("plain keys are those that a notebook would take for itself", () => {
   assert.deepEqual(["ctrlKey", "metaKey", "altKey"].map((held) => grid.isPlain({ key: "s", [held]: true })),
     [false, false, false]);
 });
+
+test("names are shortened where they tell least", () => {
+  const names = [
+    "conv1.weight", "layer4.2.downsample.1.weight", "model.encoder.layers.11.self_attn.out_proj.weight",
+    "transformer.encoder.layers.0.norm1.bias", "a.b", "weight",
+  ].map((name) => grid.elided(name));
+  assert.deepEqual(names, [
+    "conv1.weight", "layer4.2.downsample.1.weight", "…layers.11…out_proj.weight", "…encoder.layers.0.norm1.bias", "a.b", "weight",
+  ]);
+});
+
+const constant = (name, mean, more = {}) => cell({
+  name, before: { mean, std: 0 }, sides: [side({ stats: { mean, std: 0 }, status: "untouched" })], ...more,
+});
+
+test("many parameters that are one constant, and stay it, are one group", () => {
+  const drawn = cell({ name: "w" });
+  const few = ["a", "b", "c"].map((name) => constant(name, 0));
+  const groups = [{ key: null, cells: [drawn, ...few] }];
+  assert.equal(grid.withConstants(groups), groups);
+  const others = [constant("d", 1), constant("e", 0), constant("f", 0.5)];
+  const becomes = constant("g", 1, { sides: [side({ stats: { mean: 0, std: 0 } })] });
+  const planned = constant("h", 1, {
+    sides: [side({ stats: { mean: 1, std: 0 }, law: { text: "Constant(0)", mean: 0, std: 0 } })],
+  });
+  const all = [drawn, ...few, ...others, becomes, planned];
+  const [first, rest] = grid.withConstants([{ key: null, cells: all }]);
+  assert.deepEqual(first.cells.map(({ name }) => name), ["a", "b", "c", "d", "e", "f"]);
+  assert.deepEqual(rest.cells.map(({ name }) => name), ["w", "g", "h"]);
+  assert.equal(grid.groupText(first, say), "6 parameters are one constant: 4 × 0, 1 × 0.5, 1 × 1");
+});
+
+test("a search is of names first, and of all else where no name has it", () => {
+  const cells = [cell({ name: "norm.weight" }), cell({ name: "fc.weight", rule: { ...rule, name: "Normal" } })];
+  const found = (query) => cells.filter(grid.matcher(query, cells)).map(({ name }) => name);
+  assert.deepEqual(found("norm"), ["norm.weight"]);
+  assert.deepEqual(found("normal"), ["fc.weight"]);
+  assert.deepEqual(found("weight norm"), ["norm.weight"]);
+});

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-__all__ = ["IDLE", "Stage", "open_notebook", "open_tab", "run_cell", "theme", "wait_for_value"]
+__all__ = [
+    "IDLE",
+    "Stage",
+    "open_notebook",
+    "open_rule",
+    "open_tab",
+    "run_cell",
+    "theme",
+    "wait_for_value",
+]
 
 IDLE = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 PLAY = """async (source) => {
@@ -43,6 +53,11 @@ def open_notebook(page: Any, address: str, cells: int) -> None:
 def open_tab(page: Any, name: str) -> None:
     """Open a tab of an init lab."""
     page.get_by_role("tab", name=name).click()
+
+
+def open_rule(page: Any, number: int) -> None:
+    """Open the card of a rule of an init lab."""
+    page.locator("button", has_text=re.compile(rf"^\s*(⚠ )?{number} ")).click()
 
 
 def run_cell(page: Any, at: int) -> None:

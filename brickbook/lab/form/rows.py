@@ -14,9 +14,18 @@ from ipywidgets.widgets.widget_string import TextStyle
 from brickbook.blueprint import AUTO
 from brickbook.config import to_literal
 from brickbook.errors import ConfigError, with_hint
+from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.lab.form.fields import Field, is_same_value, parse_field
-from brickbook.lab.widgets import Label, LeanLayout, Notice, close_tree, reports_errors
+from brickbook.lab.widgets import (
+    HTMLText,
+    Label,
+    LeanLayout,
+    Notice,
+    close_tree,
+    reports_errors,
+    tighten_lines,
+)
 
 __all__ = ["FieldRow", "PlainRow", "RowStyles", "input_errors", "make_menu"]
 
@@ -74,10 +83,11 @@ class FieldRow(w.HBox):
         self, field: Field, control: w.Widget, styles: RowStyles, notify_owner: Callable[[], None]
     ) -> None:
         self.field, self.control, self.notify_owner = field, control, notify_owner
-        self.texts = styles.texts
+        self.texts, self.label_width = styles.texts, styles.label_width
         self.value: Any = field.default
         self.inferred: Any = None  # what an empty field means, where its input tells it
         self.missing = False
+        self.says_default = True  # whether it says so beside a field that has its default
         self.input_error = self.owner_error = ""
         self.last_error: Exception | None = None
         part = "check default" if isinstance(control, w.Checkbox) else "default"
@@ -131,8 +141,14 @@ class FieldRow(w.HBox):
         """Return what stands beside a field with its default value."""
         key = "form.auto" if self.field.auto else "form.default"
         if self.inferred is None:
-            return self.texts[key]
+            return self.texts[key] if self.field.auto or self.says_default else ""
         return self.texts(f"{key}_is", value=to_literal(self.inferred))
+
+    def explain(self, words: str) -> None:
+        """Show what the argument is, in a line of its own under the control."""
+        html = f'<span style="opacity: 0.75; font-size: 0.92em">{escape(words)}</span>'
+        layout = LeanLayout(flex="1 1 100%", margin=f"-2px 2px 4px calc({self.label_width} + 8px)")
+        self.children = (*self.children, HTMLText(tighten_lines(html), layout=layout))
 
     def set_hint(self, value: Any) -> None:
         """Show what an empty field means."""

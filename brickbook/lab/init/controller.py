@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import ipywidgets as w
 
@@ -39,6 +39,14 @@ from brickbook.views.grid.payload import Variant
 MAX_NAMES = 3
 
 
+@dataclass(frozen=True)
+class Step:
+    """What can be undone: an edit of the rules or an initialisation, and which in words."""
+
+    kind: Literal["rules", "weights"]
+    what: str
+
+
 @dataclass
 class Controller:
     """What the buttons and the methods of the panel do; no widget is made or laid out here.
@@ -62,6 +70,8 @@ class Controller:
     stale: StaleNotice
     discard_lines: Callable[[], None]
     plan: InitPlan | None = None
+    done: list[Step] = field(default_factory=list)
+    undone: list[Step] = field(default_factory=list)
     refused_step: tuple[str, object] | None = (
         None  # the button, and what it would have written over
     )
@@ -86,7 +96,9 @@ class Controller:
                     raise
                 self.plan = report.plan
                 self.plan_view.show(self.plan, self.plan_warnings(self.plan))
+                self.rules.show_plan(self.plan)
                 words = [report_summary(report, self.texts)]
+                self.note_step("weights", self.texts["init.initialize"])
                 if self.session.data_used:
                     words.append(self.texts("init.data_used", data=self.session.data_used))
                 self.toolbar.status.show(self.texts["init.gap"].join(words), "info")
@@ -98,6 +110,7 @@ class Controller:
         """Initialise by a plan made elsewhere; see `InitLab.carry_out`."""
         with self.model_change(requires_name=False):
             report = self.session.execute(plan, seed, batch, atomic)
+            self.note_step("weights", self.texts["init.initialize"])
             self.toolbar.status.show(report_summary(report, self.texts), "info")
         return report
 
@@ -105,12 +118,14 @@ class Controller:
         """Put back what the last initialisation has written; see `InitLab.undo`."""
         with self.model_change():
             self.session.undo(anyway)
+            self.move_step(self.done, self.undone)
             self.toolbar.status.show(self.texts["init.undone"], "info")
 
     def redo(self, anyway: bool = False) -> None:
         """Write again what `undo` has put back."""
         with self.model_change():
             self.session.redo(anyway)
+            self.move_step(self.undone, self.done)
             self.toolbar.status.show(self.texts["init.redone"], "info")
 
     def press_initialize(self) -> None:
@@ -118,13 +133,58 @@ class Controller:
         with suppress(ConfigError):
             self.apply()
 
+    def note_step(self, kind: Literal["rules", "weights"], what: str) -> None:
+        """Note what can be undone from now on; what was undone of the same kind is forgotten."""
+        self.done.append(Step(kind, what))
+        self.undone = [step for step in self.undone if step.kind != kind]
+
+    def move_step(self, steps: list[Step], others: list[Step]) -> None:
+        """Note that the last initialisation was undone, or done again."""
+        found = [step for step in steps if step.kind == "weights"]
+        if found:
+            steps.remove(found[-1])
+            others.append(found[-1])
+
+    def next_undo(self) -> Step | None:
+        """Return what Undo takes back; an initialisation only while its old weights are kept."""
+        lost = self.session.history.why_no_undo
+        return next((it for it in reversed(self.done) if it.kind == "rules" or not lost), None)
+
+    def next_redo(self) -> Step | None:
+        """Return what Redo does again."""
+        lost = self.session.history.why_no_redo
+        return next((it for it in reversed(self.undone) if it.kind == "rules" or not lost), None)
+
     def press_undo(self) -> None:
-        """Undo; see `step_history`."""
-        self.step_history(self.undo, "init.undo")
+        """Take back the last edit of the rules or the last Initialize, whichever came later."""
+        step = self.next_undo()
+        if step is not None and step.kind == "rules":
+            self.done.remove(step)
+            self.undone.append(step)
+            self.rules.undo_edit()
+        else:
+            self.step_history(self.undo, "init.undo")
 
     def press_redo(self) -> None:
-        """Redo; see `step_history`."""
-        self.step_history(self.redo, "init.redo")
+        """Do again what Undo took back last."""
+        step = self.next_redo()
+        if step is not None and step.kind == "rules":
+            self.undone.remove(step)
+            self.done.append(step)
+            self.rules.redo_edit()
+        else:
+            self.step_history(self.redo, "init.redo")
+
+    def show_steps(self) -> None:
+        """Enable Undo and Redo, which name what they do."""
+        history, undo, redo = self.session.history, self.next_undo(), self.next_redo()
+        self.toolbar.set_enabled(
+            self.plan is not None,
+            "" if undo is not None else history.why_no_undo,
+            "" if redo is not None else history.why_no_redo,
+            undo.what if undo is not None else "",
+            redo.what if redo is not None else "",
+        )
 
     def step_history(self, action: Callable[..., None], button_key: str) -> None:
         """Go a step back or forth; over what others have written only at the second press.
@@ -251,6 +311,7 @@ class Controller:
         if self.plan is not None:
             lines = self.plan_warnings(self.plan)
         self.plan_view.show(self.plan, lines)
+        self.rules.show_plan(self.plan)
         self.toolbar.refresh_code()
 
     def plan_warnings(self, plan: InitPlan) -> list[str]:

@@ -33,13 +33,11 @@ from brickbook.lab.init.variants import Variants
 from brickbook.lab.init.words import parameter_count, plan_table, report_summary, title_text
 from brickbook.lab.widgets import (
     Grid,
-    LeanLayout,
     Panel,
     close_tree,
     descendants,
     full_width,
     reports_errors,
-    scrolling_column,
 )
 from brickbook.live_panels import (
     MODEL_LOCK,
@@ -107,6 +105,7 @@ class InitLab(Panel):
         )
         self.texts = Texts(language)
         super().__init__(layout=full_width(min_width="0"))
+        self.add_class("bb-lab")
         self.name, self.namespace = name, find_namespace(namespace, name, model)
         self.undo_budget, self.exact_up_to, self.input_shape = undo_budget, exact_up_to, input_shape
         self.cell = current_cell()
@@ -129,7 +128,7 @@ class InitLab(Panel):
         title = title_text(self.name, model, self.session.comparison, texts)
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
         self.stale = StaleNotice(self.namespace, self.name, model, self.switch_model, texts)
-        self.rules = RuleList(model, rule_set, self.refresh, texts)
+        self.rules = RuleList(model, rule_set, self.refresh, texts, self.on_edit)
         self.plan_view = PlanView(texts)
         pressed = (self.on_initialize, self.on_undo, self.on_redo)
         self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)
@@ -183,22 +182,22 @@ class InitLab(Panel):
 
     def arrange(self) -> None:
         """Put everything in its place."""
-        left = scrolling_column(w.VBox([self.rules, self.variants], layout=full_width()))
-        tabs = w.Box(
-            [self.tabs], layout=LeanLayout(display="block", flex="1 1 30em", min_width="0")
+        actions = w.HBox(
+            [self.toolbar, self.variants],
+            layout=full_width(flex_flow="row wrap", align_items="flex-start"),
         )
-        body = w.HBox([left, tabs], layout=full_width())
-        top = (
+        self.children = (
             self.title,
             self.notice,
             self.stale,
-            self.plan_view,
             self.diagnosis,
-            self.toolbar,
+            actions,
             self.counting,
             self.runs,
+            self.tabs,
+            self.rules,
+            self.plan_view,
         )
-        self.children = (*top, body)
 
     @property
     def state(self) -> RuleSet:
@@ -266,7 +265,7 @@ class InitLab(Panel):
         return self.controller.carry_out(todo, seed, atomic, batch)
 
     def undo(self, *, anyway: bool = False) -> None:
-        """Do what the Undo button does: put back what the last Initialize has written.
+        """Put back what the last Initialize has written, as the Undo button does in its turn.
 
         Args:
             anyway: write over what something else has written since; `redo` brings that back.
@@ -278,7 +277,7 @@ class InitLab(Panel):
         self.controller.undo(anyway)
 
     def redo(self, *, anyway: bool = False) -> None:
-        """Do what the Redo button does: write again what Undo has put back.
+        """Write again what `undo` has put back, as the Redo button does in its turn.
 
         Raises:
             StaleWeightsError: As in `undo`.
@@ -329,6 +328,10 @@ class InitLab(Panel):
         """Show the weights as they are, with a message, if something else has changed them."""
         self.controller.look_again()
 
+    def on_edit(self, what: str) -> None:
+        """Note an edit of the rules, which Undo takes back."""
+        self.controller.note_step("rules", what)
+
     @reports_errors
     def on_initialize(self, _button: w.Button) -> None:
         """Initialize."""
@@ -353,8 +356,7 @@ class InitLab(Panel):
         self.diagnosis.take_batch(self.session.batch)
         self.runs.show(self.lab_state())
         self.tabs.show(self.lab_state())
-        history = self.session.history
-        self.toolbar.set_enabled(self.plan is not None, history.why_no_undo, history.why_no_redo)
+        self.controller.show_steps()
         self.diagnosis.show(self.plan, self.report, self.session.batch)
         self.diagnosis.show_signals(self.runs.now, self.runs.by_rules)
 

@@ -18,6 +18,7 @@ from brickbook.init.execution import execute
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.tabs.lab_state import LabState, LineKind, SignalLine
+from brickbook.lab.init.words import short_count
 from brickbook.lab.widgets import (
     JobProgress,
     ProgressCallback,
@@ -190,6 +191,13 @@ class SignalRuns(Section):
             return self.seconds <= MAX_SECONDS
         return count_values(self.state.model) <= MAX_VALUES
 
+    def why_not(self) -> str:
+        """Return why a pass is asked for."""
+        if self.seconds is not None:
+            return self.texts("lines.slow", seconds=f"{self.seconds:.1f}")
+        assert self.state is not None
+        return self.texts("lines.large", values=short_count(count_values(self.state.model)))
+
     def run_all(self) -> None:
         """Run what is not known, however long it takes."""
         self.asked, self.failed = True, None
@@ -202,9 +210,13 @@ class SignalRuns(Section):
         if not missing or self.state is None:
             self.asked = False
             self.progress.finish()
+            if self.failed is None:
+                self.show_message("")
             return
         if self.paused or self.state.problem or not self.allowed or self.failed == missing[0].key:
             self.progress.finish()
+            if self.automatic and not self.allowed:
+                self.notice.show(self.why_not(), "info")
             return
         item, state = missing[0], self.state
         fits = self.found or state.batch is not None

@@ -77,13 +77,20 @@ class Toolbar(Section):
         self.buttons = w.HBox(line, layout=full_width(flex_flow="row wrap"))
         super().__init__(self.buttons, self.status)
 
-    def set_enabled(self, can_initialize: bool, why_no_undo: str, why_no_redo: str) -> None:
-        """Enable what can be done; the tooltips of Undo and Redo say why they cannot be pressed."""
+    def set_enabled(
+        self,
+        can_initialize: bool,
+        why_no_undo: str,
+        why_no_redo: str,
+        undoes: str = "",
+        redoes: str = "",
+    ) -> None:
+        """Enable what can be done; tooltips name what Undo and Redo do, or why there is nothing."""
         self.initialize.disabled = not can_initialize
         self.undo.disabled = bool(why_no_undo)
-        self.undo.tooltip = why_no_undo or self.texts["init.undo_tip"]
+        self.undo.tooltip = why_no_undo or self.texts("edit.undo", what=undoes)
         self.redo.disabled = bool(why_no_redo)
-        self.redo.tooltip = why_no_redo or self.texts["init.redo_tip"]
+        self.redo.tooltip = why_no_redo or self.texts("edit.redo", what=redoes)
 
     def refresh_code(self) -> None:
         """Write the rules as Python, if the text is unfolded."""

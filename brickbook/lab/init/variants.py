@@ -52,9 +52,9 @@ class Variants(Section):
             tooltip=self.texts["variants.keep_tip"],
             layout=LeanLayout(width="auto", align_self="flex-start"),
         )
-        self.lines = w.VBox(layout=full_width())
+        self.lines = w.HBox(layout=full_width(flex_flow="row wrap"))
         self.keep.on_click(self.on_keep)
-        super().__init__(self.keep, self.lines)
+        super().__init__(self.keep, self.lines, flex_flow="row wrap")
 
     @reports_errors
     def on_keep(self, _button: w.Button) -> None:
@@ -70,7 +70,8 @@ class Variants(Section):
     @reports_errors
     def apply_variant(self, label: str) -> None:
         """Make a variant's rules those at hand; nothing is initialized by that."""
-        self.rules.go_to(self.rules.lab_state.apply_variant(label))
+        what = self.texts("variants.take", label=label)
+        self.rules.go_to(self.rules.lab_state.apply_variant(label), what)
 
     @reports_errors
     def drop_variant(self, label: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from torch import nn
 
 from brickbook.errors import ConfigError, with_hint
+from brickbook.html import format_2g
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport
 from brickbook.init.laws import Law
@@ -17,10 +19,12 @@ from brickbook.init.planning import InitPlan, PlanRow, Why, plan_columns
 from brickbook.introspect import Unmatched
 from brickbook.measure.snapshot import Comparison, TensorChange, TensorStats
 from brickbook.records import text_table
+from brickbook.registry import Config
 from brickbook.views.grid.payload import missing_values
 
 SIZE_UNITS = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
 MAX_CONSTANTS = 4
+MAX_LAYERS = 3
 
 # The texts for the headings of `plan_columns`; a heading without one stays as it is.
 PLAN_HEADINGS = {
@@ -120,6 +124,45 @@ def plan_summary(plan: InitPlan, texts: Texts) -> str:
     *most, last = filter(None, parts)
     text = texts("plan.and", most=texts["init.comma"].join(most), last=last) if most else last
     return texts("plan.would", parts=text, expected=expected_values(plan.rows, texts)).rstrip()
+
+
+def rule_line(
+    index: int,
+    rule: Config,
+    count_matches: Callable[[Any], int],
+    plan: InitPlan | None,
+    texts: Texts,
+) -> str:
+    """Write in a line what a rule is of, and which std or constants a plan has of it."""
+    kind = rule.get("type")
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    given = rule.get("layer") or ()
+    layers = given if isinstance(given, (list, tuple)) else (given,)
+    counted = [
+        f"{it.__name__ if isinstance(it, type) else it} ×{count_matches(it):,}" for it in layers
+    ]
+    text = f"{index + 1} {name}"
+    if counted:
+        more = len(counted) - MAX_LAYERS
+        shown = [*counted[:MAX_LAYERS], *([f"+{more}"] if more > 0 else [])]
+        text = texts("rules.line", rule=text, layers=texts["list.comma"].join(shown))
+    source = f"init_cfg[{index}]"
+    rows = [r for r in plan.rows if r.source == source] if plan is not None else []
+    numbers = laws_in_short(rows)
+    return texts["init.comma"].join(filter(None, (text, numbers)))
+
+
+def laws_in_short(rows: Iterable[PlanRow]) -> str:
+    """Write the stds and constants of laws: "std 0.02–0.18, 0"."""
+    laws = [row.law for row in rows if row.law is not None]
+    spreads = sorted(law.std for law in laws if law.std > 0)
+    constants = sorted({law.mean for law in laws if law.std == 0})
+    parts = []
+    if spreads:
+        ends = dict.fromkeys(format_2g(value) for value in (spreads[0], spreads[-1]))
+        parts.append(f"std {'–'.join(ends)}")
+    parts += [format_2g(value) for value in constants[:MAX_CONSTANTS]]
+    return ", ".join(parts)
 
 
 def counted_rows(plan: InitPlan) -> list[PlanRow]:

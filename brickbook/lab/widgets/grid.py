@@ -27,8 +27,9 @@ class Grid(anywidget.AnyWidget):
     words, of which all must be there, globs of names, or ``re:`` and a regular expression.
     ``filter`` is "all", "changed", "untouched", "none" (no rule), or "rule:" and where a rule
     stands: "rule:init_cfg[0]". ``group`` is the depth of the modules that have a heading, and
-    ``collapsed`` has those that are folded. ``same_x`` draws all histograms that are shown on one
-    axis, ``log_counts`` draws counts on a logarithmic scale, ``as_table`` shows the numbers
+    ``collapsed`` has those that are folded. Many parameters that are one constant have one line
+    together, which ``constants_shown`` unfolds. ``same_x`` draws all histograms that are shown on
+    one axis, ``log_counts`` draws counts on a logarithmic scale, ``as_table`` shows the numbers
     instead. ``variants_as`` says how several variants are compared.
     """
 
@@ -45,6 +46,7 @@ class Grid(anywidget.AnyWidget):
     sort = traitlets.Enum(("model", "size", "std", "ratio", "change"), "model").tag(sync=True)
     group = traitlets.Enum(("none", "first", "second"), "none").tag(sync=True)
     collapsed = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    constants_shown = traitlets.Bool().tag(sync=True)
     same_x = traitlets.Bool().tag(sync=True)
     log_counts = traitlets.Bool().tag(sync=True)
     as_table = traitlets.Bool().tag(sync=True)

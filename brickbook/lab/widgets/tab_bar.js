@@ -1,4 +1,4 @@
-// A row of tabs. Reads the traits names and labels (lists) and hint; reads and writes selected.
+// A row of tabs. Reads the traits names and labels (lists), hint and gone; reads and writes selected.
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity };
 
@@ -14,8 +14,10 @@ class TabBar {
     this.root.addEventListener("keydown", (event) => this.step(event));
     this.build = () => this.make();
     this.follow = () => this.mark();
+    this.leave = () => setTimeout(() => this.look(), 0); // first the views mark what is cut off
     model.on("change:names change:labels", this.build);
     model.on("change:selected", this.follow);
+    model.on("comm_live_update", this.leave);
     host.append(this.root);
     this.make();
   }
@@ -53,6 +55,21 @@ class TabBar {
     });
   }
 
+  // Without its kernel the panel is what it showed last, under one line that says so.
+  look() {
+    const panel = this.host?.closest(".bb-lab");
+    if (!panel) return;
+    const gone = Boolean(this.host.closest(".jupyter-widgets-disconnected"));
+    panel.classList.toggle("bb-gone", gone);
+    panel.querySelector(".bb-gone-line")?.remove();
+    if (!gone) return;
+    const line = document.createElement("div");
+    line.className = "bb-gone-line";
+    line.setAttribute("role", "status");
+    line.textContent = this.model.get("gone");
+    panel.prepend(line);
+  }
+
   choose(button) {
     if (!button) return;
     this.model.set("selected", button.dataset.name);
@@ -75,6 +92,7 @@ class TabBar {
   close() {
     this.model.off("change:names change:labels", this.build);
     this.model.off("change:selected", this.follow);
+    this.model.off("comm_live_update", this.leave);
     this.root.remove();
     for (const key of Object.keys(this)) this[key] = null;
   }

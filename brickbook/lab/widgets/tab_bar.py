@@ -19,6 +19,8 @@ class TabBar(anywidget.AnyWidget):
 
     On a page the nearest box of the class ``bb-tabs`` around it has the box of the class
     ``bb-tab-content`` that belongs to the tabs. ``hint`` says to a screen reader what they are of.
+    When the kernel is gone, the nearest box of the class ``bb-lab`` shows that alone, under the
+    line ``gone``.
     """
 
     _esm = (HERE / "tab_bar.js").read_text()
@@ -28,6 +30,7 @@ class TabBar(anywidget.AnyWidget):
     labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
     selected = traitlets.Unicode().tag(sync=True)
     hint = traitlets.Unicode().tag(sync=True)
+    gone = traitlets.Unicode().tag(sync=True)
 
     def close(self) -> None:
         """Close the widget and its layout."""

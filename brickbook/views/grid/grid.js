@@ -2,7 +2,7 @@
 // Reads the traits meta (object), buffer (DataView) and rev (number); reads and writes those of STATE.
 
 import { speaker } from "./grid_words.js";
-import { decode, frameOf, grouped, perRule, sorted } from "./grid_cells.js";
+import { CONSTANTS, decode, frameOf, grouped, perRule, sorted, withConstants } from "./grid_cells.js";
 import { filtered, matcher } from "./grid_search.js";
 import { node } from "./grid_nodes.js";
 import { build, fill, paint } from "./grid_cell.js";
@@ -14,7 +14,7 @@ import { keepKeys } from "./grid_keys.js";
 // What holds until somebody says otherwise; a plain page has no other traits.
 const STATE = {
   sort: "model", group: "none", query: "", filter: "all", variants_as: "overlay", same_x: false,
-  log_counts: false, as_table: false, collapsed: [], selected: "",
+  log_counts: false, as_table: false, collapsed: [], constants_shown: false, selected: "",
 };
 
 class Grid {
@@ -92,7 +92,7 @@ class Grid {
   // Search, filter, sort and group.
   arrange() {
     const state = this.state;
-    const test = matcher(state.query);
+    const test = matcher(state.query, this.cells);
     const shown = sorted(this.cells.filter((cell) =>
       (!test || test(cell)) && filtered(cell, state.filter)), state.sort);
     this.frame = state.same_x ? frameOf(shown) : null;
@@ -107,10 +107,21 @@ class Grid {
       if (this.list.root.hidden) this.table.show(shown, this.meta.variants ?? [], this.say, state.selected);
       else {
         this.table.hide();
-        this.list.show(grouped(shown, state.group), this.elements, new Set(state.collapsed), this.say);
+        this.list.show(this.groups(shown), this.elements, new Set(this.folded(state)), this.say);
       }
     });
     this.paint();
+  }
+
+  // Who searches wants to see what is found.
+  groups(shown) {
+    const { group, query } = this.state;
+    const groups = grouped(shown, group);
+    return query.trim() ? groups : withConstants(groups);
+  }
+
+  folded({ collapsed, constants_shown: open }) {
+    return open ? collapsed : [...collapsed, CONSTANTS];
   }
 
   // Do what moves nodes about, and leave the focus where it was.
@@ -174,10 +185,15 @@ class Grid {
   }
 
   fold(button, away) {
-    const others = this.state.collapsed.filter((key) => key !== button.dataset.group);
-    this.write("collapsed", away ? [...others, button.dataset.group] : others);
+    if (button.dataset.group === CONSTANTS) this.write("constants_shown", !away);
+    else this.foldGroup(button, away);
     button.focus();
     this.enter(button);
+  }
+
+  foldGroup(button, away) {
+    const others = this.state.collapsed.filter((key) => key !== button.dataset.group);
+    this.write("collapsed", away ? [...others, button.dataset.group] : others);
   }
 
   type(event) {

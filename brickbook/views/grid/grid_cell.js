@@ -5,7 +5,7 @@ import { sum } from "./grid_cells.js";
 import { node, place, shape } from "./grid_nodes.js";
 import { HEIGHT, WIDTH, draw } from "./grid_picture.js";
 
-const TAIL = 26; // so many letters at the end of a name are never shortened away
+const LETTERS = 28; // of a name, that have room in a cell
 
 // The sign of a rule: its colour, and the badge for those who do not see it.
 const hue = (rule) => `bb-c${rule.colour}${rule.striped ? " bb-striped" : ""}`;
@@ -17,7 +17,7 @@ const template = (() => {
     made ??= node(
       "div", { class: "bb-cell bb-item", role: "option", tabindex: "-1" },
       node("div", { class: "bb-top" },
-        node("span", { class: "bb-head" }), node("span", { class: "bb-tail" })),
+        node("span", { class: "bb-name" })),
       node("div", { class: "bb-what" }, node("span", { class: "bb-shape" })),
       node("div", { class: "bb-rule" }),
       node("div", { class: "bb-pictures" }),
@@ -39,13 +39,22 @@ function figure() {
 export function build(name) {
   const cell = template();
   cell.dataset.name = name;
-  const dots = name.lastIndexOf(".", name.lastIndexOf(".") - 1) + 1;
-  let cut = Math.max(dots, name.length - TAIL);
-  if (cut < 4) cut = 0;
-  const [head, tail] = cell.querySelector(".bb-top").children;
-  head.textContent = name.slice(0, cut);
-  tail.textContent = name.slice(cut);
+  cell.querySelector(".bb-top").firstChild.textContent = elided(name);
   return cell;
+}
+
+// A name in the letters that there is room for: what is left out, from the start, is what tells
+// least. Parts with numbers stay, as those of blocks, and the last two.
+export function elided(name, most = LETTERS) {
+  const parts = name.split(".");
+  const kept = parts.map((part, at) => at >= parts.length - 2 || /\d/.test(part));
+  const text = () => parts.map((part, at) => (kept[at] ? part : "")).join(".").replace(/(^|\.)\.+/g, "…");
+  for (let at = parts.length - 1; at >= 0; at -= 1) {
+    if (kept[at]) continue;
+    kept[at] = true;
+    if (text().length > most) kept[at] = false;
+  }
+  return text();
 }
 
 const swatch = (kind, at) => node("i", { class: `bb-key ${kind} bb-v${at}` });

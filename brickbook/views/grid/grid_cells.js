@@ -93,6 +93,32 @@ export function grouped(cells, level) {
   return [...found.values()].sort((a, b) => a.depth - b.depth);
 }
 
+// Parameters that are one constant, and are to stay it, have one line together.
+export const CONSTANTS = "=";
+const MANY = 4;
+
+function isConstant({ before, sides }) {
+  const same = (found) => found && found.std === 0 && found.mean === before.mean;
+  return before?.std === 0 && sides.every(({ stats, law }) => same(stats) && (!law || same(law)));
+}
+
+// Groups with the constants taken out, if they are many; their group comes first.
+export function withConstants(groups) {
+  const found = groups.flatMap(({ cells }) => cells.filter(isConstant));
+  if (found.length < MANY) return groups;
+  const rest = groups.map((group) => ({
+    ...group, cells: group.cells.filter((cell) => !isConstant(cell)),
+  }));
+  return [{ key: CONSTANTS, cells: found, constants: tally(found) }, ...rest];
+}
+
+// How many parameters are which constant, the most frequent first.
+function tally(cells) {
+  const counts = new Map();
+  for (const { before } of cells) counts.set(before.mean, (counts.get(before.mean) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+}
+
 // Where the values of a cell lie. A constant is a point: its bin is as wide as anything.
 export function span(cell) {
   const stats = cell.sides[0].stats ?? cell.before;

@@ -26,8 +26,8 @@ const described = (cell) => [
   cell.name, cell.module, cell.rule?.name, cell.rule?.source, ...cell.sides.map((s) => s.law?.text),
 ].join(" ").toLowerCase();
 
-function wordTest(word) {
-  if (!GLOB.test(word)) return (cell) => described(cell).includes(word.toLowerCase());
+function wordTest(word, text) {
+  if (!GLOB.test(word)) return (cell) => text(cell).includes(word.toLowerCase());
   try {
     const pattern = glob(word);
     return (cell) => pattern.test(cell.name);
@@ -36,9 +36,12 @@ function wordTest(word) {
   }
 }
 
-// A test for a query, or null if it is no regular expression. Words are searched for in all that
-// is known of a parameter, and all of them must be there; globs and `re:` speak of names.
-export function matcher(query) {
+const nameOf = (cell) => cell.name.toLowerCase();
+
+// A test for a query, or null if it is no regular expression. Words, all of which must be there,
+// are searched for in the names of cells; only where no name has them in all that is known of a
+// parameter. Globs and `re:` speak of names.
+export function matcher(query, cells = []) {
   const text = query.trim();
   if (text.startsWith("re:")) {
     try {
@@ -48,8 +51,13 @@ export function matcher(query) {
       return null;
     }
   }
-  const tests = text.split(/\s+/).filter(Boolean).map(wordTest);
-  return (cell) => tests.every((test) => test(cell));
+  const words = text.split(/\s+/).filter(Boolean);
+  const tester = (of) => {
+    const tests = words.map((word) => wordTest(word, of));
+    return (cell) => tests.every((test) => test(cell));
+  };
+  const byName = tester(nameOf);
+  return cells.some(byName) ? byName : tester(described);
 }
 
 export function filtered(cell, filter) {

@@ -1,5 +1,6 @@
 // Numbers and sentences: what the grid says of a parameter. Nothing here touches the page.
 
+const MOST = 5; // values of constants that are listed
 const SLACK = 0.05; // a std this far from its law's, as a logarithm, is what the law says
 
 export const whole = (value) => value.toLocaleString("en-US");
@@ -85,6 +86,11 @@ export function summary(cell, sides, say) {
 }
 
 export function groupText(group, say) {
+  if (group.constants) {
+    const shown = group.constants.slice(0, MOST).map(([value, n]) => `${whole(n)} × ${number(value)}`);
+    if (group.constants.length > MOST) shown.push("…");
+    return say("constants", { n: group.cells.length, values: shown.join(say("comma")) });
+  }
   const changed = group.cells.filter((cell) => cell.status !== "untouched").length;
   const values = group.cells.reduce((total, cell) => total + cell.count, 0);
   return say("group_summary", {

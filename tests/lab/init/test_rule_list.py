@@ -120,7 +120,8 @@ def test_pretrained_has_a_checkpoint_and_no_layer():
 
 
 def press(rules: RuleList, at: int, button: int) -> None:
-    rules.card_box.children[at].children[0].children[button].click()
+    rules.lines[at].click()
+    rules.card_box.children[0].children[button].click()
 
 
 @pytest.mark.parametrize(
@@ -138,8 +139,10 @@ def test_buttons_edit_the_list(edit, kinds):
     edit(edited.rules)
     assert [rule["type"] for rule in edited.cfg] == kinds
     assert [card.value["type"] for card in edited.rules.cards] == kinds
-    headings = [frame.children[0].children[0].value for frame in edited.rules.card_box.children]
-    assert headings == [f"<b>Rule {at + 1}</b>" for at in range(len(kinds))]
+    lines = [line.description for line in edited.rules.lines]
+    assert [line.split()[:2] for line in lines] == [
+        [str(at), kind] for at, kind in enumerate(kinds, 1)
+    ]
     assert edited.edits == 1
 
 
@@ -304,22 +307,24 @@ def test_a_parameters_name_is_a_part_of_the_model_too():
 def test_edits_of_the_rules_are_taken_back_and_made_again():
     edited = Edited([KAIMING, ONE])
     rules = edited.rules
-    assert rules.undo_edit.disabled and rules.redo_edit.disabled
+    noted = []
+    rules.on_edit = noted.append
     rules.add.click()
     rules.seed.value = "5"
     rules.presets.value = "xavier_uniform"
     preset = edited.cfg
     before = edited.edits
-    rules.undo_edit.click()
+    rules.undo_edit()
     assert len(edited.cfg) == 3 and rules.state.seed == 5 and edited.edits == before + 1
-    rules.undo_edit.click()
+    rules.undo_edit()
     assert rules.state.seed == 0 and rules.seed.value == "0"
-    rules.undo_edit.click()
+    rules.undo_edit()
     assert edited.cfg == [KAIMING, ONE] and len(rules.cards) == 2
-    assert rules.undo_edit.disabled and not rules.redo_edit.disabled
+    assert not rules.lab_state.history.past and len(rules.lab_state.history.future) == 3
     for _ in range(3):
-        rules.redo_edit.click()
-    assert edited.cfg == preset and rules.seed.value == "5" and rules.redo_edit.disabled
+        rules.redo_edit()
+    assert edited.cfg == preset and rules.seed.value == "5"
+    assert noted == ["add rule", "seed", "Xavier, uniform"]
     assert rules.last_error is None
 
 
@@ -359,12 +364,31 @@ def test_zero_gamma_names_the_blocks():
     assert PRESETS["zero_gamma"].rules(conv_net()) == PRESETS["kaiming_fan_out"].rules(conv_net())
 
 
-def test_a_presets_arguments_stand_in_one_line_until_they_are_unfolded():
+def test_each_rule_is_a_line_and_one_at_a_time_is_open():
     rules = RuleList(conv_net(), RuleSet(DEFAULT_PRESET.rules(conv_net()), 0))
+    assert rules.made == [None, None] and rules.card_box.children == ()
+    texts = ["1 Kaiming → Conv2d ×1, Linear ×1", "2 Constant → BatchNorm2d ×1"]
+    assert [line.description for line in rules.lines] == texts
+    rules.show_plan(plan(rules.model, rules.state.to_init_cfg()))
+    assert [line.description for line in rules.lines] == [
+        f"{texts[0]}, std 0.19, 0", f"{texts[1]}, 0, 1"
+    ]  # fmt: skip
+    rules.lines[0].click()
+    assert rules.made[1] is None and rules.lines[0].icon == "caret-down"
     part = rules.cards[0].initializer
-    assert part.form is None and part.body.description == "Arguments: 2 given"
-    assert part.children[1].value == "mode=fan_in, nonlinearity=auto"
-    part.body.click()
     assert part.form.value == {"mode": "fan_in", "nonlinearity": "auto"}
     assert part.children == (part.menu, part.form)
-    assert rules.cards[1].initializer.form is None and not rules.errors
+    rules.lines[1].click()
+    assert rules.card_box.children[1] is rules.cards[1] and rules.lines[0].icon == "caret-right"
+    rules.lines[1].click()
+    assert rules.card_box.children == () and not rules.errors
+
+
+def test_what_is_wrong_with_a_rule_opens_it_and_marks_its_line():
+    edited = Edited([ONE, {"type": "Normal", "std": -1, "layer": ["Conv2d"]}])
+    assert edited.rules.opened is None
+    edited.show_plan_error()
+    edited.rules.show_plan(None)
+    assert edited.rules.opened == 1
+    assert edited.rules.lines[1].description == "⚠ 2 Normal → Conv2d ×1"
+    assert edited.rules.lines[0].description == "1 Constant → BatchNorm2d ×1"

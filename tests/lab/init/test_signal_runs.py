@@ -70,6 +70,9 @@ def test_what_was_shown_is_the_ghost_after_initialize():
     lab.rules.presets.value = "xavier_uniform"
     settle(lab)
     assert kinds(lab) == ["now", "rules"] and stds(lab, 0) == rules
+    lab.toolbar.undo.click()  # the preset
+    settle(lab)
+    assert kinds(lab) == ["before", "after"] and stds(lab, 0) == now
     lab.toolbar.undo.click()
     settle(lab)
     assert kinds(lab) == ["now", "rules"] and stds(lab, 0) == now
@@ -143,15 +146,17 @@ def test_a_slow_pass_is_asked_for(monkeypatch):
     lab.rules.presets.value = "xavier_uniform"
     settle(lab)
     assert lab.runs.by_rules is None
-    assert stds(lab, 1) == stds(lab, 1) and kinds(lab) == ["now", "rules"]  # the older one stands
+    assert kinds(lab) == ["now", "rules"]  # the older one stands
+    assert lab.runs.message.startswith("A pass takes 1.5 s, so none runs by itself: ")
     lab.diagnosis.run.click()
     lab.diagnosis.progress.worker.wait(20)
     settle(lab)
-    assert lab.runs.by_rules is not None
+    assert lab.runs.by_rules is not None and lab.runs.message == ""
     lab.close()
     monkeypatch.setattr(signal_runs, "MAX_VALUES", 10)
     large = watched(deep())
     assert large.runs.lines == ()
+    assert large.runs.message.startswith("The model has 6.7 k values, so that no pass runs by ")
     large.close()
 
 

@@ -15,7 +15,8 @@ RULE = {"type": "Normal", "std": 0.5, "layer": "Linear"}
 # What a grid says when nobody has said anything: also what grid.js takes for granted on a page.
 STATE = {
     "selected": "", "query": "", "filter": "all", "sort": "model", "group": "none",
-    "collapsed": [], "same_x": False, "log_counts": False, "as_table": False,
+    "collapsed": [],
+    "constants_shown": False, "same_x": False, "log_counts": False, "as_table": False,
     "variants_as": "overlay",
 }  # fmt: skip
 

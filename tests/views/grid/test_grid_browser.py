@@ -340,7 +340,7 @@ def test_closing_leaves_nothing_behind(hosted):
     push(hosted, payload_of())
     hosted.evaluate("initialize()")
     hosted.evaluate("start()")
-    assert hosted.evaluate("listeners()") == 11
+    assert hosted.evaluate("listeners()") == 12
     hosted.evaluate("stop()")
     assert hosted.evaluate("listeners()") == 0
     assert hosted.locator("#grid > *").count() == 0
@@ -508,3 +508,18 @@ def test_reduced_motion_is_respected(opened):
             "c => getComputedStyle(c).transitionDuration"
         )
         assert duration == time
+
+
+def test_many_constants_have_one_line_which_unfolds(hosted):
+    parts = [nn.BatchNorm1d(4) for _ in range(3)]
+    net = nn.Sequential(nn.Linear(4, 4, bias=False), *parts)
+    state = snapshot(net)
+    begin(hosted, grid_payload(compare(state, state)))
+    assert shown(hosted) == ["0.weight"]
+    line = hosted.get_by_role("button", name="6 parameters are one constant: 3 × 0, 3 × 1")
+    line.click()
+    assert len(shown(hosted)) == 7 and saved(hosted, "constants_shown") is True
+    line.click()
+    assert shown(hosted) == ["0.weight"] and saved(hosted, "constants_shown") is False
+    hosted.get_by_label("Search").fill("2.bias")  # who searches is shown it
+    assert shown(hosted) == ["2.bias"]

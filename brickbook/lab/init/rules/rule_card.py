@@ -35,6 +35,7 @@ from brickbook.lab.widgets import (
     full_width,
     icon_button,
     reports_errors,
+    tighten_lines,
 )
 from brickbook.registry import Config
 
@@ -262,8 +263,16 @@ class InitializerForm(Form):
             texts=texts,
         )
         for row in self.rows.values():
+            row.says_default = False
+            row.update_labels()
+            if row.field.doc:
+                row.explain(row.field.doc)
             if row.field.required:  # no default stands beside it: its text has all the room
                 row.default_label.layout = LeanLayout(flex="0 0 auto")
+        if any(not row.field.required for row in self.rows.values()):
+            words = tighten_lines(escape(texts["rules.defaults"]))
+            heading = HTMLText(words, layout=full_width(margin="0 2px 2px 9ch"))
+            self.children = (self.notice, heading, *self.children[1:])
 
     def update_value(self) -> None:
         """Put together what the rows hold, and call ``on_edit``."""
@@ -412,6 +421,17 @@ class InitializerSection(Section):
         self.show_message("")
         if self.form is not None:
             self.form.clear_errors()
+
+
+def lacks_arguments(rule: Config) -> bool:
+    """Whether a rule, or one of its overrides, has no value for what its type needs."""
+    for part in (rule, *overrides_of(rule)):
+        kind = part.get("type")
+        factory = INITIALIZERS.get(kind) if isinstance(kind, str) else kind
+        fields = () if factory is None else fields_of(factory)
+        if any(f.required and f.name not in (*part, *NON_ARGUMENT_KEYS) for f in fields):
+            return True
+    return False
 
 
 def type_options(chosen_type: Any, no_type_label: str = "") -> list[tuple[str, Any]]:

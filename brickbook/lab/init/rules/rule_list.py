@@ -11,11 +11,18 @@ from torch import nn
 from brickbook.errors import ConfigError
 from brickbook.html import escape
 from brickbook.i18n import Texts
+from brickbook.init.planning import InitPlan
 from brickbook.lab.history import History
 from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, PRESETS
-from brickbook.lab.init.rules.rule_card import LayerClasses, RuleCard
+from brickbook.lab.init.rules.rule_card import (
+    LayerClasses,
+    RuleCard,
+    as_sequence,
+    lacks_arguments,
+    layer_name,
+)
 from brickbook.lab.init.state import RuleHistory, RuleSet
-from brickbook.lab.init.words import problem_text
+from brickbook.lab.init.words import problem_text, rule_line
 from brickbook.lab.widgets import (
     Button,
     HTMLText,
@@ -34,11 +41,12 @@ NO_PRESET = ""  # no preset; None would be no choice for a menu
 class RuleList(Section):
     """The rules and the seed: ``state`` is what the controls hold, ``on_change`` follows edits.
 
-    ``lab_state`` holds it with its history. Controls by name, for a program: ``cards``, ``add``,
-    ``presets``, ``seed``, ``undo_edit``, ``redo_edit``.
+    Each rule is one line, a button that opens its card; one card at a time is open. ``lab_state``
+    holds the rules with their history, and ``on_edit`` hears of each step of it, in words. Controls
+    by name, for a program: ``cards``, ``lines``, ``add``, ``presets``, ``seed``.
     """
 
-    message_position = 2  # below the seed
+    message_position = 1  # below the seed
 
     def __init__(
         self,
@@ -46,18 +54,24 @@ class RuleList(Section):
         state: RuleSet,
         on_change: Callable[[], None] = lambda: None,
         texts: Texts | None = None,
+        on_edit: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model, self.lab_state, self.on_change = model, RuleHistory(History(state)), on_change
         self.texts = texts = texts or Texts()
+        self.on_edit = on_edit
         self.classes = LayerClasses(model)
         self.module_names = [name for name, _ in model.named_modules() if name]
-        self.cards: list[RuleCard] = []
-        self.card_box = w.VBox(layout=full_width())
+        self.made: list[RuleCard | None] = []
+        self.lines: list[Button] = []
+        self.opened: int | None = None
+        self.plan: InitPlan | None = None
+        self.line_box = w.HBox(layout=full_width(flex_flow="row wrap"))
+        self.card_box = w.VBox(layout=full_width(max_width="62em"))
         self.add = Button(
             description=texts["rules.add"],
             icon="plus",
             tooltip=texts["rules.add_tip"],
-            layout=LeanLayout(width="auto", align_self="flex-start"),
+            layout=full_width(),
         )
         self.presets = w.Dropdown(
             options=[
@@ -67,7 +81,7 @@ class RuleList(Section):
             value=DEFAULT_NAME if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
             description=texts["rules.presets"],
             style={"description_width": "9ch"},
-            layout=full_width(max_width="26em"),
+            layout=LeanLayout(width="26em"),
         )
         self.seed = w.Text(
             value="" if state.seed is None else str(state.seed),
@@ -75,20 +89,14 @@ class RuleList(Section):
             placeholder=texts["rules.seed_hint"],
             continuous_update=False,
             style={"description_width": "9ch"},
-            layout=full_width(max_width="26em"),
+            layout=LeanLayout(width="18em"),
         )
-        self.undo_edit = icon_button("reply", texts["rules.back"])
-        self.redo_edit = icon_button("share", texts["rules.forth"], self.undo_edit)
         self.rebuild_cards()
         self.add.on_click(self.on_add)
-        self.undo_edit.on_click(lambda _: self.go_to(self.lab_state.undo()))
-        self.redo_edit.on_click(lambda _: self.go_to(self.lab_state.redo()))
         self.presets.observe(self.on_preset_change, "value")
         self.seed.observe(self.on_seed_change, "value")
-        last = w.HBox(
-            [self.add, self.undo_edit, self.redo_edit], layout=full_width(align_items="center")
-        )
-        super().__init__(self.presets, self.seed, self.card_box, last)
+        first = w.HBox([self.presets, self.seed], layout=full_width(flex_flow="row wrap"))
+        super().__init__(first, self.line_box, self.card_box)
 
     @property
     def state(self) -> RuleSet:
@@ -97,19 +105,29 @@ class RuleList(Section):
 
     @state.setter
     def state(self, state: RuleSet) -> None:
-        self.lab_state = self.lab_state.apply(state)
-        self.enable_history_buttons()
+        self.record(state, self.texts["edit.rules"])
 
-    def enable_history_buttons(self) -> None:
-        """Enable the buttons of the history that lead anywhere."""
-        history = self.lab_state.history
-        self.undo_edit.disabled, self.redo_edit.disabled = not history.past, not history.future
+    def record(self, state: RuleSet, what: str) -> None:
+        """Note an edit, with what it is in words."""
+        old = self.lab_state
+        self.lab_state = old.apply(state)
+        if self.lab_state.history is not old.history:
+            self.on_edit(what)
+
+    def undo_edit(self) -> None:
+        """Take the last edit back."""
+        self.go_to(self.lab_state.undo())
+
+    def redo_edit(self) -> None:
+        """Make the edit again that was taken back."""
+        self.go_to(self.lab_state.redo())
 
     @reports_errors
-    def go_to(self, lab_state: RuleHistory) -> None:
-        """Show other rules: of the history, or a kept variant."""
+    def go_to(self, lab_state: RuleHistory, what: str = "") -> None:
+        """Show other rules: of the history, or as an edit, with ``what`` it is, a kept variant."""
+        if what and lab_state.history is not self.lab_state.history:
+            self.on_edit(what)
         self.lab_state = lab_state
-        self.enable_history_buttons()
         self.seed.unobserve(self.on_seed_change, "value")
         self.seed.value = "" if self.state.seed is None else str(self.state.seed)
         self.seed.observe(self.on_seed_change, "value")
@@ -119,11 +137,24 @@ class RuleList(Section):
         self.on_change()
 
     @property
+    def cards(self) -> list[RuleCard]:
+        """The cards of all rules; one that was not needed so far is made."""
+        return [self.card(at) for at in range(len(self.made))]
+
+    def card(self, index: int) -> RuleCard:
+        """Return the card of a rule."""
+        found = self.made[index]
+        if found is None:
+            found = self.made[index] = self.make_card(index)
+        return found
+
+    @property
     def errors(self) -> dict[str, str]:
         """The messages shown at the fields, by key path."""
         found = {
             f"init_cfg[{at}].{key}".rstrip("."): text
-            for at, card in enumerate(self.cards)
+            for at, card in enumerate(self.made)
+            if card is not None
             for key, text in card.errors.items()
         }
         return {**found, **({"seed": self.message} if self.message else {})}
@@ -131,19 +162,26 @@ class RuleList(Section):
     @property
     def idle_layers(self) -> list[tuple[str, str]]:
         """The layers that rules name beside others, and that the model lacks, by key path."""
-        return [
-            (f"init_cfg[{at}].layer", name)
-            for at, card in enumerate(self.cards)
-            if card.shows_layer and len(card.picker.idle) < len(card.picker.value)
-            for name in card.picker.idle
-        ]
+        found: list[tuple[str, str]] = []
+        for at, rule in enumerate(self.state.rules):
+            layers = as_sequence(rule.get("layer"))
+            idle = [layer_name(it) for it in layers if not self.classes.count_matches(it)]
+            if len(idle) < len(layers):
+                found += [(f"init_cfg[{at}].layer", name) for name in idle]
+        return found
 
     def rebuild_cards(self) -> None:
-        """Make the cards anew."""
-        self.enable_history_buttons()
-        old, self.cards = self.cards, [self.make_card(at) for at in range(len(self.state))]
-        self.arrange_cards()
-        for card in old:
+        """Forget the cards; those that are looked at, or that lack something, are made anew."""
+        old, count = self.made, len(self.state)
+        self.made = [None] * count
+        if self.opened is not None and self.opened >= count:
+            self.opened = None
+        for at, rule in enumerate(self.state.rules):
+            if lacks_arguments(rule):
+                self.card(at)
+                self.opened = at if self.opened is None else self.opened
+        self.arrange()
+        for card in filter(None, old):
             close_tree(card)
 
     def make_card(self, index: int) -> RuleCard:
@@ -154,20 +192,53 @@ class RuleList(Section):
             self.module_names,
             lambda: self.on_card_change(card),
             self.texts,
-            folded=self.presets.value != NO_PRESET,
         )
         return card
 
-    def arrange_cards(self) -> None:
-        """Show the cards in order, each under its number."""
+    def arrange(self) -> None:
+        """Show a line for each rule, and the card of the one that is open."""
+        while len(self.lines) < len(self.made):
+            self.lines.append(self.make_line(len(self.lines)))
+        gone = self.lines[len(self.made) :]
+        del self.lines[len(self.made) :]
+        self.line_box.children = (*self.lines, self.add)
+        for line in gone:
+            w.Widget.close(line)  # its layout is that of the others
+        self.write_lines()
         old = self.card_box.children
-        self.card_box.children = tuple(self.frame_card(at) for at in range(len(self.cards)))
-        for frame in old:
-            frame.children = frame.children[:1]  # the card lives on in another frame
-            close_tree(frame)
+        self.card_box.children = () if self.opened is None else self.card_parts(self.opened)
+        for part in old[:1]:
+            close_tree(part)
 
-    def frame_card(self, index: int) -> w.VBox:
-        """Put a card under a heading with its buttons."""
+    def make_line(self, index: int) -> Button:
+        """Make the button that opens and closes a rule."""
+        made = Button(layout=self.add.layout)
+        made.on_click(lambda _: self.open_rule(None if self.opened == index else index))
+        return made
+
+    def write_lines(self) -> None:
+        """Write what each rule does, and what is wrong with it."""
+        wrong = {path.partition("]")[0] for path in self.errors}
+        for at, (line, rule) in enumerate(zip(self.lines, self.state.rules, strict=True)):
+            is_open = at == self.opened
+            line.icon = "caret-down" if is_open else "caret-right"
+            line.tooltip = self.texts["fold.open_tip" if is_open else "fold.closed_tip"]
+            text = rule_line(at, rule, self.classes.count_matches, self.plan, self.texts)
+            line.description = f"⚠ {text}" if f"init_cfg[{at}" in wrong else text
+
+    def show_plan(self, plan: InitPlan | None) -> None:
+        """Write into the lines what the rules would do; None while they cannot be used."""
+        self.plan = plan
+        self.write_lines()
+
+    @reports_errors
+    def open_rule(self, index: int | None) -> None:
+        """Open the card of a rule, and close another; None for none."""
+        self.opened = index
+        self.arrange()
+
+    def card_parts(self, index: int) -> tuple[w.Widget, ...]:
+        """Return a card under a heading with its buttons."""
         drop = icon_button("trash", self.texts("rules.remove", n=index + 1))
         drop.on_click(lambda _: self.remove_rule(index))
         buttons = [drop]
@@ -177,53 +248,59 @@ class RuleList(Section):
             buttons.insert(0, up)
         title = f"<b>{escape(self.texts('rules.rule', n=index + 1))}</b>"
         heading = HTMLText(title, layout=LeanLayout(flex="1 1 auto", margin="0"))
-        line = w.HBox([heading, *buttons], layout=full_width(align_items="center"))
         edge = "1px solid var(--jp-border-color2, #888)"
-        return w.VBox(
-            [line, self.cards[index]], layout=full_width(border_top=edge, padding="2px 0 4px 0")
-        )
+        line = w.HBox([heading, *buttons], layout=full_width(align_items="center", border_top=edge))
+        return line, self.card(index)
 
     def on_card_change(self, card: RuleCard) -> None:
         """Put the edit of one card into the rules."""
-        if card in self.cards:
-            self.state = self.state.replace(self.cards.index(card), card.value)
+        if card in self.made:
+            at = self.made.index(card)
+            self.record(self.state.replace(at, card.value), self.texts("rules.rule", n=at + 1))
             self.presets.value = NO_PRESET  # the rules are no preset's any more
             self.on_change()
 
     def show_edit(self) -> None:
         """Show that there are other rules now, or that they stand in another order."""
-        self.arrange_cards()
+        self.arrange()
         self.presets.value = NO_PRESET
         self.on_change()
 
     @reports_errors
     def on_add(self, _button: w.Button) -> None:
-        """Add a rule that names no layer yet."""
-        self.state = self.state.add(NEW_RULE)
-        self.cards.append(self.make_card(len(self.cards)))
+        """Add a rule that names no layer yet, and open it."""
+        self.record(self.state.add(NEW_RULE), self.texts["edit.add"])
+        self.made.append(None)
+        self.opened = len(self.made) - 1
         self.show_edit()
 
     @reports_errors
     def move_rule(self, index: int, new_index: int) -> None:
         """Move a rule: among equals the later one wins."""
-        self.state = self.state.move(index, new_index)
-        self.cards.insert(new_index, self.cards.pop(index))
+        self.record(self.state.move(index, new_index), self.texts("rules.up", n=index + 1))
+        self.made.insert(new_index, self.made.pop(index))
+        self.opened = new_index if self.opened == index else self.opened
         self.show_edit()
 
     @reports_errors
     def remove_rule(self, index: int) -> None:
         """Remove a rule."""
-        self.state = self.state.remove(index)
-        card = self.cards.pop(index)
+        self.record(self.state.remove(index), self.texts("rules.remove", n=index + 1))
+        card = self.made.pop(index)
+        self.opened = None
         self.show_edit()
-        close_tree(card)
+        if card is not None:
+            close_tree(card)
 
     @reports_errors
     def on_preset_change(self, change: dict) -> None:
         """Replace all rules by those of a preset."""
-        if change["new"] == NO_PRESET:
+        name = change["new"]
+        if name == NO_PRESET:
             return
-        self.state = RuleSet(PRESETS[change["new"]].rules(self.model), self.state.seed)
+        rules = RuleSet(PRESETS[name].rules(self.model), self.state.seed)
+        self.record(rules, self.texts[f"preset.{name}"])
+        self.opened = None
         self.rebuild_cards()
         self.on_change()
 
@@ -235,15 +312,19 @@ class RuleList(Section):
         if text and not re.fullmatch(r"[+-]?\d+", text):
             self.show_message(self.texts("rules.bad_seed", text=repr(text)))
         else:
-            self.state = self.state.reseed(int(text) if text else None)
+            rules = self.state.reseed(int(text) if text else None)
+            self.record(rules, self.texts["place.seed"])
         self.on_change()
 
     def show_error(self, error: ConfigError) -> bool:
         """Show an error at the field its path names; False if that is none of these."""
         message = problem_text(error, self.texts)
         found = re.match(r"init_cfg\[(\d+)\](?:$|\.)", error.path)
-        if found and int(found[1]) < len(self.cards):
-            self.cards[int(found[1])].show_error(error.path[found.end() :], message)
+        if found and int(found[1]) < len(self.made):
+            at = int(found[1])
+            self.card(at).show_error(error.path[found.end() :], message)
+            if self.opened is None:
+                self.open_rule(at)
             return True
         if error.path == "seed":
             self.show_message(message)
@@ -251,5 +332,5 @@ class RuleList(Section):
 
     def clear_errors(self) -> None:
         """Take away the messages of `show_error`."""
-        for card in self.cards:
+        for card in filter(None, self.made):
             card.clear_errors()

@@ -69,6 +69,7 @@ class Tabs(Section):
             labels=[texts[f"tabs.{key}"] for key in table],
             selected=next(iter(table)),
             hint=texts["tabs.hint"],
+            gone=texts["live.gone"],
             layout=full_width(flex="1 1 auto"),
         )
         self.content = w.Box(layout=full_width(display="block"))

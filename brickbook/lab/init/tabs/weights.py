@@ -13,16 +13,19 @@ __all__ = ["WeightsTab"]
 
 
 class WeightsTab(Section):
-    """The ``grid`` of all parameters and the ``detail`` of the one that is chosen in it."""
+    """The ``grid`` of all parameters; beside it the ``detail`` of the one that is chosen in it."""
 
     message_position = 0
 
     def __init__(self, texts: Texts, actions: LabActions) -> None:
         self.texts, self.state = texts, None
-        self.grid = Grid(layout=LeanLayout(flex="1 1 30em", min_width="0"))
+        self.grid = Grid(layout=LeanLayout(flex="3 1 25em", min_width="0"))
         self.detail = Detail(texts)
+        self.detail.layout.flex, self.detail.layout.min_width = "1 1 22em", "0"
+        self.detail.layout.display = "none"  # until there is something to show
         self.grid.observe(self.on_grid_change, ["selected", "log_counts"])
-        super().__init__(w.HBox([self.grid], layout=full_width()), self.detail)
+        both = [self.grid, self.detail]
+        super().__init__(w.HBox(both, layout=full_width(flex_flow="row wrap")))
 
     def show(self, state: LabState) -> None:
         """Show the numbers of the model."""
@@ -48,4 +51,6 @@ class WeightsTab(Section):
         name, plan = self.grid.selected, self.state.plan
         row = plan.get(name) if plan is not None else None
         self.detail.log_counts = self.grid.log_counts
+        if name in self.state.comparison:
+            self.detail.layout.display = None
         self.detail.show(self.state.comparison.get(name), row, self.state.report)
