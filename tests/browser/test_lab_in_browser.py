@@ -78,7 +78,7 @@ def test_a_mistake_is_shown_at_its_field_and_the_panel_lives_on(stage, shoot):
     std.fill("-1")
     std.press("Enter")
     panel.get_by_text("expected a finite number of 0 or more").first.wait_for()
-    assert panel.get_by_role("button", name="Initialize").is_disabled()
+    panel.locator("button:disabled", has_text="Initialize").wait_for()
     shoot("mistake")
     std.fill("0.25")
     std.press("Enter")

@@ -353,10 +353,10 @@ class InitLab(Panel):
 
     def show_weights(self) -> None:
         """Show the numbers of the model."""
+        self.controller.show_steps()
         self.diagnosis.take_batch(self.session.batch)
         self.runs.show(self.lab_state())
         self.tabs.show(self.lab_state())
-        self.controller.show_steps()
         self.diagnosis.show(self.plan, self.report, self.session.batch)
         self.diagnosis.show_signals(self.runs.now, self.runs.by_rules)
 

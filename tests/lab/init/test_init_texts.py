@@ -114,6 +114,7 @@ def test_the_arguments_of_a_law_are_explained_in_the_readers_language():
     said = {"en": "The standard deviation, 0 or more.", "zh": "标准差，不小于 0。"}
     for language, text in said.items():
         lab = InitLab(net(), init_cfg=[CFG[0]], language=language)
+        lab.rules.lines[0].click()
         assert text in [line for part in widgets(lab) for line in seen(part)]
         lab.close()
 

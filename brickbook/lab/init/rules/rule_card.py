@@ -266,7 +266,7 @@ class InitializerForm(Form):
             row.says_default = False
             row.update_labels()
             if row.field.doc:
-                row.explain(row.field.doc)
+                row.explain(texts.translate(row.field.doc))
             if row.field.required:  # no default stands beside it: its text has all the room
                 row.default_label.layout = LeanLayout(flex="0 0 auto")
         if any(not row.field.required for row in self.rows.values()):
