@@ -22,15 +22,16 @@ export PYTHONDONTWRITEBYTECODE :=
 help:  ## say what there is
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  ##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/'
 
-lab: $(VENV)/lab.stamp  ## install brickbook and open the first notebook
-	$(BIN)/jupyter lab $(LAB_ROOT) $(LAB_FLAGS) notebooks/01_first_model.ipynb
+lab: $(VENV)/lab.stamp  ## install brickbook and open the course's index
+	$(BIN)/jupyter lab $(LAB_ROOT) $(LAB_FLAGS) notebooks/00_index.ipynb
 
 test: $(VENV)/test.stamp browser  ## run every test: import order, Python, browser, notebooks
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) $(IN_PARALLEL) -m 'not (bench or browser)'
 	$(PYTEST) -m 'browser and not bench' $(BROWSER_TESTS)  # one after the other: they look at times
 ifneq ($(NOTEBOOKS),)
-	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS)
+	BRICKBOOK_LANGUAGE=en $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg \
+	    -n auto --dist loadfile $(NOTEBOOKS)
 endif
 
 quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or processes of their own

@@ -129,7 +129,8 @@ def repaired(answer: Any) -> str:
     """Look at a function that makes a model whose matrices all are started with std 0.02."""
     if not callable(answer):
         raise WrongAnswer("A function that makes the model is asked for: lambda: start(Model()).")
-    make: Any = answer  # trace says what is wrong if it makes no model
+    call(answer)  # which sees the dots of an answer that is not there yet
+    make: Any = answer
     history = trace(make)
     rows = [row for row in history.rows if row.kind == "parameter" and len(row.shape) > 1]
     left = set(started_by_torch_alone(history))

@@ -126,7 +126,7 @@ def place_of(frame: FrameType) -> Place:
     code = frame.f_code
     module = frame.f_globals.get("__name__", "")
     return Place(
-        short_path(code.co_filename),
+        cell_name(code.co_filename) or short_path(code.co_filename),
         frame.f_lineno,
         qualified_name(frame),
         module.startswith("torch.nn.modules."),
@@ -146,6 +146,13 @@ def qualified_name(frame: FrameType) -> str:
         if isinstance(first, nn.Module) and owner
         else code.co_name
     )
+
+
+def cell_name(file: str) -> str:
+    """Return the name of a notebook's cell, "In[3]", if a file stands for one; else ""."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    found = shell.compile.format_code_name(file) if shell else None
+    return found[1] if found else ""
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,8 @@ class WriteEvent(NamedTuple):
     """One call that has written a tensor.
 
     Attributes:
-        file: the file of the line that it stands in, from the folder that it was imported from.
+        file: the file of the line that it stands in, from the folder that it was imported from;
+            of a notebook's cell its name, as "In[3]".
         line: that line.
         code: the function or method around it.
         call: the function that was called, with its arguments, without the tensor.

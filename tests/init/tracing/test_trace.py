@@ -7,11 +7,13 @@ import inspect
 import math
 import threading
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.compilerop import CachingCompiler
 from torch import nn
 
 from brickbook.errors import ConfigError
@@ -413,3 +415,16 @@ def test_a_model_that_goes_to_the_meta_device_by_itself(fill):
         outer = trace(build)
     assert same_law(trace(build)["weight"].law, outer["weight"].law)
     assert type(outer["weight"].law).__name__ in ("TruncNormal", "OrthogonalMatrix")
+
+
+def test_a_cell_of_a_notebook_is_named_by_its_number(monkeypatch):
+    compiler = CachingCompiler()
+    lines = "def make():", "  net = nn.Linear(2, 2)", "  nn.init.ones_(net.weight)", "  return net"
+    source = "\n".join(lines)
+    file = compiler.cache(source, 3)
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(compile=compiler))
+    space = {"nn": nn}
+    exec(compile(source, file, "exec"), space)
+    first, last = trace(space["make"])["weight"].events
+    assert last.place == "In[3]:3"
+    assert first.place.startswith("torch/nn/modules/linear.py:")
