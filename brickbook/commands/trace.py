@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,7 +13,9 @@ from torch import nn
 from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
 from brickbook.commands.files import add_json, check_target, complete_files, write_text
 from brickbook.commands.user_code.load_model import find_maker
+from brickbook.errors import join_limited
 from brickbook.files import write_whole
+from brickbook.init.planning import user_stacklevel
 from brickbook.init.tracing import trace
 from brickbook.views.export import to_html
 
@@ -29,12 +33,14 @@ def add_trace_arguments(parser: Parser, frontend: Frontend) -> None:
     meta = "build it on the meta device, without memory"
     parser.add("--meta", action="store_true", help=meta)
     add_json(parser, "history")
+    rules = "write an init_cfg that gives the same laws, as JSON for --cfg"
+    parser.add("--rules", metavar="FILE", complete=complete_files, help=rules)
     parser.add("--html", metavar="FILE", complete=complete_files, help="write a page too")
 
 
 def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     """Build the model, and return its history, or that of one tensor."""
-    for option in ("json", "html"):
+    for option in ("json", "html", "rules"):
         if getattr(arguments, option):
             check_target(getattr(arguments, option), f"--{option}", arguments.force)
     make = maker(frontend, arguments.model)
@@ -42,6 +48,12 @@ def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     shown = Message(repr(history[arguments.tensor])) if arguments.tensor else history
     if arguments.json:
         write_text(history.to_json(), arguments.json, "--json", arguments.force)
+    if arguments.rules:
+        rules = json.dumps(history.to_init_cfg(), indent=2)
+        write_text(f"{rules}\n", arguments.rules, "--rules", arguments.force)
+        if left := history.unexpressed:
+            text = f"--rules: no rule says how {join_limited(left)} starts."
+            warnings.warn(text, RuntimeWarning, user_stacklevel())
     if arguments.html:
         target = check_target(arguments.html, "--html", arguments.force)
         write_whole(target, to_html(history, arguments.model), "--html")

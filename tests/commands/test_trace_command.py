@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 
 import pytest
 from torch import nn
@@ -55,6 +57,24 @@ def test_a_table_json_and_a_page(file, capsys, tmp_path):
     assert len((tmp_path / "h.csv").read_text().splitlines()) == 4
     assert main(["trace", file, "--json", "h.json"]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_rules(file, capsys, tmp_path):
+    assert main(["trace", file, "--rules", "rules.json", "--meta"]) == 0
+    rules = json.loads((tmp_path / "rules.json").read_text())
+    assert [rule["layer"] for rule in rules] == ["Linear"]
+    capsys.readouterr()
+    assert main(["plan", file, "--cfg", "rules.json"]) == 0
+    assert "Uniform(-0.7071, 0.7071)" in capsys.readouterr().out
+    assert main(["trace", file, "--rules", "rules.json"]) == 2
+    assert "--rules: rules.json is there already." in capsys.readouterr().err
+    (tmp_path / "mine.py").write_text(MODEL.replace("zeros_(layer.bias)", "zeros_(layer.bias[:1])"))
+    sys.modules.pop("mine", None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # a shell has no errors of them
+        assert main(["trace", file, "--rules", "rules.json", "--force"]) == 0
+    found = "brickbook: warning: --rules: no rule says how bias starts.\n"
+    assert capsys.readouterr().err == found
 
 
 @pytest.mark.parametrize(
