@@ -22,12 +22,16 @@ def norms(layer: str = "LayerNorm") -> dict[str, Any]:
 
 def small_normal(*layers: str) -> dict[str, Any]:
     """Return N(0, 0.02²) for layers, biases 0."""
-    return {"type": "Normal", "std": 0.02, "layer": list(layers)}
+    return {"type": "Normal", "std": 0.02, "layer": layers[0] if len(layers) == 1 else list(layers)}
 
 
 def small_trunc_normal(*layers: str) -> dict[str, Any]:
     """Return N(0, 0.02²), cut at ±2, which is 100 standard deviations; biases 0."""
-    return {"type": "TruncNormal", "std": 0.02, "layer": list(layers)}
+    return {
+        "type": "TruncNormal",
+        "std": 0.02,
+        "layer": layers[0] if len(layers) == 1 else list(layers),
+    }
 
 
 def gpt2(blocks: str = "transformer.h") -> Rules:
@@ -35,14 +39,15 @@ def gpt2(blocks: str = "transformer.h") -> Rules:
     scaled = {"type": "Normal", "std": 0.02}
     return [
         norms(),
-        small_normal("Conv1D", "Embedding"),
+        small_normal("Conv1D"),
+        small_normal("Embedding"),
         {"type": "DepthScaled", "init": scaled, "depth": blocks, "layer": "*.c_proj"},
     ]
 
 
 def bert() -> Rules:
     """N(0, 0.02²) for all that is linear and for embeddings."""
-    return [norms(), small_normal("Linear", "Embedding")]
+    return [norms(), small_normal("Linear"), small_normal("Embedding")]
 
 
 def t5(d_model: int = 512, d_kv: int = 64) -> Rules:
@@ -61,7 +66,7 @@ def t5(d_model: int = 512, d_kv: int = 64) -> Rules:
 
 def llama() -> Rules:
     """N(0, 0.02²) for all that is linear and for embeddings."""
-    return [norms("LlamaRMSNorm"), small_normal("Linear", "Embedding")]
+    return [norms("LlamaRMSNorm"), small_normal("Linear"), small_normal("Embedding")]
 
 
 def whisper() -> Rules:
@@ -74,7 +79,8 @@ def vit_timm() -> Rules:
     """N(0, 0.02²), cut, for all that is linear and the positions; the class token nearly 0."""
     return [
         norms(),
-        small_trunc_normal("Linear", "VisionTransformer:pos_embed"),
+        small_trunc_normal("Linear"),
+        small_trunc_normal("VisionTransformer:pos_embed"),
         {"type": "Normal", "std": 1e-6, "layer": "VisionTransformer:cls_token"},
     ]
 
@@ -113,13 +119,14 @@ def convnext_torchvision() -> Rules:
 
 def swin_timm() -> Rules:
     """N(0, 0.02²), cut, for all that is linear and the tables of relative positions."""
-    return [norms(), small_trunc_normal("Linear", "WindowAttention:relative_position_bias_table")]
+    table = "WindowAttention:relative_position_bias_table"
+    return [norms(), small_trunc_normal("Linear"), small_trunc_normal(table)]
 
 
 def swin_torchvision() -> Rules:
     """N(0, 0.02²), cut, for all that is linear and the tables of relative positions."""
     table = "ShiftedWindowAttention:relative_position_bias_table"
-    return [norms(), small_trunc_normal("Linear", table)]
+    return [norms(), small_trunc_normal("Linear"), small_trunc_normal(table)]
 
 
 def resnet() -> Rules:

@@ -15,6 +15,7 @@ from brickbook.config import call
 from brickbook.errors import ConfigError, UnknownNameError, nearest
 from brickbook.init.planning import plan
 from brickbook.init.presets import configs
+from brickbook.introspect import class_names
 from brickbook.records import Column, Records, check_keys, refusing_damage
 
 __all__ = ["Preset", "Presets", "find_preset", "preset", "presets"]
@@ -69,10 +70,22 @@ class Preset:
 
     def fits(self, model: nn.Module) -> bool:
         """Whether each rule names something in a model, with the arguments' defaults."""
+        config = self.config()
+        known = {
+            name for kind in {type(part) for part in model.modules()} for name in class_names(kind)
+        }
+        if not all(names_one_of(rule["layer"], known) for rule in config):
+            return False
         try:
-            return not plan(model, self.config()).unmatched
+            return not plan(model, config).unmatched
         except ConfigError:
             return False
+
+
+def names_one_of(layers: str | list[str], known: set[str]) -> bool:
+    """Whether a rule may name a layer: a class that is known, or a pattern of names."""
+    words = [layers] if isinstance(layers, str) else layers
+    return any("*" in word or word.partition(":")[0] in known or word.islower() for word in words)
 
 
 TRANSFORMERS = "transformers/models"

@@ -10,6 +10,7 @@ from brickbook.errors import ConfigError
 from brickbook.i18n import LANGUAGES, Texts
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.planning import plan
+from brickbook.init.presets import presets
 from brickbook.lab.init.presets import DEFAULT_PRESET, PRESETS
 from brickbook.lab.init.rules.rule_list import RuleList
 from brickbook.lab.init.state import RuleSet
@@ -348,7 +349,7 @@ def test_a_long_name_of_a_class_ends_in_dots_inside_the_list():
 def test_names_of_presets_fit_their_menu():
     for language in LANGUAGES:
         menu = RuleList(conv_net(), RuleSet(), texts=Texts(language)).presets
-        assert [value for _, value in menu.options] == ["", *PRESETS]
+        assert [value for _, value in menu.options] == ["", *PRESETS, *presets(conv_net())]
         wide = [sum(2 if east_asian_width(c) in "WF" else 1 for c in n) for n, _ in menu.options]
         assert max(wide) <= 28
 
@@ -392,3 +393,12 @@ def test_what_is_wrong_with_a_rule_opens_it_and_marks_its_line():
     assert edited.rules.opened == 1
     assert edited.rules.lines[1].description == "⚠ 2 Normal → Conv2d ×1"
     assert edited.rules.lines[0].description == "1 Constant → BatchNorm2d ×1"
+
+
+def test_starts_of_the_literature_that_fit_the_model():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Embedding(5, 4))
+    rules = RuleList(model, RuleSet(DEFAULT_PRESET.rules(model), 0))
+    names = [name for _, name in rules.presets.options]
+    assert names == ["", *PRESETS, "BERT"]
+    rules.presets.value = "BERT"
+    assert [rule["type"] for rule in rules.state.rules] == ["Constant", "Normal", "Normal"]

@@ -1,5 +1,6 @@
 """Common initialisations for the menu of the init lab, and the one that it opens with."""
 
+from brickbook.lab.init.presets.literature import preset_options, preset_rules, preset_title
 from brickbook.lab.init.presets.table import (
     DEFAULT_NAME,
     DEFAULT_PRESET,
@@ -7,4 +8,11 @@ from brickbook.lab.init.presets.table import (
     initial_init_cfg,
 )
 
-__all__ = ["DEFAULT_NAME", "DEFAULT_PRESET", "PRESETS", "initial_init_cfg"]
+__all__ = [
+    "DEFAULT_NAME",
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "initial_init_cfg",
+    "preset_options",
+    "preset_rules",
+]

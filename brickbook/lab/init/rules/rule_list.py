@@ -13,7 +13,13 @@ from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.planning import InitPlan
 from brickbook.lab.history import History
-from brickbook.lab.init.presets import DEFAULT_NAME, DEFAULT_PRESET, PRESETS
+from brickbook.lab.init.presets import (
+    DEFAULT_NAME,
+    DEFAULT_PRESET,
+    preset_options,
+    preset_rules,
+    preset_title,
+)
 from brickbook.lab.init.rules.rule_card import (
     LayerClasses,
     RuleCard,
@@ -76,7 +82,7 @@ class RuleList(Section):
         self.presets = w.Dropdown(
             options=[
                 (texts["rules.choose"], NO_PRESET),
-                *((texts[f"preset.{name}"], name) for name in PRESETS),
+                *preset_options(model, texts),
             ],
             value=DEFAULT_NAME if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
             description=texts["rules.presets"],
@@ -298,8 +304,8 @@ class RuleList(Section):
         name = change["new"]
         if name == NO_PRESET:
             return
-        rules = RuleSet(PRESETS[name].rules(self.model), self.state.seed)
-        self.record(rules, self.texts[f"preset.{name}"])
+        rules = RuleSet(preset_rules(name, self.model), self.state.seed)
+        self.record(rules, preset_title(name, self.texts))
         self.opened = None
         self.rebuild_cards()
         self.on_change()
