@@ -15,4 +15,5 @@ __all__ = [
     "initial_init_cfg",
     "preset_options",
     "preset_rules",
+    "preset_title",
 ]
