@@ -14,6 +14,8 @@ import pytest
 
 import brickbook
 from brickbook import INITIALIZERS
+from brickbook.blueprint import kinds
+from brickbook.config import unwrap_partial
 from brickbook.errors import BadValueError, Sentence, nearest, one_of, with_hint, wrong_value
 from brickbook.i18n import LANGUAGES, Texts, read_sentences
 from brickbook.lab.form import fields_of
@@ -87,19 +89,21 @@ def test_a_language_has_what_stops_a_panel_from_loading_or_drawing(language):
     assert sorted(sentences - set(read_sentences(language))) == []
 
 
-# What the form of a rule says of the arguments of a law.
+# What forms say of the arguments of laws and bricks; torch speaks English of its own.
 ARGUMENTS = {
-    f"{name}.{field.name}": field.doc
-    for name, make in INITIALIZERS.module_dict.items()
+    f"{kind}.{name}.{field.name}": field.doc
+    for kind, registry in {"law": INITIALIZERS, **kinds()}.items()
+    for name, make in registry.module_dict.items()
+    if unwrap_partial(make).__module__.startswith("brickbook.")
     for field in fields_of(make)
-    if field.doc and make.__module__.startswith("brickbook.")
+    if field.doc
 }
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
-def test_a_language_says_what_the_arguments_of_a_law_are(language):
+def test_a_language_says_what_the_arguments_of_laws_and_bricks_are(language):
     sentences = read_sentences(language)
-    assert len(ARGUMENTS) > 40
+    assert len(ARGUMENTS) > 200
     assert [name for name, doc in ARGUMENTS.items() if doc not in sentences] == []
 
 

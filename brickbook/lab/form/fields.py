@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 
+# ``name (type): text``, of ``*args`` and ``**kwargs`` too.
+ARGUMENT = r"[ \t]+[*\\]*(\w+)\s*(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?\s*:\s+(.*)"
+
+
 def argument_docs(make: Callable[..., Any]) -> dict[str, str]:
     """Read ``name (type): text`` lines under ``Args:`` of a class's or its constructor's docs."""
     found: dict[str, str] = {}
@@ -57,7 +61,7 @@ def argument_docs(make: Callable[..., Any]) -> dict[str, str]:
         for line in text[section.end() :].splitlines():
             if line.strip() and not re.match(rf"{inside}[ \t]+\S", line):
                 break  # back at the margin: the next section
-            entry = re.match(r"[ \t]+(\w+)\s*(?:\([^()]*(?:\([^()]*\)[^()]*)*\))?\s*:\s+(.*)", line)
+            entry = re.match(ARGUMENT, line)
             if entry:
                 name = entry.group(1)
                 found.setdefault(name, entry.group(2).strip())

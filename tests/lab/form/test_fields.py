@@ -6,13 +6,19 @@ from typing import Any, Literal
 import pytest
 from torch import nn
 
-from brickbook import MODELS, ConvModule
+from brickbook import MODELS, ConvModule, DepthwiseSeparableConvModule
 from brickbook.bricks.registry import ACTIVATION_LAYERS, NORM_LAYERS, PADDING_LAYERS
 from brickbook.config import to_literal
 from brickbook.errors import ConfigError
 from brickbook.init.initializers import INITIALIZERS, KaimingInit
 from brickbook.lab.form import Field, fields_of
-from brickbook.lab.form.fields import nested_fields, parse_field, registry_of, registry_scope
+from brickbook.lab.form.fields import (
+    argument_docs,
+    nested_fields,
+    parse_field,
+    registry_of,
+    registry_scope,
+)
 
 
 class Everything(nn.Module):
@@ -111,6 +117,12 @@ def test_choices_and_defaults():
     assert fields["bias"].choices == ("auto", True, False)
     assert fields["act_cfg"].choices == ("default",)
     assert fields["width"].required and not fields["ratio"].required
+
+
+def test_the_rest_of_the_arguments_is_not_said_of_the_last_one():
+    docs = argument_docs(DepthwiseSeparableConvModule)
+    assert docs["pw_act_cfg"] == "That of the pointwise one if it differs; None is none."
+    assert docs["kwargs"] == "Other arguments of ConvModule, for both."
 
 
 def test_docs_come_from_the_docstring():
