@@ -23,6 +23,7 @@ from brickbook.lab.init.session import (
 )
 from brickbook.lab.init.stale import StaleNotice
 from brickbook.lab.init.state import RuleSet
+from brickbook.lab.init.tabs.lab_state import WeightEdit
 from brickbook.lab.init.toolbar import Counting, Toolbar
 from brickbook.lab.init.variants import Variants
 from brickbook.lab.init.weight_undo import StaleWeightsError
@@ -113,6 +114,13 @@ class Controller:
             self.note_step("weights", self.texts["init.initialize"])
             self.toolbar.status.show(report_summary(report, self.texts), "info")
         return report
+
+    def write(self, edits: Sequence[WeightEdit]) -> None:
+        """Write values into parameters; `undo` takes it back."""
+        with self.model_change():
+            self.session.write(edits)
+            names = self.texts["init.comma"].join(dict.fromkeys(edit.name for edit in edits))
+            self.toolbar.status.show(self.texts("init.written", names=names), "info")
 
     def undo(self, anyway: bool = False) -> None:
         """Put back what the last initialisation has written; see `InitLab.undo`."""

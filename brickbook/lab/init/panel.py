@@ -28,6 +28,7 @@ from brickbook.lab.init.stale import StaleNotice, current_cell, find_namespace
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.tabs import LabActions, LabState, Tabs
 from brickbook.lab.init.tabs.detail import Detail
+from brickbook.lab.init.tabs.lab_state import WeightEdit
 from brickbook.lab.init.toolbar import Counting, Exports, LabContents, Toolbar
 from brickbook.lab.init.variants import Variants
 from brickbook.lab.init.words import parameter_count, plan_table, report_summary, title_text
@@ -141,7 +142,7 @@ class InitLab(Panel):
         self.runs = SignalRuns(texts, self.show_lines, self.diagnosis.use_guess, is_seen)
         if is_seen and watch_cells(shell):
             self.runs.paused = True  # until the cell ends
-        self.tabs = Tabs(texts, LabActions(self.select), beside=(self.diagnosis.field,))
+        self.tabs = Tabs(texts, LabActions(self.select, self.write), beside=(self.diagnosis.field,))
         self.session.find_data = self.diagnosis.data_for_rules
         self.variants = Variants(self.rules, self.preview, self.show_weights, texts)
         self.controller = Controller(
@@ -395,6 +396,10 @@ class InitLab(Panel):
             self.rules.lab_state.variants, data.get("batch"), data.get("input_shape"),
             self.runs.lines, self.stale.problem(), self.texts,
         )  # fmt: skip
+
+    def write(self, edits: Sequence[WeightEdit]) -> None:
+        """Write values into parameters, as one step that `undo` takes back."""
+        self.controller.write(edits)
 
     def select(self, name: str) -> None:
         """Show a parameter large, in the tab of the weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import RLock
@@ -16,7 +16,9 @@ from brickbook.errors import BadValueError
 from brickbook.i18n import Texts
 from brickbook.init.execution import InitReport, execute
 from brickbook.init.planning import InitPlan
+from brickbook.introspect import plain_name
 from brickbook.lab.init.state import RuleSet
+from brickbook.lab.init.tabs.lab_state import WeightEdit
 from brickbook.lab.init.weight_undo import WeightHistory, named_tensors, total_bytes
 from brickbook.lab.init.words import short_count
 from brickbook.measure.snapshot import (
@@ -147,6 +149,31 @@ class InitSession:
             self.history.push(self.report, copies, why_not)
             self.comparison = self.compare_with(before)
         return self.report
+
+    def write(self, edits: Sequence[WeightEdit]) -> None:
+        """Write values into parameters, as one step that `undo` takes back.
+
+        There is no report of the last initialisation then until it is undone.
+
+        Raises:
+            BadValueError: A parameter is not there; nothing is written.
+        """
+        with self.lock:
+            tensors = {plain_name(name): it for name, it in self.model.named_parameters()}
+            for edit in edits:
+                if edit.name not in tensors:
+                    raise BadValueError(edit.name, self.texts["init.misfit"])
+            before = self.known_snapshot()
+            written = {edit.name for edit in edits}
+            own = {n: t for n, t in named_tensors(self.model) if plain_name(n) in written}
+            why_not = self.history.why_not_kept(own.items())
+            copies = {} if why_not else self.history.copy_to_cpu(own.items())
+            with torch.no_grad():
+                for edit in edits:
+                    tensors[edit.name][edit.place(tensors[edit.name].shape)] = edit.value
+            self.report = None
+            self.history.push(None, copies, why_not)
+            self.comparison = self.compare_with(before)
 
     def undo(self, anyway: bool = False) -> None:
         """Put back what the last `apply` has written, bit for bit; see `WeightHistory.undo`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,13 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from brickbook.errors import BadValueError, ConfigError, Sentence
+from brickbook.errors import BadValueError, ConfigError
 from brickbook.i18n import Texts
 from brickbook.init.execution import execute
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.tabs.lab_state import LabState, LineKind, SignalLine
 from brickbook.lab.init.words import short_count
+from brickbook.lab.model_copy import copy_model
 from brickbook.lab.widgets import (
     JobProgress,
     ProgressCallback,
@@ -26,7 +26,6 @@ from brickbook.lab.widgets import (
     cancel_between_layers,
     reports_errors,
 )
-from brickbook.live_panels import MODEL_LOCK
 from brickbook.measure.expected import expected_signals
 from brickbook.measure.probe import Shape, Signals, first_layer, guess_shapes, make_batch, probe
 from brickbook.measure.snapshot import count_values
@@ -36,7 +35,6 @@ __all__ = ["SignalRuns"]
 MAX_SECONDS = 1.0  # a pass that takes longer is asked for
 MAX_VALUES = 30_000_000  # so is the first pass of a larger model: how long it takes is not known
 CANCEL_DELAY = 0.3
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 PAUSE = 10.0  # seconds: the longest that a cell waits for the layer that runs
 
 
@@ -349,35 +347,6 @@ def run_pass(
         return Passed(signals, expected_of(twin, signals), shape, time.perf_counter() - start)
     assert problem is not None
     raise problem
-
-
-def copy_model(model: nn.Module) -> nn.Module:
-    """Return a copy of a model without the user's hooks, which may note what runs.
-
-    Raises:
-        BadValueError: it cannot be copied.
-    """
-    own = dict(own_hooks(model))
-    try:
-        with MODEL_LOCK:
-            twin = copy.deepcopy(model, dict(own))
-    except Exception as error:  # whatever a module's own __deepcopy__ raises
-        raise BadValueError("model", Sentence("cannot be copied: {why}", why=error)) from error
-    for part in twin.modules():
-        for hooks in filter(None, map(vars(part).get, HOOKS)):
-            for key in [key for key, hook in hooks.items() if id(hook) in own]:
-                del hooks[key]
-    return twin
-
-
-def own_hooks(model: nn.Module) -> Iterator[tuple[int, Any]]:
-    """Yield the hooks of a model that are the user's, by their id: torch's own belong to layers."""
-    for part in model.modules():
-        for hooks in filter(None, map(vars(part).get, HOOKS)):
-            for hook in hooks.values():
-                owner = getattr(hook, "__module__", None) or type(hook).__module__
-                if not owner.startswith("torch."):
-                    yield id(hook), hook
 
 
 def carry_out(item: Wanted, twin: nn.Module, given: dict[str, Any]) -> None:

@@ -35,13 +35,13 @@ class StaleWeightsError(BadValueError):
 
 @dataclass
 class UndoStep:
-    """One initialisation: what it did, and the other values of the tensors it wrote.
+    """One step: the other values of the tensors it wrote, and what an initialisation did.
 
     ``copies`` are the old values while the step is done, and the new ones while it is undone.
     ``fingerprints`` tell whether the model still holds what the step left in it.
     """
 
-    report: InitReport
+    report: InitReport | None
     copies: dict[str, Tensor]
     fingerprints: Mapping[str, TensorFingerprint] = field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class WeightHistory:
             for name, tensor in tensors
         }
 
-    def push(self, report: InitReport, copies: dict[str, Tensor], why_no_undo: str) -> None:
+    def push(self, report: InitReport | None, copies: dict[str, Tensor], why_no_undo: str) -> None:
         """Add a step that was done; the oldest ones are dropped where the budget ends.
 
         Where ``why_no_undo`` says why there are no copies, there is no way back from here. A step

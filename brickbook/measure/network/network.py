@@ -15,7 +15,7 @@ from brickbook.measure.network.folds import find_repeats
 from brickbook.measure.network.fx_flow import trace_flow
 from brickbook.measure.network.hooks_flow import FlowRecorder
 from brickbook.measure.network.records import Flow, Network, Shape, State
-from brickbook.measure.probe import Batch, first_layer, guess_shape, make_batch
+from brickbook.measure.probe import Batch, first_layer, guess_shapes, make_batch
 
 __all__ = ["network"]
 
@@ -33,7 +33,7 @@ def network(
     the ``forward`` asks for values, itself, and is given back as it was. Where the run stops, what
     was reached has its shapes, and the call that stopped has the error; what is behind it stands as
     ``torch.fx`` traces it, else as it is registered. Where nothing says what to run on and the
-    shape that the first layer suggests does not fit, there is ``torch.fx`` alone, without shapes;
+    shapes that the first layer suggests do not fit, there is ``torch.fx`` alone, without shapes;
     else the modules as they are registered.
 
     Drawn functions are activations, pools, attention and their like, and those that join several
@@ -53,19 +53,20 @@ def network(
         raise BadArgumentError("model", f"expected a module, got {model!r}.")
     inner = unwrap_model(model)
     guessed = batch is None and input_shape is None
-    given = None
-    if not guessed:
-        given = make_batch(inner, batch, input_shape, seed)
-    elif (shape := guess_shape(first_layer(inner)[1])) is not None:
-        given = make_batch(inner, None, (1, *shape[1:]), seed)
-    why = "there is nothing to run it on."
-    if given is not None:
+    if guessed:
+        shapes = ((1, *shape[1:]) for shape in guess_shapes(first_layer(inner)[1]))
+        batches = (make_batch(inner, None, shape, seed) for shape in shapes)
+    else:
+        batches = iter((make_batch(inner, batch, input_shape, seed),))
+    why = ""
+    for given in batches:
         recorder, error = record_run(inner, given)
         if error is None:
             return make_network(recorder.log, "hooks", "", given.shapes, guessed)
-        why = f"{type(error).__name__}: {first_line(error)}"
+        why = why or f"{type(error).__name__}: {first_line(error)}"
         if not guessed:
             return stopped_network(inner, recorder, given)
+    why = why or "there is nothing to run it on."
     try:
         log = trace_flow(inner)
     except Exception as error:  # whatever a forward may raise

@@ -39,6 +39,7 @@ UNKNOWN_HEIGHT, UNKNOWN_WIDTH = 36, 18
 LETTER, LINE = 6.1, 13  # of a letter, about; of a line
 SHORT_LABEL, LONGEST_LABEL = 8, 24  # letters: up to here along, from there cut in the middle
 LONGEST_TITLE, ERROR_LETTERS = 44, 30
+SCALE_WIDTH = 210
 MARGIN = 8
 ERROR = "#CC3311"
 JOIN_SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "cat": "‖", "matmul": "@"}
@@ -261,7 +262,13 @@ class NetworkDrawing:
         """Draw the box itself: its colour, of two times in halves, and its border."""
         colour = FAMILY_COLOURS[node.family]
         seen = "1" if node.state in ("ok", "not run") else ".25"
-        border = {"stroke": colour, "stroke_width": "1.2", "fill": "none", "rx": 2}
+        shaded = self.shades is not None and node.part in ("module", "function")
+        border = {
+            "stroke": INK if shaded else colour,
+            "stroke_width": "1.2",
+            "fill": "none",
+            "rx": 2,
+        }
         if node.state == "error":
             border |= {"stroke": ERROR, "stroke_width": "3"}
         elif node.state == "not reached":
@@ -313,7 +320,8 @@ class NetworkDrawing:
         )
         y = LINE * len(lines) + 4
         if self.shades is not None:
-            return drawn + group(0, y, self.scale(self.shades)), y + 22
+            scale, height = self.scale(self.shades, width)
+            return drawn + group(0, y, scale), y + height
         shown = {self.network[item.at].family for item in self.scene.walk() if not item.frame}
         x = 0.0
         for family, colour in FAMILY_COLOURS.items():
@@ -327,22 +335,22 @@ class NetworkDrawing:
             x += need
         return drawn, y + LINE + 8
 
-    def scale(self, shades: Shades) -> str:
-        """Draw the colours of numbers between their ends."""
+    def scale(self, shades: Shades, width: float) -> tuple[str, float]:
+        """Return the colours of numbers between their ends, and their height."""
         name = self.texts[f"network.{shades.quantity}"]
         if shades.before:
             name = self.texts("network.halves", what=name)
-        drawn, x = text(0, 11, name), len(name) * 7.0 + 12
-        if self.texts.language == "zh":
-            x = len(name) * 12.0 + 12
+        drawn, letter = text(0, 11, name), 11.5 if self.texts.language == "zh" else LETTER
+        x, y = len(name) * letter + 6, 0.0
+        if x + SCALE_WIDTH > width:  # below the words
+            x, y = 0.0, float(LINE)
         low, middle, high = shades.ends()
-        drawn += text(x + 26, 11, low, text_anchor="end")
-        share = shades.quantity == "dead"
+        colours = text(32, 11, low, text_anchor="end")
         for at in range(21):
-            value = at / 20 if share else 10 ** ((at / 10 - 1) * shades.decades)
-            drawn += rect(x + 32 + 6 * at, 2, 6.5, 11, fill=shades.colour(value))
-        drawn += text(x + 164, 11, high) + text(x + 95, 22, middle, text_anchor="middle")
-        return drawn
+            value = at / 20 if shades.quantity == "dead" else 10 ** ((at / 10 - 1) * shades.decades)
+            colours += rect(38 + 6 * at, 2, 6.5, 11, fill=shades.colour(value))
+        colours += text(170, 11, high) + text(101, 23, middle, text_anchor="middle")
+        return drawn + group(x, y, colours), y + 28
 
 
 def log_share(value: float, most: float) -> float:

@@ -73,7 +73,8 @@ def test_an_error_of_a_function():
 def test_without_an_input_there_is_a_guess_then_fx_then_the_tree():
     found = network(nn.Sequential(nn.Linear(8, 4), nn.ReLU()))
     assert (found.flow, found.guessed, found.batch) == ("hooks", True, ((1, 8),))
-    found = network(nets.LeNet())  # the guess, 64 x 64, does not fit
+    assert network(nets.LeNet()).batch == ((1, 1, 28, 28),)
+    found = network(nets.LeNet(123))  # no guess fits
     names = {label: ["x" if one == "input" else one for one in of] for label, of in LENET.items()}
     assert (found.flow, found.guessed, found.batch) == ("fx", False, ())
     assert flow(found) == names and {node.state for node in found} == {"not run"}

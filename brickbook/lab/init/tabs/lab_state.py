@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from torch import nn
 
@@ -16,7 +16,7 @@ from brickbook.measure.probe import Signals
 from brickbook.measure.snapshot import Comparison
 from brickbook.views.grid.payload import Variant
 
-__all__ = ["LabActions", "LabState", "LineKind", "SignalLine"]
+__all__ = ["LabActions", "LabState", "LineKind", "SignalLine", "WeightEdit"]
 
 LineKind = Literal["before", "now", "rules", "after", "variant"]
 
@@ -91,12 +91,40 @@ class LabState:
         return {key: value for key, value in given.items() if value is not None}
 
 
+class WeightEdit(NamedTuple):
+    """A value to be written: into one cell of a parameter, or a whole row where there is no column.
+
+    A row is a unit, the first axis; a column counts what remains, row by row.
+    """
+
+    name: str
+    row: int
+    column: int | None
+    value: float
+
+    def place(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return where to write into a parameter of this shape.
+
+        >>> WeightEdit("conv.weight", 4, 11, 0.0).place((16, 3, 2, 2))
+        (4, 2, 1, 1)
+        """
+        if self.column is None or len(shape) < 2:
+            return (self.row,) if shape else ()
+        places, left = [], self.column
+        for size in reversed(shape[1:]):
+            left, place = divmod(left, size)
+            places.append(place)
+        return (self.row, *reversed(places))
+
+
 @dataclass(frozen=True)
 class LabActions:
     """What a tab can ask of the panel.
 
     Attributes:
         select: show the parameter of that name in the tab of the weights.
+        write: write values into parameters, as one step that Undo takes back.
     """
 
     select: Callable[[str], None]
+    write: Callable[[Sequence[WeightEdit]], None] = lambda edits: None

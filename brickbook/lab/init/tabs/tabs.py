@@ -10,6 +10,7 @@ import ipywidgets as w
 from brickbook.i18n import Texts
 from brickbook.lab.init.tabs.lab_state import LabActions, LabState
 from brickbook.lab.init.tabs.law import LawTab
+from brickbook.lab.init.tabs.network import NetworkTab
 from brickbook.lab.init.tabs.race import RaceTab
 from brickbook.lab.init.tabs.signals import SignalsTab
 from brickbook.lab.init.tabs.weights import WeightsTab
@@ -39,6 +40,7 @@ class MakesTab(Protocol):
 TABS: Mapping[str, MakesTab] = {
     "signals": SignalsTab,
     "weights": WeightsTab,
+    "network": NetworkTab,
     "race": RaceTab,
     "law": LawTab,
 }
