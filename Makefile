@@ -9,7 +9,7 @@ PEERS := .venv-peers
 PYTEST := $(BIN)/python -m pytest -p no:nbval
 IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 BROWSER_TESTS = $$(grep -rl --include='test_*.py' 'pytest.mark.browser' tests | sort)
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/zh/*.ipynb)
 LAB_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
@@ -17,7 +17,7 @@ WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick fuzz parity lint bench browser clean
+.PHONY: help lab test quick notebooks fuzz parity lint bench browser clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+: .*##|^[a-z]+:  ##' Makefile | sed -E 's/^([a-z]+):.*## /\1	/'
@@ -36,6 +36,9 @@ endif
 
 quick: $(VENV)/test.stamp  ## run the tests that need no browser, compiler or processes of their own
 	$(PYTEST) $(IN_PARALLEL) -m 'not (bench or browser or compile or processes)'
+
+notebooks: $(VENV)/test.stamp  ## run the notebooks, store what they show, and make those in Chinese anew
+	BRICKBOOK_LANGUAGE=en $(BIN)/python -W ignore tests/support/course_notebooks.py
 
 fuzz: $(VENV)/test.stamp  ## plan 100,000 random and hostile configs, new ones each time
 	$(BIN)/python tests/support/fuzz.py

@@ -6,12 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+from course_notebooks import CHINESE, FOLDER, translated
 
 from brickbook.course import EXERCISES
 from brickbook.course.exercise import load_topics
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LESSONS = [file for file in NOTEBOOKS if not file.name.startswith("00")]
 
@@ -96,3 +97,20 @@ def test_a_notebook_asks_its_exercises_once_and_leaves_them_open(file):
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
 def test_every_instrument_is_shown(instrument):
     assert re.search(INSTRUMENTS[instrument], sources())
+
+
+@pytest.mark.parametrize("file", sorted(CHINESE.glob("*.json")), ids=lambda file: file.stem)
+def test_a_notebook_in_chinese_is_the_english_one_with_other_texts(file):
+    english = nbformat.read(FOLDER / f"{file.stem}.ipynb", as_version=4)
+    wanted = translated(english, json.loads(file.read_text(encoding="utf-8")))
+    found = nbformat.read(CHINESE / f"{file.stem}.ipynb", as_version=4).cells
+    assert [(cell.id, cell.source) for cell in found] == [(each.id, each.source) for each in wanted]
+    text = (CHINESE / f"{file.stem}.ipynb").read_text(encoding="utf-8")
+    assert re.findall(r"/(?:tmp|home|root|Users)/[^\"\\ ]*", text) == []
+    assert "尚未作答" in text and len(text) < 300_000
+
+
+def test_a_text_of_a_cell_that_has_changed_is_refused():
+    english = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("a new text")])
+    with pytest.raises(ValueError, match="The English text has changed: 'a new text'"):
+        translated(english, [{"of": "0", "text": ["x"]}])
