@@ -14,7 +14,7 @@ from brickbook.commands.command import (
     Message,
     Parser,
 )
-from brickbook.commands.completion import complete
+from brickbook.commands.frontends.completion import complete
 from brickbook.commands.frontends.shell import ShellFrontend
 from brickbook.commands.table import COMMANDS, run
 

@@ -1,1 +1,1 @@
-"""Where a line is typed: a shell, or a notebook and plain IPython, each loaded by itself."""
+"""Where a line is typed and completed: a shell, a notebook and plain IPython."""
