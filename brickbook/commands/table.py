@@ -68,15 +68,17 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "complexity": CommandEntry(
         "inspect:COMPLEXITY", "Count a model's multiply-adds, parameters and activation memory."
     ),
-    "draw": CommandEntry("draw:DRAW", "Draw a model as boxes by its layers."),
+    "draw": CommandEntry("pictures.draw:DRAW", "Draw a model as boxes by its layers."),
     "export": CommandEntry(
         "inspect:EXPORT", "Write a plan, report, snapshot, comparison or model to a file."
     ),
     "law": CommandEntry(
-        "law:LAW", "Look at an initialiser's law, and what twenty such layers do to a signal."
+        "pictures.law:LAW",
+        "Look at an initialiser's law, and what twenty such layers do to a signal.",
     ),
     "race": CommandEntry(
-        "race:RACE", "Train a model for some steps from several starts, on the same batches."
+        "pictures.race:RACE",
+        "Train a model for some steps from several starts, on the same batches.",
     ),
     "trace": CommandEntry(
         "trace:TRACE", "Say which line of code writes which weight while a model is built."
