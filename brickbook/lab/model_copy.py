@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from brickbook.errors import BadValueError, Sentence
+from brickbook.init.execution import execute
+from brickbook.init.planning import InitPlan
 from brickbook.live_panels import MODEL_LOCK
+from brickbook.measure.probe import make_batch
 
-__all__ = ["copy_model"]
+__all__ = ["carry_out", "copy_model"]
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -43,3 +48,21 @@ def own_hooks(model: nn.Module) -> Iterator[tuple[int, Any]]:
                 owner = getattr(hook, "__module__", None) or type(hook).__module__
                 if not owner.startswith("torch."):
                     yield id(hook), hook
+
+
+def carry_out(plan: InitPlan, seed: int | None, twin: nn.Module, given: Mapping[str, Any]) -> None:
+    """Carry out rules on a copy; torch's random numbers go on as if nothing had been drawn.
+
+    Args:
+        plan: What the rules would do to the model.
+        seed: Theirs.
+        twin: The copy.
+        given: What to run it on, as arguments of `brickbook.probe`.
+    """
+    batch = None
+    if plan.fits:
+        drawn = make_batch(twin, given.get("batch"), given.get("input_shape"), seed=0)
+        batch = given.get("batch", drawn.args)
+    with torch.random.fork_rng(enabled=seed is None):
+        # What has no effect is a line of the plan, not a warning here.
+        execute(replace(plan, unmatched=()), twin, seed=seed, batch=batch)

@@ -379,10 +379,12 @@ class InitLab(Panel):
     def pause(self) -> None:
         """Stop what runs by itself: a cell of the user's begins."""
         self.runs.pause()
+        self.tabs.pause()
 
     def resume(self) -> None:
         """Go on with it."""
         self.runs.resume()
+        self.tabs.resume()
 
     def lab_state(self) -> LabState:
         """Return the panel at this moment."""

@@ -8,17 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from brickbook.errors import BadValueError, ConfigError
 from brickbook.i18n import Texts
-from brickbook.init.execution import execute
 from brickbook.init.planning import InitPlan
 from brickbook.lab.init.state import RuleSet
 from brickbook.lab.init.tabs.lab_state import LabState, LineKind, SignalLine
 from brickbook.lab.init.words import short_count
-from brickbook.lab.model_copy import copy_model
+from brickbook.lab.model_copy import carry_out, copy_model
 from brickbook.lab.widgets import (
     JobProgress,
     ProgressCallback,
@@ -27,7 +25,7 @@ from brickbook.lab.widgets import (
     reports_errors,
 )
 from brickbook.measure.expected import expected_signals
-from brickbook.measure.probe import Shape, Signals, first_layer, guess_shapes, make_batch, probe
+from brickbook.measure.probe import Shape, Signals, first_layer, guess_shapes, probe
 from brickbook.measure.snapshot import count_values
 
 __all__ = ["SignalRuns"]
@@ -338,8 +336,8 @@ def run_pass(
         start = time.perf_counter()
         try:
             with cancel_between_layers(twin, report_progress):
-                if item.plan is not None:
-                    carry_out(item, twin, given)
+                if item.plan is not None and item.rules is not None:
+                    carry_out(item.plan, item.rules.seed, twin, given)
                 signals = probe(twin, **given)
         except BadValueError as error:
             problem = problem or error
@@ -347,18 +345,6 @@ def run_pass(
         return Passed(signals, expected_of(twin, signals), shape, time.perf_counter() - start)
     assert problem is not None
     raise problem
-
-
-def carry_out(item: Wanted, twin: nn.Module, given: dict[str, Any]) -> None:
-    """Carry out rules on a copy; torch's random numbers go on as if nothing had been drawn."""
-    assert item.plan is not None and item.rules is not None
-    batch = None
-    if item.plan.fits:
-        drawn = make_batch(twin, given.get("batch"), given.get("input_shape"), seed=0)
-        batch = given.get("batch", drawn.args)
-    with torch.random.fork_rng(enabled=item.rules.seed is None):
-        # What has no effect is a line of the plan, not a warning here.
-        execute(replace(item.plan, unmatched=()), twin, seed=item.rules.seed, batch=batch)
 
 
 def expected_of(model: nn.Module, signals: Signals) -> Signals | None:

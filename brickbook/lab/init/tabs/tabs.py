@@ -13,6 +13,7 @@ from brickbook.lab.init.tabs.law import LawTab
 from brickbook.lab.init.tabs.network import NetworkTab
 from brickbook.lab.init.tabs.race import RaceTab
 from brickbook.lab.init.tabs.signals import SignalsTab
+from brickbook.lab.init.tabs.triple import TripleTab
 from brickbook.lab.init.tabs.weights import WeightsTab
 from brickbook.lab.widgets import Section, full_width, reports_errors
 from brickbook.lab.widgets.tab_bar import TabBar
@@ -37,9 +38,12 @@ class MakesTab(Protocol):
 # report, weights, variants, input. It is called often with what is known already (compare what it
 # depends on), from any thread, under PANEL_LOCK: work of more than 50 ms belongs into a
 # `JobProgress`. What it raises is shown in the tab. ``close()`` stops its work.
+# One whose work runs by itself has also ``pause()`` and ``resume()``, called before and after a
+# cell of the user's.
 TABS: Mapping[str, MakesTab] = {
     "signals": SignalsTab,
     "weights": WeightsTab,
+    "triple": TripleTab,
     "network": NetworkTab,
     "race": RaceTab,
     "law": LawTab,
@@ -125,6 +129,18 @@ class Tabs(Section):
         if self.content.children != (shown,):
             self.content.children = (shown,)
         self.section(self.selected)
+
+    def pause(self) -> None:
+        """Stop what runs by itself: a cell of the user's begins."""
+        for section in self.sections.values():
+            if hasattr(section, "pause"):
+                section.pause()
+
+    def resume(self) -> None:
+        """Go on with it."""
+        for section in self.sections.values():
+            if hasattr(section, "resume"):
+                section.resume()
 
     def close(self) -> None:
         """Stop and close all tabs, also those that are not open."""
