@@ -35,6 +35,7 @@ def test_it_is_there_by_itself_and_keeps_nobody_out(stage, shoot):
         assert violations(page, ".jp-OutputArea:has(.bb-tabs)") == []
         for width in (933, 1400, 1920):
             page.set_viewport_size({"width": width, "height": 1000})
+            page.wait_for_timeout(700)  # it is drawn anew
             shoot(f"triple_{name.split()[1].lower()}_{width}")
     cell.locator("[data-layer='2']").click()
     cell.locator(".bb-cell[data-name='2.weight']").wait_for()

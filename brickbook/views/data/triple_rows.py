@@ -89,8 +89,7 @@ def triple_panels(
     drawn = []
     for column in columns:
         spans = [value_span(values) for values in column]
-        known = [span for span in spans if span is not None]
-        shared = (min(low for low, _ in known), max(high for _, high in known)) if known else None
+        shared = common_span(column)
         drawn.append(
             [
                 histogram_panel(values, shared if common_x else span)
@@ -112,6 +111,20 @@ def value_span(values: Distribution | None) -> tuple[float, float] | None:
     middle = values.mean if values.mean is not None else low
     room = abs(middle) or 1.0
     return middle - room, middle + room
+
+
+def common_span(column: Sequence[Distribution | None]) -> tuple[float, float] | None:
+    """Return where all histograms of a column lie; single values need no room beside others."""
+    known = [
+        (values, span) for values in column if values is not None and (span := value_span(values))
+    ]
+    wide = [span for values, span in known if values.histogram and len(values.histogram.counts) > 1]
+    if not wide:
+        wide = [span for _, span in known]
+    points = [values.mean for values, _ in known if values.mean is not None]
+    if not wide:
+        return None
+    return min(points + [low for low, _ in wide]), max(points + [high for _, high in wide])
 
 
 def histogram_panel(

@@ -32,6 +32,8 @@ from brickbook.views.svg.primitives import (
 __all__ = ["MAX_LAYERS", "triple_picture", "triple_svg"]
 
 NAMES, GAP, UPDATES = 158, 18, 108  # pixels: the names on the left, between panels, the updates
+NARROW, NARROW_NAMES = 640, 104  # of a picture, and of its names
+MIN_WIDE = 104  # of a panel: both ends of its axis have room
 HEAD, ROW, TALL = 34, 74, 38  # of the headings, of a row, of a histogram in it
 LETTER_WIDTH = 6.4  # about
 MAX_LAYERS = 24  # in a notebook
@@ -73,14 +75,15 @@ def triple_svg(
     texts = Texts(language)
     rows = triple_panels(found, layers=layers, gradients=gradients, common_x=common_x)
     with_updates = any(row.update is not None for row in found.rows)
-    room = width - NAMES - (UPDATES + GAP if with_updates else 0)
-    wide = max(60, (room - 3 * GAP) // 3)
-    lefts = [NAMES + GAP + at * (wide + GAP) for at in range(3)]
+    names = NAMES if width >= NARROW else NARROW_NAMES
+    room = width - names - (UPDATES + GAP if with_updates else 0)
+    wide = max(MIN_WIDE, (room - 3 * GAP) // 3)
+    lefts = [names + at * (wide + GAP) for at in range(3)]
     top = HEAD
     drawn = draw_headings(lefts, wide, gradients, found, with_updates, texts)
     if len(rows) < len(found.rows):
         words = texts("triple.some", shown=len(rows), n=len(found.rows))
-        drawn += text(2, 14, shorten(words, int(NAMES / LETTER_WIDTH) + 2, keep_end=False))
+        drawn += text(2, 14, shorten(words, letters(names), keep_end=False))
     for at, row in enumerate(rows):
         drawn += group(0, top + at * ROW, draw_row(row, lefts, wide, with_updates, texts))
     height = top + max(1, len(rows)) * ROW
@@ -110,11 +113,13 @@ def draw_headings(
 ) -> str:
     """Draw what stands above the columns."""
     keys = ("triple.weights", "triple.outputs", f"triple.gradients_by_{gradients}")
-    drawn = "".join(
-        text(x, 14, shorten(texts[key], int(wide / LETTER_WIDTH), keep_end=False),
-             font_weight="600")
-        for x, key in zip(lefts, keys, strict=True)
-    )  # fmt: skip
+    drawn = ""
+    for x, key in zip(lefts, keys, strict=True):
+        words = texts[key]
+        lines = [words] if len(words) <= letters(wide) else words.rsplit(" ", 1)
+        drawn += "".join(
+            text(x, 14 + 13 * at, line, font_weight="600") for at, line in enumerate(lines)
+        )
     if with_updates:
         x = lefts[2] + wide + GAP
         drawn += text(x, 14, texts["triple.updates"], font_weight="600")
@@ -128,10 +133,11 @@ def draw_row(
     """Draw one layer."""
     row = drawn_row.row
     drawn = rect(0, 0, lefts[2] + wide, ROW - 8, fill="transparent", data_layer=row.name)
-    drawn += text(2, 14, shorten(row.label, 24), font_weight="600")
-    drawn += text(2, 28, shorten(row.kind, 26))
+    fits = letters(lefts[0])
+    drawn += text(2, 14, shorten(row.label, fits - 2), font_weight="600")
+    drawn += text(2, 28, shorten(row.kind, fits))
     drawn += "".join(
-        text(2, 42 + 14 * at, shorten(line, 26, keep_end=False))
+        text(2, 42 + 14 * at, shorten(line, fits, keep_end=False))
         for at, line in enumerate(row_notes(row, texts))
     )
     for x, panel, colour in zip(lefts, drawn_row.panels, COLOURS, strict=False):
@@ -143,6 +149,11 @@ def draw_row(
         drawn += text(base + UPDATES - 4, 12, format_2g(row.update), text_anchor="end")
         drawn += path(f"M{base} {14 + TALL}h{UPDATES - 4}", stroke=INK, stroke_opacity=".4")
     return drawn
+
+
+def letters(wide: float) -> int:
+    """Return how many letters have room."""
+    return int((wide - 6) / LETTER_WIDTH)
 
 
 def row_notes(row: TripleRow, texts: Texts) -> list[str]:
