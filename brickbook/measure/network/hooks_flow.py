@@ -51,6 +51,14 @@ NORM_FITS: Mapping[Any, Callable[..., bool]] = {
 }
 
 
+def run_function(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Run a function; of a norm on the meta device what it gives is known."""
+    fits = NORM_FITS.get(func)
+    if fits is not None and args and args[0].is_meta and fits(*args, **kwargs):
+        return torch.empty_like(args[0])
+    return func(*args, **kwargs)
+
+
 class FlowRecorder(TorchFunctionMode):
     """Records the calls of a model's modules, and the functions between them that matter.
 
@@ -147,11 +155,8 @@ class FlowRecorder(TorchFunctionMode):
     ) -> Any:
         """Run a function, and note where its tensors come from."""
         kwargs = kwargs or {}
-        fits = NORM_FITS.get(func)
-        if fits is not None and args[0].is_meta and fits(*args, **kwargs):
-            return torch.empty_like(args[0])
         if not self.entered or self.leaf_depth:
-            return func(*args, **kwargs)
+            return run_function(func, args, kwargs)
         name = plain_function_name(func)
         taken = collect_tensors((list(args), dict(kwargs)))
         found = list(dict.fromkeys(filter(None, map(self.sources_of, taken))))
@@ -159,7 +164,7 @@ class FlowRecorder(TorchFunctionMode):
             found = found[:1]
         sources: set[int] = set().union(*found)
         try:
-            output = func(*args, **kwargs)
+            output = run_function(func, args, kwargs)
         except Exception:
             if sources and name != "get":
                 call = self.log.calls[self.log.add_function(name, sources)]

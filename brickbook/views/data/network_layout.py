@@ -8,6 +8,7 @@ left; one that passes boxes in its lane has a track above them, so that wires ne
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -139,6 +140,9 @@ class FrameLayout:
         """Place the items and wires of this frame."""
         self.rank_items()
         self.choose_lanes()
+        self.standing: dict[int, list[int]] = {}  # by lane: the columns of its boxes
+        for key, rank in sorted(self.ranks.items(), key=lambda item: item[1]):
+            self.standing.setdefault(self.lane_of[key], []).append(rank)
         self.rows = self.break_rows()
         self.row_of = {rank: at for at, row in enumerate(self.rows) for rank in row.ranks}
         routes = [self.route(*wire) for wire in self.frame.wires]
@@ -175,11 +179,13 @@ class FrameLayout:
         for key in loose:  # what comes from nowhere stands before the first that takes it
             self.ranks[key] = max(0, min(self.ranks[one] for one in after[key]) - 1)
         self.depth = max(self.ranks.values(), default=-1) + 1
+        self.last_uses: dict[int | Port, int] = {}
+        for begin, end, _ in self.frame.wires:
+            self.last_uses[begin] = max(self.last_uses.get(begin, -1), self.rank(end))
 
     def last_use(self, begin: int | Port) -> int:
         """Return the column of the last that takes something."""
-        ends = [self.rank(end) for one, end, _ in self.frame.wires if one == begin]
-        return max(ends, default=self.rank(begin))
+        return self.last_uses.get(begin, self.rank(begin))
 
     def rank(self, one: int | Port) -> int:
         """Return the column of an item; those of the borders are -1 and one behind the last."""
@@ -286,9 +292,8 @@ class FrameLayout:
 
     def is_clear(self, lane: int, first: int, last: int) -> bool:
         """Whether no box stands in a lane between two columns."""
-        return not any(
-            self.lane_of[key] == lane and first < rank < last for key, rank in self.ranks.items()
-        )
+        standing = self.standing.get(lane, [])
+        return bisect_right(standing, first) == bisect_left(standing, last)
 
     def place_rows(self) -> None:
         """Give rows, lanes and columns their places, and the items theirs."""

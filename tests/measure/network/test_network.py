@@ -118,6 +118,24 @@ def test_residuals_keep_their_source_through_inplace_and_identities():
     assert flow(network(Both(), input_shape=(1, 4)))["a"] == ["input"]
 
 
+def test_a_norm_with_modules_inside():
+    """As timm's BatchNormAct2d: the norm is a function, its activation a child."""
+
+    class NormAct(nn.BatchNorm2d):
+        def __init__(self, channels):
+            super().__init__(channels)
+            self.act = nn.ReLU()
+
+        def forward(self, x):
+            stats = self.running_mean, self.running_var
+            return self.act(nn.functional.batch_norm(x, *stats, self.weight, self.bias))
+
+    found = flow(network(nn.Sequential(nn.Conv2d(3, 4, 1), NormAct(4)), input_shape=(1, 3, 4, 4)))
+    assert found == {"0": ["input"], "1: batch_norm": ["0"], "1.act": ["1: batch_norm"]}
+    wrong = network(nn.Sequential(nn.Conv2d(3, 4, 1), NormAct(5)), input_shape=(1, 3, 4, 4))
+    assert "running_mean should contain 4 elements" in wrong.error
+
+
 def test_a_transformer_takes_its_slow_path():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     found = network(nn.TransformerEncoder(layer, 3), input_shape=(1, 5, 8))
