@@ -74,8 +74,8 @@ def test_a_panel_opens_with_few_messages(sent):
     lab = InitLab(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(4, 2)))
     controls = [message["state"] for message in sent if "_esm" not in message["state"]]
     controls = [state for state in controls if "meta" not in state]
-    assert len(controls) <= 200
-    assert len(json.dumps(controls)) < 60_000
+    assert len(controls) <= 176
+    assert len(json.dumps(controls)) < 50_000
     styles = [part for part in widgets_in(lab) if isinstance(part, w.Style)]
     assert [style for style in styles if type(style).__name__ == "ButtonStyle"] == []
     lab.close()
