@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import ipywidgets as w
 
 from brickbook.lab.builder.brick_list import BrickList, page_texts
-from brickbook.lab.builder.search_box import SearchBox
+from brickbook.lab.builder.search import SearchBox
 from brickbook.lab.builder.templates import TEMPLATES
 from brickbook.lab.builder.tree_edits import Position
 from brickbook.lab.builder.words import builder_text
@@ -73,8 +73,9 @@ class BuilderControls:
     the builder's messages, at its end.
     """
 
-    def __init__(self, notice: Notice, search: SearchBox) -> None:
+    def __init__(self, notice: Notice, search: SearchBox, picture: w.Widget) -> None:
         self.search, self.search_notice = search, Notice()
+        self.picture = picture
         self.position = make_dropdown("place")
         self.position.layout.flex = "0 1 16em"
         set_options(self.position, [(builder_text(f"place.{word}"), word) for word in POSITIONS])
@@ -118,6 +119,7 @@ class BuilderControls:
         parts = (
             first,
             self.search_notice,
+            self.picture,
             self.bricks,
             self.button_line("Up", "Down", "Out", "Into", "Duplicate", "Delete"),
             make_line(*wrapping),

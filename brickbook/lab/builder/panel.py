@@ -31,9 +31,9 @@ from brickbook.lab.builder.layout import (
     set_options,
 )
 from brickbook.lab.builder.menus import container_types
+from brickbook.lab.builder.picture import NetworkPicture, brick_at
 from brickbook.lab.builder.preview import BrickRow, Preview
-from brickbook.lab.builder.search import read_request
-from brickbook.lab.builder.search_box import SearchBox
+from brickbook.lab.builder.search import SearchBox, read_request
 from brickbook.lab.builder.shortcuts import shortcut_of
 from brickbook.lab.builder.stale import BuilderStale
 from brickbook.lab.builder.state import BuilderState
@@ -92,7 +92,8 @@ class Builder(Panel):
         self.preview_inputs: tuple[Blueprint, tuple[int, ...]] | None = None
         self.visible_rows: list[BrickRow] = []
         search = SearchBox(self.on_add, self.shape_after)
-        self.controls = BuilderControls(self.notice, search)
+        self.picture = NetworkPicture(self.on_choose)
+        self.controls = BuilderControls(self.notice, search, self.picture)
         self.form_pane = FormPane(self.edit)
         self.stale = BuilderStale(partial(self.on_button, USE))
         self.code = w.Textarea(
@@ -147,10 +148,12 @@ class Builder(Panel):
                 self.preview = state.preview()
                 self.shown_classes = [meaning_of(cfg) for _, cfg in state.blueprint.walk()]
                 self.preview_inputs = (state.blueprint, state.input_shape)
+                self.picture.draw(state.blueprint, self.preview)
             self.notice.clear()
             self.controls.search_notice.clear()
             set_options(self.controls.container_menu, container_types())
             self.show_bricks()
+            self.picture.choose(state.selected)
             self.form_pane.show(state, self.preview)
             self.show_controls()
 
@@ -239,6 +242,11 @@ class Builder(Panel):
     def on_template(self, name: str, _button: object = None) -> None:
         """Begin anew with a template."""
         self.go(self.state.use_template(name))
+
+    @reports_errors
+    def on_choose(self, path: Path) -> None:
+        """Select the brick whose box was clicked, with all that hides it unfolded."""
+        self.go(self.state.select(path))
 
     def on_add(self, text: str, chosen: str) -> None:
         """Add the brick that was asked for in the search box, or say there why not."""
@@ -399,7 +407,7 @@ class Builder(Panel):
         try:
             self.show_code(getattr(self.state, FORMS[form])())
         except BadValueError as error:
-            path = parse_module_name(self.state.blueprint, error.path)
+            path = brick_at(self.state.blueprint, error.path)
             if path:
                 self.go(self.state.select(path))
             self.notice.show(builder_text("not copied", error=Texts().explain(error)))
@@ -418,12 +426,3 @@ def meaning_of(cfg: Mapping[str, Any]) -> object:
         return resolve(cfg.get("type"))[1]
     except ConfigError:
         return None
-
-
-def parse_module_name(blueprint: Blueprint, name: str) -> Path:
-    """Return the path of the brick that a module's name in the model begins with.
-
-    () where the name begins with no number of a brick.
-    """
-    first = name.partition(".")[0]
-    return (int(first),) if first.isdigit() and int(first) < len(blueprint) else ()

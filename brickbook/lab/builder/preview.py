@@ -16,6 +16,7 @@ from brickbook.blueprint import (
     resolve,
     slots_in,
 )
+from brickbook.blueprint.build import KnownArgs
 from brickbook.blueprint.trace import Trace
 from brickbook.bricks.transformer import FeedForward, MultiheadAttention
 from brickbook.config import signature_of, to_literal, unwrap_partial
@@ -67,6 +68,7 @@ class Preview:
     output: Shape | None = None
     params: int = 0
     macs: int = 0
+    known_args: KnownArgs = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
@@ -112,7 +114,8 @@ def preview(blueprint: Blueprint, input_shape: Shape) -> Preview:
     """Run the bricks on the meta device and return them in rows."""
     found = blueprint.trace(input_shape)
     rows = tuple(rows_of_chain(blueprint.bricks, (), found))
-    return Preview(tuple(input_shape), rows, found.output, found.params, found.macs)
+    known = found.known_args
+    return Preview(tuple(input_shape), rows, found.output, found.params, found.macs, known)
 
 
 def rows_of_chain(

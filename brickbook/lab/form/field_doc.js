@@ -9,6 +9,9 @@ class FieldDoc {
     this.model = model;
     this.hear = ({ target }) => this.show(target);
     document.addEventListener("focusin", this.hear);
+    // Another form has come: what was said of a field of the old one goes.
+    this.clear = () => { this.root.textContent = ""; };
+    model.on("change:docs", this.clear);
     host.append(this.root);
   }
 
@@ -22,6 +25,7 @@ class FieldDoc {
 
   close() {
     document.removeEventListener("focusin", this.hear);
+    this.model.off("change:docs", this.clear);
     this.root.remove();
     for (const key of Object.keys(this)) this[key] = null;
   }

@@ -11,7 +11,7 @@ import ipywidgets as w
 import traitlets
 
 from brickbook.lab.builder.menus import kind_label
-from brickbook.lab.builder.search import find_types, split_words
+from brickbook.lab.builder.search.find import find_types, split_words
 from brickbook.lab.builder.words import builder_text
 from brickbook.views.grid.bundle import ScriptBundle, StyleBundle
 
