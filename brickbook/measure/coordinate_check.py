@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,8 @@ class CoordinateCheck(Record):
 
     rows: tuple[Coordinate, ...] = ()
 
-    _index = ""
+    _index: ClassVar[str] = ""
+    _drawn_by: ClassVar[str] = "brickbook.views.svg.coordinates.coordinates_picture"
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ def records():
 
 
 RECORDS = records()
-DRAWN = ("signals", "race", "history", "spectra", "network", "triple")
+DRAWN = ("signals", "race", "history", "spectra", "network", "triple", "coordinates")
 
 
 @pytest.mark.parametrize("name", RECORDS)
