@@ -36,9 +36,9 @@ def is_discrete(values: Tensor) -> bool:
     return len(sample.unique()) < 0.7 * len(sample)
 
 
-def sample_of(values: Tensor) -> Tensor:
+def sample_of(values: Tensor, count: int = SAMPLE) -> Tensor:
     """Return some of the numbers, evenly."""
-    return values[:: max(1, len(values) // SAMPLE)][:SAMPLE]
+    return values[:: max(1, len(values) // count)][:count]
 
 
 def is_normal_like(values: Tensor) -> bool:

@@ -30,6 +30,7 @@ from brickbook.measure.identify.distribution import (
 )
 from brickbook.measure.identify.evidence import Evidence, Verdict
 from brickbook.measure.identify.grid import (
+    SURE,
     GridCount,
     count_inverse_cdf,
     count_pairs,
@@ -43,6 +44,7 @@ from brickbook.measure.identify.grid import (
 
 __all__ = ["may_reach", "on_inverse_cdf", "on_normal", "on_uniform"]
 
+MANY_RADII = 200  # pairs whose radius can be read; with fewer a scale is not refused
 BATCH = 64  # bounds that are tried at once
 
 
@@ -111,7 +113,13 @@ def count_whole(values: Tensor, candidate: Candidate) -> Evidence | None:
     if not isinstance(law, Uniform) or not is_roughly(values, law):
         return None
     count = count_uniform(values, law)
-    return drawn_evidence(candidate, count) if is_on_grid(count) else None
+    if not is_on_grid(count):
+        return None
+    found = drawn_evidence(candidate, count)
+    upper = values[values.double() > law.mean + 1e-6 * law.std]
+    if found.verdict == "moved" and len(upper) and count_uniform(upper, law).share_on() == 1.0:
+        return found._replace(verdict="untouched", share=1.0, reason="32 bits")
+    return found
 
 
 def on_normal(
@@ -129,6 +137,8 @@ def on_normal(
     laws = [each for each in known if isinstance(each.law, (Normal, TruncNormal))]
     found = [*laws, *normal_candidates(shape, fans, std * (1 - error), std * (1 + error))]
     best = choose_scale(values, rest, std, found)
+    if best is None and len(rest) > MANY_RADII * 40 and (near := nearest_usual(rest, std, found)):
+        return Evidence("moved", near.law, near.call, "grid", reason="scale")
     if best is None:
         rounded = float(f"{std:.4g}")
         best = Candidate(Normal(0.0, rounded), f"normal_, std about {std:.3g}")
@@ -144,7 +154,7 @@ def choose_scale(
     possible = [each for each in found if may_reach(each.law, most, len(rest))]
     start = values[: 1 << 18]
     scored = [(count_radii(start, scale_of(each.law)), each) for each in possible]
-    sure = [(count.standard_errors, each) for count, each in scored if is_on_grid(count)]
+    sure = [(n.standard_errors, each) for n, each in scored if n.standard_errors > SURE]
     if sure:
         return max(sure, key=lambda pair: pair[0])[1]
     near = [
@@ -152,9 +162,20 @@ def choose_scale(
         for count, each in scored
         if each.usual and abs(each.law.std / std - 1) <= 4 * math.sqrt(1 / (2 * len(rest)))
     ]
-    if not near or any(count.has_power for count, _ in scored):
+    if not near or any(count.tested >= MANY_RADII for count, _ in scored):
         return None
     return max(near, key=lambda pair: pair[0])[1]
+
+
+def nearest_usual(rest: Tensor, std: float, found: Sequence[Candidate]) -> Candidate | None:
+    """Return the usual normal law from which the std of numbers is not to be told, if any."""
+    error = 3 * math.sqrt(1 / (2 * len(rest)))
+    near = [
+        each
+        for each in found
+        if each.usual and type(each.law) is Normal and abs(each.law.std / std - 1) <= error
+    ]
+    return min(near, key=lambda each: abs(each.law.std - std), default=None)
 
 
 def scale_of(law: Law) -> float:
@@ -180,7 +201,7 @@ def on_inverse_cdf(
     error = 6 * math.sqrt(1 / (2 * len(rest)))
     usual = normal_candidates(shape, fans, std * (1 - error), std * (1 + error))
     most = float(rest.abs().max())
-    sample = sample_of(rest)
+    sample = sample_of(rest, 4 * SAMPLE)
     power = False
     best: tuple[float, Candidate, TruncNormal] | None = None
     for each in [*known, *usual]:

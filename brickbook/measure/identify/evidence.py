@@ -20,7 +20,8 @@ class Evidence(NamedTuple):
         call: what draws that law; several that coincide for the shape are joined by " = ".
         proof: "grid", "seed", "orthogonal", "values", "distribution" or "".
         share: the share of the elements that stand as they were drawn; None if that is not seen.
-        reason: why it cannot be told: "16 bits", "few elements", "scale", "mean", "dtype".
+        reason: why it cannot be told ("16 bits", "few elements", "mean", "law", "dtype"), or
+            "32 bits" of a draw as on a GPU, "scale" of one that was scaled.
         padding: the row that is 0 beside the law.
     """
 

@@ -1,8 +1,9 @@
 """The grid of torch's generator on the CPU: whether numbers are as it draws them, to the last bit.
 
 ``uniform_`` in float32 takes one of 2²⁴ numbers of [0, 1); everything that torch draws there is a
-function of these. Other numbers fall between: those that a step of training has moved, those of
-another generator (CUDA's, JAX's, NumPy's), and those that were rounded to 16 bits.
+function of these. Other numbers fall between: those that a step of training has moved, normal draws
+of another generator, and what was rounded to 16 bits. Uniform draws from 32 bits, as of CUDA's
+generator, lie on the grid in the upper half of their range, where float32 has no more digits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 from brickbook.init.laws import TruncNormal, Uniform, normal_mass
 
 __all__ = [
+    "SURE",
     "GridCount",
     "count_inverse_cdf",
     "count_pairs",

@@ -43,7 +43,7 @@ class TensorStart(NamedTuple):
         call: what draws that law; several calls that coincide are joined by " = ".
         proof: "seed", "grid", "orthogonal", "values" or "distribution".
         share: the share of its elements that stand as they were drawn; None if that is not seen.
-        reason: why it cannot be told.
+        reason: why it cannot be told, or what is special about the draw.
         padding: the row that is 0 beside the law.
         tied_to: the name of the same tensor that came first.
     """
@@ -95,6 +95,8 @@ REASONS: Mapping[str, str] = {
     "16 bits": "rounded to 16 bits: a draw leaves no trace that a change would destroy",
     "dtype": "float64: only numbers drawn in float32 can be told",
     "few elements": "too few elements",
+    "32 bits": "drawn from 32 bits, as on a GPU: seen in the upper half of its range",
+    "scale": "all of it is as drawn but for its scale: weight decay alone, or another std",
     "mean": "drawn about a mean that is not 0, which hides the generator's grid",
     "law": "the elements of this law leave no trace that a change would destroy",
 }
@@ -191,19 +193,22 @@ def identify(
     **The generator's grid.** In float32 on the CPU torch makes every number from one of 2²⁴. A
     uniform draw is looked up on its grid to the last bit; a normal one by the angle of the pairs
     that Box & Muller's method makes, whatever the std; ``erfinv`` of a uniform draw, as timm draws
-    truncated normal laws, by its inverse. An orthogonal matrix is one to its last digits. Measured
-    on 60 models of timm, torchvision and transformers: of tensors of 1,000 elements or more, at
-    least 99 % fresh ones are called untouched or constant, with the right law, and none that an
-    SGD or Adam step has changed is called untouched. By construction it is wrong of other numbers
-    once in 10⁹ tensors for each law tried. The least sizes: 49 elements for a uniform draw, 80 for
-    a normal one, 170 for ``erfinv``. Changes below the last digits are not seen, nor is one of a
-    handful of elements among thousands.
+    truncated normal laws, by its inverse. An orthogonal matrix is one to its last digits. Other
+    numbers are taken for a draw once in 10⁹ tensors for each law that is tried. Measured with
+    torch 2.13, on the tensors of 1,000 elements or more of 116 models of timm, torchvision and
+    transformers: of 5,964 fresh ones 99.9 % are called untouched or constant with the right law; of
+    988 that an SGD, Adam or AdamW step had changed 0.8 % are called untouched (changed by less than
+    the last digits, or scaled by 1 - 10⁻⁶ by weight decay alone), and all of 689 that were frozen
+    still are (17 models). The least sizes: 49
+    elements for a uniform draw, 80 for a normal one, 110 for ``erfinv``. Changes below the last
+    digits are not seen, nor that of a handful of elements among thousands.
 
     **The distribution.** Kolmogorov's and Smirnov's test against the laws that initialisers give
-    this shape (2 exp(-18), one in 3 · 10⁷ fresh tensors fails). It is no proof: what was moved a
-    little still follows its law. Where there is no grid, namely after CUDA's generator, JAX's or
-    NumPy's, in 16 bits, in small tensors, that is all there is: the verdict is "compatible", or
-    "cannot tell" where a fresh draw would leave no trace either.
+    this shape (2 exp(-18): one in 3 · 10⁷ fresh tensors fails). It is no proof: what was moved a
+    little still follows its law, and so do normal draws of CUDA's generator and NumPy's. The
+    verdict is "compatible", or "cannot tell" where a fresh draw would leave no trace either: in 16
+    bits, in small tensors, about a mean that is not 0. Of uniform draws on a GPU the half above the
+    mean is on the grid; that is not measured on one, but follows from how it makes them.
 
     With a seed, what brickbook has drawn is drawn again by the law of its plan and compared bit
     by bit, in every dtype.

@@ -93,6 +93,13 @@ def test_a_draw_of_which_some_rows_were_moved(name):
     assert row.share is not None and 0.7 < row.share < 0.9
 
 
+def test_weight_decay_alone():
+    tensor = drawn(init.kaiming_normal_) * (1 - 1e-6)
+    row = identify({"w": tensor})["w"]
+    assert (row.verdict, row.reason) == ("moved", "scale")
+    assert row.remark.startswith("all of it is as drawn but for its scale")
+
+
 @pytest.mark.parametrize("size", [80, 100, 200, 500])
 @pytest.mark.parametrize("name", ["normal", "uniform"])
 def test_small_tensors(name, size):
@@ -163,6 +170,19 @@ def test_where_there_is_no_power():
     with torch.device("meta"):
         assert identify(nn.Linear(2, 2))["weight"].reason == "it has no values (meta)"
     assert identify(model).untouched == ("weight", "bias")
+
+
+@pytest.mark.parametrize("bound", [0.0417, 0.125, 1 / 24])
+def test_uniform_draws_from_32_bits(bound):
+    generator = torch.Generator().manual_seed(0)
+    whole = torch.randint(2**32, (128, 128), generator=generator).float().double()
+    low, high = (float(torch.tensor(end)) for end in (-bound, bound))
+    place = (whole * 2.0**-32 + 2.0**-33).float().double()
+    tensor = (place * (high - low) + low).float()  # as curand does it
+    row = identify({"w": tensor})["w"]
+    assert (row.verdict, row.reason) in (("untouched", "32 bits"), ("unknown", ""))
+    assert row.verdict == "untouched" or bound == 0.0417  # no number that is usual
+    assert identify({"w": tensor + 1e-5 * torch.randn(128, 128)})["w"].verdict != "untouched"
 
 
 def test_a_model_that_is_trained_in_part():
