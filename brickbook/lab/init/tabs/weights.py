@@ -22,6 +22,7 @@ class WeightsTab(Section):
         self.grid = Grid(layout=LeanLayout(flex="3 1 25em", min_width="0"))
         self.detail = Detail(texts)
         self.detail.layout.flex, self.detail.layout.min_width = "1 1 22em", "0"
+        self.detail.add_class("bb-detail")
         self.detail.layout.display = "none"  # until there is something to show
         self.grid.observe(self.on_grid_change, ["selected", "log_counts"])
         both = [self.grid, self.detail]
