@@ -132,9 +132,8 @@ def draw_row(
 ) -> str:
     """Draw one layer."""
     row = drawn_row.row
-    drawn = rect(0, 0, lefts[2] + wide, ROW - 8, fill="transparent", data_layer=row.name)
     fits = letters(lefts[0])
-    drawn += text(2, 14, shorten(row.label, fits - 2), font_weight="600")
+    drawn = text(2, 14, shorten(row.label, fits - 2), font_weight="600")
     drawn += text(2, 28, shorten(row.kind, fits))
     drawn += "".join(
         text(2, 42 + 14 * at, shorten(line, fits, keep_end=False))
@@ -148,7 +147,9 @@ def draw_row(
         base = lefts[2] + wide + GAP
         drawn += text(base + UPDATES - 4, 12, format_2g(row.update), text_anchor="end")
         drawn += path(f"M{base} {14 + TALL}h{UPDATES - 4}", stroke=INK, stroke_opacity=".4")
-    return drawn
+    # On top, so that a click anywhere in the row is one on the layer.
+    area = rect(0, 0, lefts[2] + wide, ROW - 8, fill="transparent", data_layer=row.name)
+    return drawn + area
 
 
 def letters(wide: float) -> int:

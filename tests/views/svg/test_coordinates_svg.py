@@ -28,7 +28,8 @@ def parts_of(svg, tag):
 def test_a_layer_that_keeps_its_size_is_flat_and_the_slopes_are_said():
     svg = coordinates_svg(check({"hidden": 0.0, "head": 1.0, "shrinks": -0.5}))
     words = [part.text for part in parts_of(svg, "text")]
-    for word in ("mean |x| after 0 updates", "mean |x| after 3 updates", "32", "128", "hidden  0.00", "head  +1.00",
+    for word in ("mean |x| after 0 updates", "mean |x| after 3 updates",
+                 "32", "128", "hidden  0.00", "head  +1.00",
                  "shrinks  −0.50"):  # fmt: skip
         assert word in words
     flat = [

@@ -101,3 +101,8 @@ def test_words_for_those_who_do_not_see_it():
     said = describe_triple(found, Texts("en"))
     assert said.startswith("Weights, activations and gradients: 0: std of weights 0.")
     assert said.endswith(", activations 0, gradients 0")
+
+
+def test_a_layer_can_be_clicked_anywhere_in_its_row():
+    rows = [part for part in ET.fromstring(triple_svg(FOUND)) if part.tag.endswith("}g")]
+    assert [row[-1].get("data-layer") for row in rows] == [row.name for row in FOUND.rows]
