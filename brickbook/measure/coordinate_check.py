@@ -80,13 +80,13 @@ class CoordinateCheck(Record):
         """Return the slope of log2(size) against log2(width), by least squares.
 
         0: the size keeps as the width grows; 1: it doubles with the width. NaN if a size is 0 or
-        not finite.
+        not finite, or there are less than two widths.
 
         Raises:
             ValueError: The layer or the step is not there.
         """
         sizes = self.sizes(layer, step)
-        if not all(0 < size < math.inf for size in sizes.values()):
+        if len(sizes) < 2 or not all(0 < size < math.inf for size in sizes.values()):
             return math.nan
         x = [math.log2(width) for width in sizes]
         y = [math.log2(size) for size in sizes.values()]

@@ -125,8 +125,8 @@ def describe(found: CoordinateCheck, texts: Texts) -> str:
     last = found.steps[-1] if found.steps else 0
     said = []
     for layer in found.layers:
-        sizes = list(found.sizes(layer, last).values())
-        words = texts("coordinates.from_to", first=format_2g(sizes[0]), last=format_2g(sizes[-1]),
+        sizes = [format_2g(size) for size in found.sizes(layer, last).values()] or ["–"]
+        words = texts("coordinates.from_to", first=sizes[0], last=sizes[-1],
                       slope=slope_text(found.slope(layer, last)))  # fmt: skip
         said.append(texts("init.line", place=layer, text=words))
     return texts("coordinates.summary", layers=texts["depth.semicolon"].join(said))

@@ -63,3 +63,10 @@ def test_words_for_those_who_do_not_see_it():
         "Size of activations over the width, after the last update: a: from 0.5 to 2, slope +1.00"
     )
     assert "<img " in check({"a": 1.0})._repr_html_()
+
+
+def test_checks_that_have_no_slope_are_drawn_too():
+    late = Coordinate(8, 0, "early", 1.0), Coordinate(8, 3, "late", 1.0)
+    for found in (CoordinateCheck(), CoordinateCheck(late), check({"a": 1.0}, widths=(8,))):
+        assert "<img " in found._repr_html_()
+    assert math.isnan(check({"a": 1.0}, widths=(8,)).slope("a", 0))
