@@ -132,6 +132,17 @@ def test_the_diagnosis_runs_what_the_line_names(notebook):
     panel.close()
 
 
+def test_what_builds_a_model_gives_the_panel_its_own_start(notebook):
+    notebook.run_cell("from torch import nn\nmake = lambda: nn.Sequential(nn.Linear(2, 2))")
+    panel = run(notebook, "show model --trace make")
+    panel.rules.presets.value = "own_start"
+    assert panel.rules.message == ""
+    assert str(panel.plan["0.weight"].law) == "Uniform(-0.7071, 0.7071)"
+    with pytest.raises(UsageError, match="there is no class or function 'no' that builds a model"):
+        run(notebook, "show model --trace no")
+    panel.close()
+
+
 def test_a_cell_that_writes_weights_is_seen_in_the_panel(notebook):
     panel = run(notebook, "show model")
     notebook.run_cell("from brickbook import initialize\n1 + 1")

@@ -6,14 +6,16 @@ import argparse
 import ast
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from textwrap import dedent
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
-from brickbook.commands.command import Frontend, Parser
+from brickbook.commands.command import CommandUsageError, Frontend, Parser
 from brickbook.commands.files import complete_files, read_text
+from brickbook.commands.user_code.load_model import find_maker
 from brickbook.config import is_plain_word, parse_literal, parse_shape
 from brickbook.errors import BadValueError, ConfigError
 from brickbook.init.initializers import INITIALIZERS
@@ -29,6 +31,7 @@ __all__ = [
     "complete_configs",
     "complete_models",
     "complete_records",
+    "find_builder",
     "parse_key_value",
     "plan_options",
     "read_batch",
@@ -268,3 +271,19 @@ def read_batch(frontend: Frontend, word: str | None, seed: int | None) -> Any:
         generator = torch.Generator().manual_seed(seed or 0)
         return torch.randn(shape, generator=generator)
     return frontend.record_or_model(word)
+
+
+def find_builder(frontend: Frontend, name: str) -> Callable[[], nn.Module]:
+    """Return what builds the model that a name means."""
+    if frontend.is_shell or ":" in name:
+        return find_maker(name)
+    first, *rest = name.split(".")
+    value: Any = frontend.namespace.get(first)
+    for part in rest:
+        value = getattr(value, part, None)
+    if isinstance(value, nn.Module):
+        hint = "Give the class or the function that builds it."
+        raise CommandUsageError(f"{name} is built already: nothing of it can be seen.", hint)
+    if not callable(value):
+        raise CommandUsageError(f"there is no class or function {name!r} that builds a model.")
+    return cast("Callable[[], nn.Module]", value)

@@ -7,10 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from brickbook.commands.arguments import add_rule_arguments, add_seed, read_init_cfg
+from brickbook.commands.arguments import (
+    add_rule_arguments,
+    add_seed,
+    find_builder,
+    read_init_cfg,
+)
 from brickbook.commands.command import Command, Frontend, Message, Parser
 from brickbook.commands.files import add_force, add_json, check_target, complete_files, write_text
-from brickbook.commands.trace import maker
 from brickbook.init.lockfile import LockChanges, StartLock, lock_start
 from brickbook.views.text import text
 
@@ -29,7 +33,7 @@ def add_subject(parser: Parser, frontend: Frontend) -> None:
 def subject(frontend: Frontend, name: str) -> Any:
     """Return what builds the model that a name means, or in a notebook the model itself."""
     found = frontend.namespace.get(name) if not frontend.is_shell else None
-    return found if isinstance(found, nn.Module) else maker(frontend, name)
+    return found if isinstance(found, nn.Module) else find_builder(frontend, name)
 
 
 def add_lock_arguments(parser: Parser, frontend: Frontend) -> None:

@@ -11,6 +11,7 @@ from brickbook.commands.arguments import (
     add_model_argument,
     add_rule_arguments,
     add_seed,
+    find_builder,
     read_batch,
     read_init_cfg,
 )
@@ -48,6 +49,8 @@ def add_show_arguments(parser: Parser, frontend: Frontend) -> None:
         "--input", metavar="SHAPE",
         help="input shape without the batch, such as 3,32,32: the diagnosis draws normal noise",
     )  # fmt: skip
+    text = "what builds such a model: its own start is in the menu of presets then"
+    parser.add("--trace", metavar="FUNCTION", help=text)
 
 
 def run_show(frontend: Frontend, arguments: argparse.Namespace) -> Any:
@@ -56,7 +59,7 @@ def run_show(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     cfg = read_init_cfg(frontend, arguments)
     if frontend.is_shell:
         return initialize_and_compare(model, cfg, arguments)
-    for option in ("batch", "input"):
+    for option in ("batch", "input", "trace"):
         if getattr(arguments, option) and not frontend.has_widgets:
             raise BadValueError(f"--{option}", "is for the panel: there is none here.")
     if not frontend.has_widgets:
@@ -67,6 +70,9 @@ def run_show(frontend: Frontend, arguments: argparse.Namespace) -> Any:
             )
         return snapshot(model).frame()
     from brickbook.lab import InitLab  # the panels need ipywidgets
+
+    built_by = arguments.trace or (arguments.model if ":" in arguments.model else None)
+    build = find_builder(frontend, built_by) if built_by else None
 
     seed = 0 if arguments.seed is None else arguments.seed
     if arguments.batch and arguments.input:
@@ -79,6 +85,7 @@ def run_show(frontend: Frontend, arguments: argparse.Namespace) -> Any:
         batch=read_batch(frontend, arguments.batch, arguments.seed),
         input_shape=parse_shape(arguments.input, "--input") if arguments.input else None,
         namespace=frontend.namespace,
+        build=build,
     )
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from torch import nn
-
-from brickbook.commands.command import Command, CommandUsageError, Frontend, Message, Parser
+from brickbook.commands.arguments import find_builder
+from brickbook.commands.command import Command, Frontend, Message, Parser
 from brickbook.commands.files import add_json, check_target, complete_files, write_text
-from brickbook.commands.user_code.load_model import find_maker
 from brickbook.errors import join_limited
 from brickbook.files import write_whole
 from brickbook.init.planning import user_stacklevel
@@ -43,7 +40,7 @@ def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
     for option in ("json", "html", "rules"):
         if getattr(arguments, option):
             check_target(getattr(arguments, option), f"--{option}", arguments.force)
-    make = maker(frontend, arguments.model)
+    make = find_builder(frontend, arguments.model)
     history = trace(make, meta=arguments.meta)
     shown = Message(repr(history[arguments.tensor])) if arguments.tensor else history
     if arguments.json:
@@ -58,22 +55,6 @@ def run_trace(frontend: Frontend, arguments: argparse.Namespace) -> Any:
         target = check_target(arguments.html, "--html", arguments.force)
         write_whole(target, to_html(history, arguments.model), "--html")
     return shown
-
-
-def maker(frontend: Frontend, name: str) -> Callable[[], nn.Module]:
-    """Return what builds the model that a name means."""
-    if frontend.is_shell or ":" in name:
-        return find_maker(name)
-    first, *rest = name.split(".")
-    value: Any = frontend.namespace.get(first)
-    for part in rest:
-        value = getattr(value, part, None)
-    if isinstance(value, nn.Module):
-        hint = "Give the class or the function that builds it."
-        raise CommandUsageError(f"{name} is built already: nothing of it can be seen.", hint)
-    if not callable(value):
-        raise CommandUsageError(f"there is no class or function {name!r} that builds a model.")
-    return cast("Callable[[], nn.Module]", value)
 
 
 TRACE = Command(add_trace_arguments, run_trace)

@@ -21,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     state = nn.Sequential(nn.Linear(64, 64), nn.LayerNorm(64)).state_dict()
     torch.save({"state_dict": state}, "m.pth")
     save_file(state, "m.safetensors")
-    (tmp_path / "mine.py").write_text("from torch import nn\n\nmodel = nn.Linear(64, 64)\n")
+    (tmp_path / "stored.py").write_text("from torch import nn\n\nmodel = nn.Linear(64, 64)\n")
     return tmp_path
 
 
@@ -53,9 +53,9 @@ def test_json(folder, capsys):
     assert [row["verdict"] for row in shown["starts"]] == [
         "untouched", "untouched", "constant", "constant",
     ]  # fmt: skip
-    assert main(["identify", "mine.py:model", "--json", "out.json"]) == 0
+    assert main(["identify", "stored.py:model", "--json", "out.json"]) == 0
     assert "2 untouched" in capsys.readouterr().out
-    assert main(["identify", "mine.py:model", "--json", "out.json"]) == 2
+    assert main(["identify", "stored.py:model", "--json", "out.json"]) == 2
     assert "--force" in capsys.readouterr().err
     assert main(["export", "out.json", "out.csv"]) == 0
 

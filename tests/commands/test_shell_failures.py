@@ -22,6 +22,7 @@ BODY = "def make():\n    return inner()\ndef inner():\n    {}\n"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    sys.modules.pop("mine", None)  # another test's
     known = set(sys.modules)
     yield tmp_path
     for name in set(sys.modules) - known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -124,7 +124,7 @@ class TracedStart:
                 "Give the sharded model, and what builds it before: trace=function.",
             )  # fmt: skip
         target = source if model is None else model
-        check_alike(source, target)
+        check_alike({name: shape_of(tensor) for name, tensor in tensors_in(source)}, target)
         return cls(source, target, history_of(source, watch), tape)
 
     def complete(self, plan: InitPlan, loaded_ids: Collection[int]) -> CompletedPlan:
@@ -210,9 +210,8 @@ def attributes_of(model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def check_alike(source: nn.Module, model: nn.Module) -> None:
-    """Refuse a function that builds another model than the one to fill."""
-    built = {name: shape_of(tensor) for name, tensor in tensors_in(source)}
+def check_alike(built: Mapping[str, tuple[int, ...]], model: nn.Module) -> None:
+    """Refuse what was built, tensors by names and shapes, if it is another model than this one."""
     for name, tensor in tensors_in(model):
         shape = shape_of(tensor)
         if built.get(name) != shape:

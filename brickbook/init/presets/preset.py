@@ -241,8 +241,8 @@ def presets(model: nn.Module | None = None) -> Presets:
     Args:
         model: only those whose rules all name something in this model.
 
-    >>> len(presets(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))))
-    1
+    >>> list(presets(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))))
+    ['ResNet', 'DCGAN']
     """
     if model is None:
         return Presets()

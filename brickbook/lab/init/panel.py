@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,8 @@ class InitLab(Panel):
             that the diagnosis offers to run the model on.
         namespace: the user's variables: nothing is written, and no batch runs, once ``name`` is
             another model there; None for those of the notebook, if ``name`` is the model there.
+        build: what builds such a model, without arguments: the menu of presets has what that
+            model's own code does then, found by `brickbook.trace` when it is chosen.
         language: "en" or "zh", None for the reader's. Names, laws, what docstrings say of
             arguments and what others' code raises stay as they are.
 
@@ -97,6 +99,7 @@ class InitLab(Panel):
         batch: object = None,
         input_shape: Sequence[int] | None = None,
         namespace: Mapping[str, Any] | None = None,
+        build: Callable[[], nn.Module] | None = None,
         language: str | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
@@ -109,7 +112,7 @@ class InitLab(Panel):
         self.add_class("bb-lab")
         self.name, self.namespace = name, find_namespace(namespace, name, model)
         self.undo_budget, self.exact_up_to, self.input_shape = undo_budget, exact_up_to, input_shape
-        self.cell = current_cell()
+        self.cell, self.build = current_cell(), build
         self.show_model(model, rule_set, batch)
 
     def show_model(self, model: nn.Module, rule_set: RuleSet, batch: object) -> None:
@@ -129,7 +132,7 @@ class InitLab(Panel):
         title = title_text(self.name, model, self.session.comparison, texts)
         self.title = w.Label(title, layout=full_width(), style={"font_weight": "bold"})
         self.stale = StaleNotice(self.namespace, self.name, model, self.switch_model, texts)
-        self.rules = RuleList(model, rule_set, self.refresh, texts, self.on_edit)
+        self.rules = RuleList(model, rule_set, self.refresh, texts, self.on_edit, self.build)
         self.plan_view = PlanView(texts)
         pressed = (self.on_initialize, self.on_undo, self.on_redo)
         self.toolbar = Toolbar(*pressed, self.python, self.make_exports, texts)

@@ -18,6 +18,7 @@ from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS
 from brickbook.init.initializers.gains import NONLINEARITIES
 from brickbook.init.planning import plan
+from brickbook.init.presets import presets
 from brickbook.lab import Builder, InitLab
 from brickbook.lab.init.words import explain_row
 
@@ -31,6 +32,7 @@ CODE = frozenset({
     "dtype", "int32", "bool", "auto", "LSTM", "GRU", "much", *NONLINEARITIES,
     "Goyal", "Zhang", "et", "al", "Fixup",  # papers of the diagnosis
     *(make.__name__ for make in INITIALIZERS.module_dict.values()),
+    *(word for name in presets() for word in re.findall(r"\w+", name)),
     # what Python's `re` says of a pattern
     "missing", "unterminated", "subpattern", "at", "position",
 })  # fmt: skip

@@ -15,6 +15,7 @@ from torch import nn
 from brickbook.errors import ConfigError
 from brickbook.i18n import Texts
 from brickbook.init.initializers import INITIALIZERS
+from brickbook.init.presets import presets
 from brickbook.lab import InitLab
 from brickbook.lab.form import fields_of
 
@@ -102,6 +103,7 @@ def busy_panel(language: str | None) -> InitLab:
 def names_of(lab: InitLab) -> set[str]:
     """Every name that may be on the panel."""
     found = {lab.name, type(lab.model).__name__, *NAMES, *INITIALIZERS.module_dict}
+    found |= {word for name in presets() for word in re.findall(r"\w+", name)}
     found |= set(lab.rules.classes.counts) | set(lab.rules.classes.other_names)
     found |= {key for name, _ in lab.model.named_parameters() for key in name.split(".")}
     for make in INITIALIZERS.module_dict.values():

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from functools import partial
 from unicodedata import east_asian_width
 
 import pytest
+import torch
 from lab_support import conv_net
 from torch import nn
 
@@ -402,3 +404,43 @@ def test_starts_of_the_literature_that_fit_the_model():
     assert names == ["", *PRESETS, "BERT"]
     rules.presets.value = "BERT"
     assert [rule["type"] for rule in rules.state.rules] == ["Constant", "Normal", "Normal"]
+
+
+class Started(nn.Module):
+    """A model that starts itself, but for a table that it fills by code of its own."""
+
+    def __init__(self, *, computed: bool = False) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+        nn.init.normal_(self.body.weight, std=0.02)
+        if computed:
+            with torch.no_grad():
+                self.head.weight.copy_(torch.randn(2, 4).cumsum(1))
+
+
+def test_the_menu_has_the_models_own_start_where_what_builds_it_is_known():
+    assert "own_start" not in dict(map(reversed, RuleList(Started(), RuleSet()).presets.options))
+    rules = RuleList(Started(), RuleSet(), build=Started)
+    assert rules.presets.options[1] == ("As the model starts itself", "own_start")
+    rules.presets.value = "own_start"
+    made = plan(rules.model, [*rules.state.rules])
+    assert {name: str(made[name].law) for name in made} == {
+        "body.weight": "Normal(0, 0.02)",
+        "body.bias": "Uniform(-0.5, 0.5)",
+        "head.weight": "Uniform(-0.5, 0.5)",
+        "head.bias": "Uniform(-0.5, 0.5)",
+    }
+    assert rules.message == ""
+
+
+def test_what_no_rule_can_say_of_an_own_start_is_named():
+    rules = RuleList(Started(), RuleSet(), build=partial(Started, computed=True))
+    rules.presets.value = "own_start"
+    assert rules.message == "No rule says how head.weight starts: it is left as it is."
+
+
+def test_an_own_start_of_another_model_is_refused():
+    rules = RuleList(nn.Linear(3, 3), RuleSet(), build=lambda: nn.Linear(3, 4))
+    rules.presets.value = "own_start"
+    assert "it builds another model: weight is (4, 3) there, here (3, 3)." in rules.message
+    assert rules.state.rules == ()

@@ -1,6 +1,12 @@
 """Common initialisations for the menu of the init lab, and the one that it opens with."""
 
-from brickbook.lab.init.presets.literature import preset_options, preset_rules, preset_title
+from brickbook.lab.init.presets.literature import (
+    OWN_START,
+    preset_options,
+    preset_rules,
+    preset_title,
+    trace_start,
+)
 from brickbook.lab.init.presets.table import (
     DEFAULT_NAME,
     DEFAULT_PRESET,
@@ -11,9 +17,11 @@ from brickbook.lab.init.presets.table import (
 __all__ = [
     "DEFAULT_NAME",
     "DEFAULT_PRESET",
+    "OWN_START",
     "PRESETS",
     "initial_init_cfg",
     "preset_options",
     "preset_rules",
     "preset_title",
+    "trace_start",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as w
 from torch import nn
 
-from brickbook.errors import ConfigError
+from brickbook.errors import ConfigError, join_limited
 from brickbook.html import escape
 from brickbook.i18n import Texts
 from brickbook.init.planning import InitPlan
@@ -16,9 +17,11 @@ from brickbook.lab.history import History
 from brickbook.lab.init.presets import (
     DEFAULT_NAME,
     DEFAULT_PRESET,
+    OWN_START,
     preset_options,
     preset_rules,
     preset_title,
+    trace_start,
 )
 from brickbook.lab.init.rules.rule_card import (
     LayerClasses,
@@ -48,7 +51,8 @@ class RuleList(Section):
     """The rules and the seed: ``state`` is what the controls hold, ``on_change`` follows edits.
 
     Each rule is one line, a button that opens its card; one card at a time is open. ``lab_state``
-    holds the rules with their history, and ``on_edit`` hears of each step of it, in words. Controls
+    holds the rules with their history, and ``on_edit`` hears of each step of it, in words. With
+    ``build``, what builds such a model, the menu has that model's own start. Controls
     by name, for a program: ``cards``, ``lines``, ``add``, ``presets``, ``seed``.
     """
 
@@ -61,10 +65,11 @@ class RuleList(Section):
         on_change: Callable[[], None] = lambda: None,
         texts: Texts | None = None,
         on_edit: Callable[[str], None] = lambda _: None,
+        build: Callable[[], nn.Module] | None = None,
     ) -> None:
         self.model, self.lab_state, self.on_change = model, RuleHistory(History(state)), on_change
         self.texts = texts = texts or Texts()
-        self.on_edit = on_edit
+        self.on_edit, self.build = on_edit, build
         self.classes = LayerClasses(model)
         self.module_names = [name for name, _ in model.named_modules() if name]
         self.made: list[RuleCard | None] = []
@@ -82,7 +87,7 @@ class RuleList(Section):
         self.presets = w.Dropdown(
             options=[
                 (texts["rules.choose"], NO_PRESET),
-                *preset_options(model, texts),
+                *preset_options(model, texts, build is not None),
             ],
             value=DEFAULT_NAME if state.rules == DEFAULT_PRESET.rules(model) else NO_PRESET,
             description=texts["rules.presets"],
@@ -304,11 +309,20 @@ class RuleList(Section):
         name = change["new"]
         if name == NO_PRESET:
             return
-        rules = RuleSet(preset_rules(name, self.model), self.state.seed)
-        self.record(rules, preset_title(name, self.texts))
+        self.show_message("")
+        found = self.own_start() if name == OWN_START else preset_rules(name, self.model)
+        self.record(RuleSet(found, self.state.seed), preset_title(name, self.texts))
         self.opened = None
         self.rebuild_cards()
         self.on_change()
+
+    def own_start(self) -> tuple[dict[str, Any], ...]:
+        """Return rules that do what the model's own code does, and say what none can."""
+        assert self.build is not None
+        history = trace_start(self.build, self.model)
+        if left := history.unexpressed:
+            self.show_message(self.texts("rules.unexpressed", names=join_limited(left)))
+        return tuple(history.to_init_cfg())
 
     @reports_errors
     def on_seed_change(self, change: dict) -> None:
