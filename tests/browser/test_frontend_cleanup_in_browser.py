@@ -33,7 +33,7 @@ watch.send({"ids": [one.model_id for part in parts for one in (part, part.layout
 LEFT = "() => globalThis.watched.filter((one) => one.deref()).length"
 
 
-@pytest.mark.parametrize("shown, least", [(SHOW, 100), (BUILD, 50)], ids=["init lab", "builder"])
+@pytest.mark.parametrize("shown, least", [(SHOW, 50), (BUILD, 50)], ids=["init lab", "builder"])
 def test_the_models_of_the_panel_that_was_there_are_let_go(stage, shown, least):
     page = stage.set_cells(FIRST, shown, SEND_IDS)
     devtools = page.context.new_cdp_session(page)
