@@ -31,6 +31,7 @@ from brickbook.measure.snapshot import count_values
 __all__ = ["SignalRuns"]
 
 MAX_SECONDS = 1.0  # a pass that takes longer is asked for
+MAX_FIRST_SECONDS = 2.0  # the first one warms torch up, beside a page that is still being drawn
 MAX_VALUES = 30_000_000  # so is the first pass of a larger model: how long it takes is not known
 CANCEL_DELAY = 0.3
 PAUSE = 10.0  # seconds: the longest that a cell waits for the layer that runs
@@ -82,7 +83,8 @@ class SignalRuns(Section):
         self.found: dict[Hashable, Passed] = {}
         self.before: tuple[Hashable, Passed] | None = None
         self.failed: Hashable = None
-        self.seconds: float | None = None
+        self.seconds: float | None = None  # of the fastest pass, which nothing else has slowed
+        self.passes = 0
         self.progress = JobProgress(texts("live.stop_tip"), texts, self.on_cancel)
         super().__init__(self.progress)
 
@@ -114,7 +116,7 @@ class SignalRuns(Section):
         if old is not None and now_key(state) != now_key(old):
             self.asked = False
         if old is not None and input_key(state) != input_key(old):
-            self.seconds, self.lines = None, ()
+            self.seconds, self.passes, self.lines = None, 0, ()
         self.update_lines()
         self.run_next()
 
@@ -184,7 +186,7 @@ class SignalRuns(Section):
         if not self.automatic or self.state is None:
             return False
         if self.seconds is not None:
-            return self.seconds <= MAX_SECONDS
+            return self.seconds <= (MAX_SECONDS if self.passes > 1 else MAX_FIRST_SECONDS)
         return count_values(self.state.model) <= MAX_VALUES
 
     def why_not(self) -> str:
@@ -237,7 +239,8 @@ class SignalRuns(Section):
             self.show_message(self.texts("lines.failed", error=text))
             self.on_lines()
             return
-        self.seconds = max(self.seconds or 0.0, found.seconds) if self.found else found.seconds
+        self.seconds = min(self.seconds or found.seconds, found.seconds)
+        self.passes += 1
         self.found[item.key] = found
         shape = found.shape
         if shape is not None and self.state is not None and shape != self.state.input_shape:
