@@ -107,7 +107,7 @@ class Trace:
         wrong = self.fault
         end = format_shape(self.output)
         if wrong is not None and wrong.fault is not None:
-            end = f"{format_path(wrong.path)}: {wrong.fault.text}"
+            end = f"{format_path(wrong.path)}: {wrong.fault.text.removesuffix('.')}"
         return f"Trace({format_shape(self.input)} to {end}, {self.params:,} parameters)"
 
     def check(self) -> None:

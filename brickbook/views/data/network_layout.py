@@ -204,7 +204,7 @@ class FrameLayout:
         )
         for number, port in enumerate(entering):
             lane = 0 if not number else self.free_lane(-1, self.last_use(port) - 1, 1)
-            self.take(port, lane, -1, -1 if not lane else self.last_use(port) - 1)
+            self.occupy(port, lane, -1, -1 if not lane else self.last_use(port) - 1)
         for key in sorted(self.items, key=lambda one: self.ranks[one]):
             rank, taken_from = self.ranks[key], sources[key]
             begin = min([self.rank(one) + 1 for one in taken_from], default=rank)
@@ -216,7 +216,7 @@ class FrameLayout:
                 lane = self.free_lane(begin, rank, 0)
             reach = max(rank, self.last_use(key) - 1) if lane else rank
             inside = lane and lane not in wanted
-            self.take(key, lane, begin if inside else rank, reach)
+            self.occupy(key, lane, begin if inside else rank, reach)
 
     def is_free(self, lane: int, begin: int, end: int) -> bool:
         """Whether nothing stands in a lane."""
@@ -229,7 +229,7 @@ class FrameLayout:
             lane += 1
         return lane
 
-    def take(self, one: int | Port, lane: int, begin: int, end: int) -> None:
+    def occupy(self, one: int | Port, lane: int, begin: int, end: int) -> None:
         """Put something into a lane."""
         self.lane_of[one] = lane
         self.taken.setdefault(lane, set()).update(range(begin, max(begin, end) + 1))
